@@ -1,0 +1,25 @@
+"""limner runs"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limner.cli import call
+
+
+def main(argv: Sequence[str]) -> None:
+    call(runs, argv)
+
+
+def runs() -> None:
+    """List the runs in ./runs: name, images seen, and the last log line's first measurements."""
+    from limner.training.run import RUNS, Run
+
+    folders = sorted(p.parent for p in RUNS.glob("*/run.json"))
+    if not folders:
+        print("no runs here yet: limner train MODEL makes one")
+    for folder in folders:
+        run = Run(folder)
+        last = run.log[-1] if run.log else {"images": 0}
+        shown = [f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, float) and k.startswith(("held_out", "loss"))]
+        print(f"{run.name:32s} {last['images']:>12,} images  {'  '.join(shown[:3])}")

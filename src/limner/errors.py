@@ -1,0 +1,19 @@
+"""A mistake a user can mend, said in one line: what, why, and the nearest right thing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LimnerError(Exception):
+    """What a user can mend; the command line prints it as one line and exits with code 2."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """End of an error message: the name in `known` most like `name`, or all of them when none is alike."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"choose from: {', '.join(names)}" if names else "there is none"

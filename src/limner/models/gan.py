@@ -1,0 +1,200 @@
+"""The generative adversarial network (Goodfellow et al. 2014, arXiv 1406.2661; lecture, Lab 4).
+
+    min_G max_D  1/2 E_x log D(x) + 1/2 E_z log(1 - D(G(z)))
+
+Algorithm 1: k discriminator steps, each on fresh data and fresh noise, then one generator step on fresh noise.
+Differs from the paper in (default preset): LeakyReLU networks with layer-normalised generator, Adam, Gaussian z,
+pixels in [-1, 1] with Tanh, an average of the generator's weights for inference.  `--preset paper`: maxout
+discriminator with dropout, SGD with momentum, uniform z, sigmoid pixels, as in the paper's published code.
+At another image size the generator's last and the discriminator's first layer have C*H*W units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, Optimizer
+
+from limner.losses import discriminator_loss, minimax_generator_loss, non_saturating_generator_loss
+from limner.models.base import Batch, Logs, Model, Shape, Update, require
+
+GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "non-saturating": non_saturating_generator_loss}
+
+
+class GAN(Model):
+    """Generative adversarial network: a generator against a discriminator, both fully connected (Lab 4).
+
+    Args:
+        latent_dim: numbers of noise a new image is made from.
+        noise: distribution of z: gaussian, N(0, I), or uniform on [-1, 1].
+        loss: the generator's: minimax saturates where the discriminator is sure, non-saturating does not.
+        critic_steps: discriminator steps per generator step, each on fresh data and noise (k in Algorithm 1).
+        networks: leaky: LeakyReLU; maxout: the paper's, ReLU generator against a maxout discriminator.
+        hidden: widths of the generator's layers; the discriminator mirrors them (leaky).
+        dropout: share of the discriminator's hidden units left out in training.
+        optimizer: adam with beta1 0.5, or the paper's sgd with falling rate and rising momentum.
+        lr: learning rate of both players.
+    """
+
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        # Goodfellow et al. 2014 with mnist.yaml of the published code: see `Maxout` and `FallingSGD`.
+        "paper": {
+            "latent_dim": 100, "noise": "uniform", "loss": "non-saturating", "critic_steps": 1, "networks": "maxout",
+            "hidden": (1200, 1200), "dropout": 0.5, "optimizer": "sgd", "lr": 0.1, "batch": 100,
+        },
+    }  # fmt: skip
+    ema: ClassVar[tuple[str, ...]] = ("G",)
+    images: ClassVar[int] = 2_000_000
+
+    def __init__(
+        self,
+        shape: Shape,
+        *,
+        latent_dim: int = 64,
+        noise: Literal["gaussian", "uniform"] = "gaussian",
+        loss: Literal["non-saturating", "minimax"] = "non-saturating",
+        critic_steps: int = 1,
+        networks: Literal["leaky", "maxout"] = "leaky",
+        hidden: tuple[int, ...] = (256, 512),
+        dropout: float = 0.3,
+        optimizer: Literal["adam", "sgd"] = "adam",
+        lr: float = 2e-4,
+    ) -> None:
+        super().__init__(shape)
+        require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
+        require(critic_steps >= 1, f"critic_steps must be at least 1, not {critic_steps}")
+        require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
+        require(loss in GENERATOR_LOSSES, f"loss must be one of {', '.join(GENERATOR_LOSSES)}, not {loss}")
+        self.latent_dim, self.noise, self.critic_steps = latent_dim, noise, critic_steps
+        self.generator_loss, self.networks = GENERATOR_LOSSES[loss], networks
+        self.optimizer, self.lr = optimizer, lr
+        build = {"leaky": leaky_networks, "maxout": maxout_networks}[networks]
+        self.G, self.D = build(shape, latent_dim, hidden, dropout)
+
+    def optimizers(self) -> dict[str, Optimizer]:
+        players = {"D": self.D.parameters(), "G": self.G.parameters()}
+        if self.optimizer == "sgd":
+            return {name: FallingSGD(weights, self.lr) for name, weights in players.items()}
+        return {name: Adam(weights, self.lr, (0.5, 0.999), fused=True) for name, weights in players.items()}
+
+    def z(self, n: int) -> Tensor:
+        """Noise (n, latent_dim)."""
+        z = torch.empty(n, self.latent_dim, device=self.device)
+        return z.uniform_(-1, 1) if self.noise == "uniform" else z.normal_()
+
+    def step(self, data: Iterator[Batch], update: Update) -> Logs:
+        for _ in range(self.critic_steps):
+            x, _ = next(data)
+            with torch.no_grad():
+                fake = self.G(self.z(len(x)))
+            real_logit, fake_logit = self.D(torch.cat([x, fake])).chunk(2)
+            update("D", discriminator_loss(real_logit, fake_logit))
+        update("G", self.generator_loss(self.D(self.G(self.z(len(x))))))
+        return {"D(x)": real_logit.sigmoid().mean(), "D(G(z))": fake_logit.sigmoid().mean()}
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        """n new images (n, C, H, W) from noise."""
+        return self.decode(self.z(n))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The image of a noise vector: (B, latent_dim) -> (B, C, H, W)."""
+        return self.G(z)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The discriminator's logit of the image of a noise vector: (B, latent_dim) -> (B, 1)."""
+        return self.D(self.G(z))
+
+    # As the published code does: "output bias from pixel marginals"
+    def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
+        """Start the paper's generator from the mean image, on its output's bias."""
+        if fresh and self.networks == "maxout":
+            mean = pixels[:50_000].float().mean(0).flatten() / 255
+            with torch.no_grad():
+                self.G.output.bias.copy_(mean.clamp(1e-3, 1 - 1e-3).logit())
+        return pixels
+
+
+def leaky_networks(
+    shape: Shape, latent_dim: int, hidden: tuple[int, ...], dropout: float
+) -> tuple[nn.Module, nn.Module]:
+    """Today's fully connected pair: LeakyReLU, a layer-normalised generator, a discriminator with dropout."""
+    pixels = shape[0] * shape[1] * shape[2]
+    generator: list[nn.Module] = []
+    discriminator: list[nn.Module] = [nn.Flatten()]
+    for before, after in zip((latent_dim, *hidden), hidden, strict=False):
+        generator += [nn.Linear(before, after), nn.LayerNorm(after), nn.LeakyReLU(0.2)]
+    for before, after in zip((pixels, *reversed(hidden)), reversed(hidden), strict=False):
+        discriminator += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+    generator += [nn.Linear(hidden[-1], pixels), nn.Tanh(), nn.Unflatten(1, shape)]
+    return nn.Sequential(*generator), nn.Sequential(*discriminator, nn.Linear(hidden[0], 1))
+
+
+class Maxout(nn.Module):
+    """Each unit is the largest of its linear pieces (Goodfellow et al. 2013): (B, n) -> (B, units)."""
+
+    def __init__(self, inputs: int, units: int, pieces: int = 5) -> None:
+        super().__init__()
+        self.linear, self.pieces = nn.Linear(inputs, units * pieces), pieces
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class SigmoidGenerator(nn.Module):
+    """z -> ReLU layers -> sigmoid pixels, handed on in [-1, 1]."""
+
+    def __init__(self, shape: Shape, latent_dim: int, hidden: tuple[int, ...]) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip((latent_dim, *hidden), hidden, strict=False):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        self.shape, self.hidden = shape, nn.Sequential(*layers)
+        self.output = nn.Linear(hidden[-1], shape[0] * shape[1] * shape[2])
+
+    def forward(self, z: Tensor) -> Tensor:
+        return (self.output(self.hidden(z)).sigmoid() * 2 - 1).unflatten(1, self.shape)
+
+
+class MaxoutDiscriminator(nn.Module):
+    """Two maxout layers of 240 units with 5 pieces, dropout of the pixels (0.2) and the hidden units."""
+
+    def __init__(self, shape: Shape, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Flatten(), nn.Dropout(0.2), Maxout(shape[0] * shape[1] * shape[2], 240),
+            nn.Dropout(dropout), Maxout(240, 240), nn.Dropout(dropout), nn.Linear(240, 1),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers((x + 1) / 2)  # pixels in [0, 1], as in the paper
+
+
+def maxout_networks(
+    shape: Shape, latent_dim: int, hidden: tuple[int, ...], dropout: float
+) -> tuple[nn.Module, nn.Module]:
+    """The paper's pair, weights uniform in [-0.05, 0.05] (generator) and [-0.005, 0.005] (discriminator)."""
+    pair = SigmoidGenerator(shape, latent_dim, hidden), MaxoutDiscriminator(shape, dropout)
+    for network, reach in zip(pair, (0.05, 0.005), strict=True):
+        for name, weight in network.named_parameters():
+            nn.init.zeros_(weight) if name.endswith("bias") else nn.init.uniform_(weight, -reach, reach)
+    return pair
+
+
+class FallingSGD(SGD):
+    """SGD whose rate falls by 1.000004 a step down to 1e-6 while its momentum rises from 0.5 to 0.7.
+
+    The published code raises momentum over 250 epochs of 50,000 images in batches of 100: 125,000 steps.
+    """
+
+    def __init__(self, weights: Iterator[nn.Parameter], lr: float) -> None:
+        super().__init__(weights, lr, momentum=0.5)
+
+    def step(self, closure: Any = None) -> Any:
+        result = super().step(closure)
+        for group in self.param_groups:
+            group["lr"] = max(group["lr"] / 1.000004, 1e-6)
+            group["momentum"] = min(group["momentum"] + 0.2 / 125_000, 0.7)
+        return result

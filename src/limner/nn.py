@@ -1,0 +1,90 @@
+"""Building blocks that three or more models share."""
+
+from __future__ import annotations
+
+import torch
+from sklearn.mixture import GaussianMixture
+from torch import Tensor, nn
+
+from limner.errors import LimnerError, nearest
+
+
+def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
+    """Linear layers of the given widths with an activation between them, none after the last."""
+    layers: list[nn.Module] = []
+    for before, after in zip(widths, widths[1:], strict=False):
+        layers += [nn.Linear(before, after), activation()]
+    return nn.Sequential(*layers[:-1])
+
+
+class CodePrior(nn.Module):
+    """A density over codes, fitted after training, from which a model without a prior of its own is sampled.
+
+    `gaussian`: one mean and standard deviation per column, as in the lecture.  `full`: the covariance too.
+    `gmm`: a mixture of Gaussians.  `full` and `gmm` live on the leading principal axes (at most 256),
+    the columns' remaining variance is added as noise; with up to 256 columns that is exact.
+    """
+
+    KINDS = ("gaussian", "full", "gmm")
+
+    def __init__(self, dim: int, components: int = 10, max_rank: int = 256) -> None:
+        super().__init__()
+        rank = min(dim, max_rank)
+        self.register_buffer("fitted", torch.tensor(False))
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+        self.register_buffer("axes", torch.zeros(rank, dim))  # rows: principal axes times their deviation
+        self.register_buffer("rest", torch.zeros(dim))  # deviation the axes leave out
+        self.register_buffer("gmm_weights", torch.ones(components) / components)
+        self.register_buffer("gmm_means", torch.zeros(components, rank))  # in whitened coordinates
+        self.register_buffer("gmm_factors", torch.zeros(components, rank, rank))  # Cholesky factors
+
+    @torch.no_grad()
+    def fit(self, z: Tensor, seed: int = 0, gmm_codes: int = 10_000) -> None:
+        """Fit all three to training codes z (N, d); the mixture sees at most `gmm_codes` of them."""
+        dtype, device = self.mean.dtype, self.mean.device
+        z = z.double().cpu()
+        mean, std = z.mean(0), z.std(0, correction=0)
+        if len(z) < 2 or not bool((std > 0).any()):
+            raise LimnerError(f"a prior cannot be fitted: all {len(z)} training codes are the same")
+        variances, vectors = torch.linalg.eigh(torch.cov(z.T, correction=0).reshape(len(mean), -1))
+        rank = len(self.axes)
+        kept, vectors = variances.clamp_min(0).flip(0)[:rank], vectors.flip(1).T[:rank]
+        deviation = kept.sqrt()
+        axes = vectors * deviation[:, None]  # (rank, d)
+        rest = (std.square() - axes.square().sum(0)).clamp_min(0).sqrt()
+
+        alive = deviation > 1e-6 * deviation[0]
+        whitened = (z[:gmm_codes] - mean) @ vectors.T / torch.where(alive, deviation, torch.inf)
+        weights, means, factors = self._mixture(whitened, seed)
+        fitted = {"mean": mean, "std": std, "axes": axes, "rest": rest, "fitted": torch.tensor(True)}
+        fitted |= {"gmm_weights": weights, "gmm_means": means, "gmm_factors": factors}
+        for name, value in fitted.items():
+            buffer = self.get_buffer(name)
+            buffer.copy_(value.to(device, buffer.dtype if name == "fitted" else dtype))
+
+    def _mixture(self, whitened: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        components, rank = self.gmm_means.shape
+        used = min(components, max(1, len(whitened) // (2 * rank)))  # a component wants more codes than axes
+        mixture = GaussianMixture(used, reg_covar=1e-4, max_iter=50, random_state=seed).fit(whitened.numpy())
+        weights, means = torch.zeros(components), torch.zeros(components, rank)
+        factors = torch.zeros(components, rank, rank)
+        weights[:used] = torch.from_numpy(mixture.weights_)
+        means[:used] = torch.from_numpy(mixture.means_)
+        factors[:used] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)).float()
+        return weights, means, factors
+
+    def sample(self, n: int, kind: str = "gaussian") -> Tensor:
+        """n codes (n, d) from the fitted density of that kind; raises LimnerError before `fit`."""
+        if kind not in self.KINDS:
+            raise LimnerError(f"no prior called '{kind}': {nearest(kind, self.KINDS)}")
+        if not self.fitted:
+            raise LimnerError("this model's codes have no fitted prior yet: finish its training with --resume")
+        noise = torch.randn(n, len(self.mean), device=self.mean.device)
+        if kind == "gaussian":
+            return self.mean + self.std * noise
+        w = torch.randn(n, len(self.axes), device=self.mean.device)  # whitened coordinates
+        if kind == "gmm":
+            k = torch.multinomial(self.gmm_weights, n, replacement=True)
+            w = self.gmm_means[k] + torch.einsum("nij,nj->ni", self.gmm_factors[k], w)
+        return self.mean + w @ self.axes + self.rest * noise

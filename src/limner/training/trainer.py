@@ -1,0 +1,159 @@
+"""The only place where weights change: an iterator over iterations of a model's own algorithm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from limner.data.stream import Stream
+from limner.errors import LimnerError
+from limner.models.base import Logs, Model
+
+Precision = Literal["fp32", "bf16"]
+
+
+class NotFinite(LimnerError):
+    """A loss, or the weights after it, are no longer numbers."""
+
+
+class Trainer:
+    """Runs `model.step(data, update)` again and again; `for logs in trainer` yields after each iteration.
+
+    Nothing here reads a value back from the device; `tick()` does, for all iterations since the last one.
+    Gradients reach one optimiser's weights only, so no network needs freezing.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        data: Stream,
+        *,
+        precision: Precision = "fp32",
+        clip: float | None = None,
+        ema_half_life: float = 10_000,
+    ) -> None:
+        self.model = model.train().to(memory_format=torch.channels_last)
+        self.data = data
+        self.precision, self.clip, self.ema_half_life = precision, clip, ema_half_life
+        self.optimizers = model.optimizers()
+        self.weights = {
+            name: [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+            for name, optimizer in self.optimizers.items()
+        }
+        self.averages = {
+            f"{name}.{key}": value.detach().clone()
+            for name in model.ema
+            for key, value in getattr(model, name).state_dict().items()
+        }
+        self._live = [dict(model.state_dict(keep_vars=True))[key] for key in self.averages]
+        self._since_tick: dict[str, list[Tensor]] = {}
+        self.iterations = 0
+
+    @property
+    def images_seen(self) -> int:
+        """The clock: training images drawn so far."""
+        return self.data.images_seen
+
+    def update(self, name: str, loss: Tensor) -> None:
+        """Step the optimiser of that name down the gradient of `loss` with respect to its own weights."""
+        optimizer, weights = self.optimizers[name], self.weights[name]
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(loss.device.type, enabled=False):
+            loss.backward(inputs=weights)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(weights, self.clip)
+        optimizer.step()
+        self._since_tick.setdefault(f"loss/{name}", []).append(loss.detach())
+
+    def __iter__(self) -> Iterator[Logs]:
+        return self
+
+    def __next__(self) -> Logs:
+        before = self.data.images_seen
+        device = self.model.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            logs = self.model.step(self.data, self.update)
+        if self.averages:
+            self._average(self.data.images_seen - before)
+        self.iterations += 1
+        for name, value in logs.items():
+            self._since_tick.setdefault(name, []).append(value.detach())
+        return logs
+
+    # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average)
+    @torch.no_grad()
+    def _average(self, images: int) -> None:
+        share = 1 - 0.5 ** (images / self.ema_half_life)
+        averages = list(self.averages.values())
+        floating = [i for i, value in enumerate(averages) if value.is_floating_point()]
+        torch._foreach_lerp_([averages[i] for i in floating], [self._live[i].detach() for i in floating], share)
+        for i in set(range(len(averages))) - set(floating):
+            averages[i].copy_(self._live[i])
+
+    def tick(self) -> dict[str, float]:
+        """Means of what was logged since the last tick; raises NotFinite with the loss and the iteration."""
+        means = {}
+        for name, values in self._since_tick.items():
+            stacked = torch.stack(values).float()
+            finite = stacked.isfinite()
+            if not bool(finite.all()):
+                count = len(values) - int(finite.int().argmin())  # iterations since, this one included
+                raise NotFinite(self._not_finite(f"{name} became {stacked[-count].item()}", count))
+            means[name] = stacked.mean().item()
+        self._since_tick.clear()
+        if not bool(torch.stack(torch._foreach_norm(list(self.model.parameters()))).isfinite().all()):
+            raise NotFinite(self._not_finite("the weights became infinite", 1))
+        return means
+
+    def _not_finite(self, what: str, iterations_ago: int) -> str:
+        step = max(self.iterations - iterations_ago + 1, 1)
+        tries = ["a lower --lr"]
+        tries += ["--clip 1"] if self.clip is None else []
+        tries += ["--precision fp32"] if self.precision != "fp32" else []
+        return f"{what} at step {step}; try {' or '.join(tries)}"
+
+    @contextmanager
+    def inference(self) -> Iterator[Model]:
+        """The model as inference sees it: in eval mode, averaged weights in place, its own random numbers."""
+        live = [(p, p.data) for p in self._live]
+        cuda = [self.model.device] if self.model.device.type == "cuda" else []
+        try:
+            for p, average in zip(self._live, self.averages.values(), strict=True):
+                p.data = average
+            self.model.eval()
+            with torch.random.fork_rng(cuda), torch.no_grad():
+                torch.manual_seed(0)
+                yield self.model
+        finally:
+            for p, data in live:
+                p.data = data
+            self.model.train()
+
+    def state(self) -> dict[str, Any]:
+        """All that the next iteration depends on."""
+        return {
+            "images_seen": self.data.images_seen,
+            "iterations": self.iterations,
+            "model": self.model.state_dict(),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "averages": self.averages,
+            "rng": torch.get_rng_state(),
+            "rng_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state` as if training had never stopped."""
+        self.data.images_seen = state["images_seen"]
+        self.iterations = state["iterations"]
+        self.model.load_state_dict(state["model"])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        for name, value in state["averages"].items():
+            self.averages[name].copy_(value)
+        torch.set_rng_state(state["rng"])
+        if state["rng_cuda"]:
+            torch.cuda.set_rng_state_all(state["rng_cuda"])
