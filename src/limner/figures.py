@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GAP = 2  # pixels between images of a grid
 BACKGROUND = 255
+MARGIN = 10  # pixels around a sheet
+TITLE, SMALL = 15, 12  # font sizes in pixels
+LINE = TITLE + 5  # height of a title's line
+LEAST_WIDTH = 420  # of a sheet with a title, so that its lines are not too short
+CANVAS = 1000  # side of a map of thumbnails
+# Petroff 2021, arXiv 2107.02270: ten colours that differ for the colour-blind too.
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+           "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
+MARKERS = "os^Dvp"  # tell apart the classes that share a colour
 
 
 def to_pil(pixels: Tensor) -> Image.Image:
@@ -20,14 +36,260 @@ def to_pil(pixels: Tensor) -> Image.Image:
 
 def grid(pixels: Tensor, columns: int | None = None, scale: int | None = None) -> Image.Image:
     """Images (N, C, H, W) uint8 side by side, row by row; small ones enlarged by a whole factor."""
-    n, _, height, width = pixels.shape
+    n, channels, height, width = pixels.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    scale = scale or max(1, round(56 / max(height, width)))
+    scale = scale or enlargement(height, width, 56)
     step_y, step_x = height * scale + GAP, width * scale + GAP
     size = (columns * step_x + GAP, rows * step_y + GAP)
-    picture = Image.new("L" if pixels.shape[1] == 1 else "RGB", size, (BACKGROUND,) * (1 if pixels.shape[1] == 1 else 3))
+    picture = Image.new("L" if channels == 1 else "RGB", size, "white")
     for i, image in enumerate(pixels):
-        tile = to_pil(image).resize((width * scale, height * scale), Image.Resampling.NEAREST)
-        picture.paste(tile, (i % columns * step_x + GAP, i // columns * step_y + GAP))
+        place = (i % columns * step_x + GAP, i // columns * step_y + GAP)
+        picture.paste(enlarged(image, scale), place)
     return picture
+
+
+def enlargement(height: int, width: int, side: int) -> int:
+    """The whole factor that brings the longer side nearest to `side` pixels."""
+    return max(1, round(side / max(height, width)))
+
+
+def enlarged(pixels: Tensor, scale: int) -> Image.Image:
+    """One image (C, H, W) uint8 with square pixels `scale` times as large."""
+    image = to_pil(pixels)
+    return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+
+
+def sheet(
+    rows: Sequence[Tensor],
+    *,
+    title: str = "",
+    row_labels: Sequence[str] | None = None,
+    column_labels: Sequence[str] | None = None,
+    captions: Sequence[Sequence[str]] | None = None,
+    marked: Collection[tuple[int, int]] = (),
+    scale: int | None = None,
+    gap: int = 4,
+) -> Image.Image:
+    """Rows of images, each (n, C, H, W) uint8, with text around them.
+
+    `captions` has a text per image, its lines below the image, or no texts for a row.  `marked` (row, column)
+    images get a frame.  Texts that do not fit their place are cut with an ellipsis.
+    """
+    channels, height, width = rows[0].shape[1:]
+    scale = scale or enlargement(height, width, 84 if captions else 56)
+    texts = captions or [()] * len(rows)
+    wide, high = width * scale, height * scale
+    left = MARGIN + (round(max(map(text_width, row_labels))) + 8 if row_labels else 0)
+    right = left + max(len(row) for row in rows) * (wide + gap) - gap + MARGIN
+    lines, right = heading(title, right)
+    head = MARGIN + len(lines) * LINE + (6 if lines else 0)
+    tops = [head + (SMALL + 6 if column_labels else 0)]
+    for row in texts:
+        below = max((len(text.splitlines()) for text in row), default=0)
+        tops.append(tops[-1] + high + gap + (below * (SMALL + 3) + 5 if below else 0))
+    picture, draw = page("RGB" if channels == 3 or marked else "L", (right, tops[-1] - gap + MARGIN), lines)
+    for c, text in enumerate(column_labels or ()):
+        draw.text((left + c * (wide + gap) + wide / 2, head), text, "black", font(SMALL), "ma")
+    for r, top in enumerate(tops[:-1]):
+        if row_labels:
+            draw.text((left - 8, top + high / 2), row_labels[r], "black", font(SMALL), "rm")
+        for c, pixels in enumerate(rows[r]):
+            x = left + c * (wide + gap)
+            picture.paste(enlarged(pixels, scale), (x, top))
+            if (r, c) in marked:
+                draw.rectangle((x - 2, top - 2, x + wide + 1, top + high + 1), outline=COLOURS[1], width=3)
+            text = (
+                "\n".join(fitted(line, wide + gap) for line in texts[r][c].splitlines()) if texts[r] else ""
+            )
+            draw.text((x + wide / 2, top + high + 2), text, "black", font(SMALL), "ma", 3, "center")
+    return picture
+
+
+def scatter(
+    points: np.ndarray,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    title: str = "",
+    axes: tuple[str, str] | None = None,
+) -> Image.Image:
+    """Points (N, 2) coloured by label (N,), each class named at its middle and in the legend.
+
+    `axes` names the two axes and shows their numbers; without it the axes mean nothing and are left out.
+    """
+    figure, ax = plot(title, size=(8.6, 7))
+    size = max(4.0, min(30.0, 16_000 / len(points)))
+    for k in [None] if labels is None else np.unique(labels).tolist():
+        mine = points if k is None else points[labels == k]
+        colour, marker = COLOURS[(k or 0) % 10], MARKERS[(k or 0) // 10 % len(MARKERS)]
+        label = None if k is None else class_name(k, classes)
+        ax.scatter(mine[:, 0], mine[:, 1], size, colour, marker, label=label, linewidths=0, alpha=0.8)
+        if label is not None:
+            write_halo(ax, np.median(mine, axis=0), label)
+    if labels is not None and len(np.unique(labels)) <= 20:
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2.0)
+    if axes is None:
+        ax.set(xticks=[], yticks=[])
+    else:
+        ax.set(xlabel=axes[0], ylabel=axes[1])
+    return drawn(figure)
+
+
+def thumbnails(
+    points: np.ndarray,
+    pixels: Tensor,
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    title: str = "",
+) -> Image.Image:
+    """Images (N, C, H, W) uint8 at points (N, 2), framed in their label's colour; none covers another."""
+    height, width = pixels.shape[2:]
+    size = np.array([width, height] if max(height, width) <= 32 else [round(32 * width / height), 32])
+    names = {} if labels is None else {k: class_name(k, classes) for k in np.unique(labels).tolist()[:20]}
+    side = max([0, *(round(text_width(text, TITLE)) + 40 for text in names.values())])
+    lines, _ = heading(title, CANVAS)
+    head = MARGIN + len(lines) * LINE + 6
+    picture, draw = page("RGB", (CANVAS + side, CANVAS + head), lines)
+    for i, (k, text) in enumerate(names.items()):
+        y = head + 20 + i * (TITLE + 8)
+        draw.rectangle((CANVAS, y, CANVAS + 14, y + 14), COLOURS[k % 10])
+        draw.text((CANVAS + 22, y + 7), text, "black", font(TITLE), "lm")
+    low, high = points.min(0), points.max(0)
+    places = (points - low) / np.maximum(high - low, 1e-12) * [1, -1] + [0, 1]  # in [0, 1], y upwards
+    first = np.array([MARGIN + 2, head + MARGIN + 2])
+    corners = (places * (CANVAS - 2 * MARGIN - 4 - size)).round().astype(int) + first
+    taken = np.zeros((CANVAS + head, CANVAS), bool)
+    for i, (x, y) in enumerate(corners.tolist()):
+        box = (slice(y - 2, y + size[1] + 2), slice(x - 2, x + size[0] + 2))
+        if taken[box].any():
+            continue
+        taken[box] = True
+        frame = "#bbbbbb" if labels is None else COLOURS[int(labels[i]) % 10]
+        draw.rectangle((x - 2, y - 2, x + size[0] + 1, y + size[1] + 1), frame)
+        picture.paste(to_pil(pixels[i]).resize(tuple(size.tolist()), Image.Resampling.LANCZOS), (x, y))
+    return picture
+
+
+def heading(title: str, width: int) -> tuple[list[str], int]:
+    """The lines of a title over a picture that is `width` wide, and the width that both take."""
+    lines = wrapped(title, max(width, LEAST_WIDTH) - 2 * MARGIN)
+    return lines, max([width, *(math.ceil(text_width(line, TITLE)) + 2 * MARGIN for line in lines)])
+
+
+def page(mode: str, size: tuple[int, int], lines: Sequence[str]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+    """A white page (width, height) with the lines of its title at the top."""
+    picture = Image.new(mode, size, "white")
+    draw = ImageDraw.Draw(picture)
+    for i, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN + i * LINE), line, "black", font(TITLE))
+    return picture, draw
+
+
+def curves(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Image.Image:
+    """A line per name through its (x values, y values)."""
+    figure, ax = plot(title)
+    for i, (name, (x, y)) in enumerate(series.items()):
+        marker = "o" if len(x) <= 12 else ""
+        style = ("-", "--", ":")[i // 10 % 3]
+        ax.plot(x, y, color=COLOURS[i % 10], label=name, marker=marker, markersize=4, linestyle=style)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+    if max((max(x) for x, _ in series.values() if len(x)), default=0) >= 10_000 and not log_x:
+        ax.xaxis.set_major_formatter("{x:,.0f}")
+    if len(series) > 1:
+        ax.legend(frameon=False)
+    return drawn(figure)
+
+
+def bars(values: Mapping[str, float], *, ylabel: str, title: str = "") -> Image.Image:
+    """A bar per name, its number above it."""
+    figure, ax = plot(title)
+    shown = ax.bar([str(name) for name in values], list(values.values()), color=COLOURS[0], width=0.6)
+    ax.bar_label(shown, [f"{value:.3g}" for value in values.values()], padding=2)
+    ax.set(ylabel=ylabel)
+    ax.margins(y=0.12)
+    if sum(len(str(name)) for name in values) > 60:
+        ax.tick_params(axis="x", rotation=30)
+    return drawn(figure)
+
+
+def plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Any]:
+    """An empty figure, `size` in inches, and its axes, the title at the left and no frame."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    if title:
+        figure.suptitle(
+            "\n".join(wrapped(title, round(size[0] * 120 - 40), 19)), fontsize=11, x=0.01, ha="left"
+        )
+    return figure, ax
+
+
+def drawn(figure: Figure) -> Image.Image:
+    """A matplotlib figure as a picture."""
+    figure.canvas.draw()
+    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")  # type: ignore[attr-defined]
+
+
+def write_halo(ax: Any, place: np.ndarray, text: str) -> None:
+    """Text on white edges, legible on points of any colour."""
+    from matplotlib.patheffects import withStroke
+
+    edges = [withStroke(linewidth=3, foreground="white")]
+    ax.annotate(text, place, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
+
+
+def class_name(label: int, classes: Sequence[str] | None) -> str:
+    """A label's name, or its number where labels have no names."""
+    return classes[label] if classes and 0 <= label < len(classes) else str(label)
+
+
+@functools.cache
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans, which comes with matplotlib and has Greek and Cyrillic letters too."""
+    import matplotlib
+
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
+
+
+def text_width(text: str, size: int = SMALL) -> float:
+    """Pixels that a line of text takes."""
+    return font(size).getlength(text)
+
+
+def wrapped(text: str, width: int, size: int = TITLE) -> list[str]:
+    """Text in lines of at most `width` pixels where its words allow it; its own line breaks are kept."""
+    lines: list[str] = []
+    for paragraph in text.splitlines():
+        line = ""
+        for word in paragraph.split():
+            if line and text_width(f"{line} {word}", size) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(line)
+    return lines
+
+
+def fitted(text: str, width: int) -> str:
+    """Text of at most `width` pixels, its middle left out where it is longer."""
+    kept, whole = len(text), text
+    while text_width(text) > width and kept > 2:
+        kept -= 1
+        text = f"{whole[: kept // 2]}…{whole[len(whole) - (kept + 1) // 2 :]}"
+    return text

@@ -19,13 +19,16 @@ from limner.errors import LimnerError
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` make a file beside `path`, flush it to the disk and move it there; on failure leave `path` as it was."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # the same suffix: writers go by it
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(beside)
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        raise LimnerError(f"cannot write {path}: {reason}; what was there before is untouched") from None
     finally:
         beside.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-PLAIN_SECONDS = 5.0  # between lines where the output is no terminal
+PLAIN_SECONDS = 15.0  # between lines where the output is no terminal
 BAR_SECONDS = 0.2
 
 

@@ -1,0 +1,7 @@
+"""Any source -> uint8 images in a training and a test split."""
+
+from limner.data.dataset import Dataset, Images, to_float, to_uint8
+from limner.data.named import NAMED, NamedSet
+from limner.data.sources import load, read_images
+
+__all__ = ["NAMED", "Dataset", "Images", "NamedSet", "load", "read_images", "to_float", "to_uint8"]

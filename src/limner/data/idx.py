@@ -1,0 +1,79 @@
+"""Files in the idx format of MNIST, gzipped or not: http://yann.lecun.com/exdb/mnist (archived)."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import re
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import numpy as np
+
+from limner.errors import LimnerError
+
+LARGEST = 8 << 30  # bytes; a header that declares more is not believed
+NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$")
+
+
+def find(folder: Path) -> dict[tuple[str, str], Path]:
+    """The idx files of a folder, by (split, kind): ('train' | 'test', 'images' | 'labels').
+
+    An unpacked file is preferred to its .gz. Raises LimnerError where one place has two candidates.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise LimnerError(f"cannot list {folder}: {error.strerror}") from error
+    found: dict[tuple[str, str], Path] = {}
+    for path in paths:
+        match = NAME.search(path.name)
+        if match is None or not path.is_file():
+            continue
+        place = ("train" if match[1] == "train" else "test", match[2])
+        other = found.get(place)
+        if other is not None and other.name + ".gz" != path.name:
+            raise LimnerError(
+                f"{folder} holds two {place[0]} {place[1]} files, {other.name} and {path.name}: "
+                "put each set in a folder of its own"
+            )
+        found.setdefault(place, path)
+    return found
+
+
+def read(path: Path) -> np.ndarray:
+    """The array in an idx file of bytes: uint8, of the shape its header declares, writable.
+
+    Raises LimnerError when the header is not that of an idx file of bytes, or the content does not fill it.
+    """
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rb") as file:
+            return _content(cast(BinaryIO, file), path)
+    except (EOFError, zlib.error, OSError) as error:
+        raise LimnerError(f"cannot read {path}: {error}; get the file again") from error
+
+
+def _content(file: BinaryIO, path: Path) -> np.ndarray:
+    header = file.read(4)
+    if len(header) < 4 or header[:3] != b"\0\0\x08" or not 1 <= header[3] <= 4:
+        raise LimnerError(
+            f"{path} is not an idx file of bytes: it starts with {header.hex(' ') or 'nothing'}"
+        )
+    dims = file.read(4 * header[3])
+    if len(dims) < 4 * header[3]:
+        raise LimnerError(f"{path} ends within its header; get the file again")
+    shape = struct.unpack(f">{header[3]}I", dims)
+    size = math.prod(shape)
+    if size > LARGEST:
+        raise LimnerError(f"{path} declares {size:,} bytes of shape {shape}, more than {LARGEST:,}: damaged?")
+    buffer = bytearray(size)
+    filled = 0
+    with memoryview(buffer) as view:
+        while filled < size and (got := file.readinto(view[filled:])):  # type: ignore[attr-defined]
+            filled += got
+    if filled < size or file.read(1):
+        raise LimnerError(f"{path} should hold {size:,} bytes {shape} and does not; get the file again")
+    return np.frombuffer(buffer, np.uint8).reshape(shape)

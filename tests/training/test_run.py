@@ -1,0 +1,263 @@
+"""A run is a folder: written whole, read with suspicion, resumed bit for bit after any death."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+import limner
+from limner.data import Dataset
+from limner.errors import LimnerError
+from limner.models import MODELS
+from limner.training.checkpoint import read_state, read_weights, write_json, write_weights
+
+TINY = {"images": 2000, "batch": 50, "quiet": True}
+LIMNER = [sys.executable, "-m", "limner"]
+
+
+@pytest.fixture(scope="module")
+def finished(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small finished run, to be copied by those who damage it."""
+    return limner.train("vae", digits, out=tmp_path_factory.mktemp("run") / "vae", latent_dim=2, **TINY).path
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def start(*words: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*LIMNER, "train", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
+    )  # fmt: skip
+
+
+def wait_for(path: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.01)
+
+
+def test_a_run_holds_all_that_is_needed_to_do_it_again(finished: Path) -> None:
+    assert {p.name for p in finished.iterdir()} == {"run.json", "log.jsonl", "weights.safetensors", "state.pt", "samples"}
+    config = json.loads((finished / "run.json").read_text())
+    assert config["model"] == "vae"
+    assert config["options"]["latent_dim"] == 2
+    assert config["data"]["source"] == "digits"
+    assert len(config["data"]["fingerprint"]) >= 16
+    assert config["training"] | {"images": 2000, "batch": 50, "seed": 0} == config["training"]
+    assert {"limner", "torch", "python"} <= set(config["versions"])
+    line = json.loads((finished / "log.jsonl").read_text().splitlines()[-1])
+    assert line["images"] == 2000
+    assert {"elbo", "rec", "kl", "held_out/elbo", "held_out/kl_per_dim", "held_out/active_units"} <= set(line)
+    assert [p.name for p in sorted((finished / "samples").iterdir())] == ["000000000.png", "000002000.png"]
+
+
+def test_load_takes_a_folder_or_its_last_part(digits: Dataset) -> None:
+    run = limner.train("autoencoder", "digits", **TINY)
+    assert run.path == Path("runs/autoencoder-digits-0001")
+    assert limner.train("autoencoder", "digits", **TINY).name == "autoencoder-digits-0002"
+    for name in ("runs/autoencoder-digits-0001", "autoencoder-digits-0001", run.path.resolve()):
+        assert limner.load(name).name == run.name
+    assert limner.load(run.name).model.sample(3).shape == (3, 1, 28, 28)
+    with pytest.raises(LimnerError, match="did you mean 'autoencoder-digits-0001'"):
+        limner.load("autoencoder-digits-001")
+
+
+def test_same_seed_same_numbers(digits: Dataset, tmp_path: Path) -> None:
+    one, two, three = (
+        limner.train("gan", digits, out=tmp_path / str(i), seed=seed, **TINY).model.state_dict()
+        for i, seed in enumerate((1, 1, 2))
+    )
+    assert all(torch.equal(one[key], two[key]) for key in one)
+    assert not all(torch.equal(one[key], three[key]) for key in one)
+
+
+def states_are_equal(one: Path, other: Path) -> None:
+    a, b = read_state(one / "state.pt"), read_state(other / "state.pt")
+    assert a["images_seen"] == b["images_seen"]
+    for key, value in a["model"].items():
+        assert torch.equal(value, b["model"][key]), key
+    for key, value in a["averages"].items():
+        assert torch.equal(value, b["averages"][key]), key
+    for name, optimizer in a["optimizers"].items():
+        for index, state in optimizer["state"].items():
+            for key, value in state.items():
+                same = b["optimizers"][name]["state"][index][key]
+                assert torch.equal(value, same) if isinstance(value, Tensor) else value == same
+    x, y = read_weights(one / "weights.safetensors")[0], read_weights(other / "weights.safetensors")[0]
+    assert all(torch.equal(x[key], y[key]) for key in x)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_killed_run_goes_on_bit_for_bit(model: str, tmp_path: Path) -> None:
+    images = "60000" if model in ("autoencoder", "vae") else "30000"
+    words = [model, "--images", images, "--save-seconds", "0", "--quiet"]
+    straight = start(*words, "--out", "straight")
+    killed = start(*words, "--out", "killed")
+    log = tmp_path / "killed" / "log.jsonl"
+    wait_for(log)
+    time.sleep(random.uniform(0, 0.5))
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    seen = read_state(tmp_path / "killed" / "state.pt")["images_seen"]
+    assert straight.wait(120) == 0
+    resumed = start(*words, "--out", "killed", "--resume")
+    assert resumed.wait(120) == 0, resumed.stderr.read()
+    assert 0 <= seen
+    states_are_equal(tmp_path / "straight", tmp_path / "killed")
+    counts = [[line["images"] for line in limner.load(name).log] for name in ("straight", "killed")]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_asked_to_stop_it_saves_first(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    process = start("autoencoder", "--images", "50000000", "--save-seconds", "1000", "--out", "run")
+    wait_for(tmp_path / "run" / "log.jsonl")
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in told
+    run = limner.load("run")
+    assert run.images_seen > 0
+    state = read_state(tmp_path / "run" / "state.pt")
+    assert state["images_seen"] == run.images_seen == run.log[-1]["images"]
+
+
+def test_resuming_goes_further_and_refuses_to_become_another_run(copy: Path) -> None:
+    run = limner.train(out=copy, resume=True, images=4000, quiet=True)
+    assert run.images_seen == 4000
+    assert run.config["training"]["images"] == 4000
+    assert [line["images"] for line in run.log] == [2000, 4000]
+    with pytest.raises(LimnerError, match="was trained with latent_dim 2, not 3"):
+        limner.train("vae", out=copy, resume=True, latent_dim=3)
+    with pytest.raises(LimnerError, match="was trained with model vae, not gan"):
+        limner.train("gan", out=copy, resume=True)
+    with pytest.raises(LimnerError, match="no run of gan on digits to resume"):
+        limner.train("gan", resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(digits: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(LimnerError, match=r"(loss/main became|the weights became).* at step \d+; try a lower --lr.*keeps"):
+        limner.train("autoencoder", digits, out=tmp_path / "run", lr=1e30, **TINY)
+    weights, _ = read_weights(tmp_path / "run" / "weights.safetensors")
+    assert all(value.isfinite().all() for value in weights.values() if value.is_floating_point())
+    assert limner.load("run").images_seen == 0
+
+
+def test_an_output_folder_is_never_overwritten(copy: Path, tmp_path: Path, digits: Dataset) -> None:
+    before = (copy / "weights.safetensors").read_bytes()
+    with pytest.raises(LimnerError, match="is a run already"):
+        limner.train("vae", digits, out=copy, **TINY)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(LimnerError, match="not an empty folder"):
+        limner.train("vae", digits, out=tmp_path / "mine", **TINY)
+    assert (copy / "weights.safetensors").read_bytes() == before
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["run.json", "weights.safetensors"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
+def test_a_damaged_run_is_refused_in_one_line(copy: Path, name: str, damage: str) -> None:
+    path = copy / name
+    if damage == "missing":
+        path.unlink()
+    elif damage == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif name == "run.json":
+        path.write_text('{"hello": "world"}')
+    else:
+        write_weights(path, {"hello": torch.ones(3)}, 0)
+    done = subprocess.run([*LIMNER, "sample", str(copy)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("limner: error: ")
+    assert name in done.stderr or "no run.json" in done.stderr
+
+
+class Evil:
+    """Pickles as a call that would leave a trace."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("trace",)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "state.pt"])
+def test_a_pickle_is_refused_unopened(copy: Path, name: str, tmp_path: Path) -> None:
+    (copy / name).write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(LimnerError, match=name.replace(".", r"\.")):
+        if name == "state.pt":
+            limner.train(out=copy, resume=True, images=5000)
+        else:
+            _ = limner.load(copy).model
+    torch.save({"model": Evil()}, copy / "state.pt")
+    with pytest.raises(LimnerError, match=r"damaged or not ours"):
+        limner.train(out=copy, resume=True, images=5000)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_state_cannot_be_resumed(copy: Path, damage: str) -> None:
+    path = copy / "state.pt"
+    path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(LimnerError, match=r"state\.pt is (missing|damaged)"):
+        limner.train(out=copy, resume=True, images=5000)
+
+
+def test_a_cut_log_is_read_up_to_the_cut(copy: Path) -> None:
+    with open(copy / "log.jsonl", "a") as file:
+        file.write('{"images": 9')
+    assert [line["images"] for line in limner.load(copy).log] == [2000]
+
+
+def test_changed_data_is_noticed(copy: Path) -> None:
+    config = json.loads((copy / "run.json").read_text())
+    config["data"]["fingerprint"] = "0" * 16
+    write_json(copy / "run.json", config)
+    with pytest.raises(LimnerError, match="other images than when"):
+        _ = limner.load(copy).data
+
+
+def limited() -> None:
+    """Files of at most 100 kB: what a full disk does to a writer."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+
+def test_no_space_leaves_what_was_there(copy: Path) -> None:
+    before = {p.name: p.read_bytes() for p in copy.iterdir() if p.is_file()}
+    words = ["train", "vae", "--out", str(copy), "--resume", "--images", "4000", "--quiet"]
+    done = subprocess.run([*LIMNER, *words], capture_output=True, text=True, check=False, preexec_fn=limited)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot write" in done.stderr
+    for name in ("weights.safetensors", "state.pt"):
+        assert (copy / name).read_bytes() == before[name]
+    assert not [p for p in copy.iterdir() if p.name.startswith(".")]
+    assert limner.load(copy).images_seen == 2000
+
+
+def test_an_output_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = subprocess.run(
+        [*LIMNER, "train", "vae", "--out", "file/run", "--images", "100"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "file" in done.stderr
