@@ -28,7 +28,9 @@ def imported(path: Path) -> set[str]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "limner":
-            inside = [f"limner.{alias.name}" for alias in node.names] if node.module == "limner" else [node.module]
+            inside = (
+                [f"limner.{alias.name}" for alias in node.names] if node.module == "limner" else [node.module]
+            )
             found |= {str(name) for name in inside}
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.startswith("limner.")}
@@ -55,7 +57,9 @@ def test_a_file_keeps_the_house(path: Path) -> None:
         if here in ("explore", "recipes", "training"):
             assert not concrete, f"{here} imports a concrete model, {module}"
         if here == "models" and parts[-1] not in ("base", "__init__") and concrete:
-            assert (parts[-1], module) == ("conv_autoencoder", "limner.models.autoencoder"), "not a declared child"
+            assert (parts[-1], module) == ("conv_autoencoder", "limner.models.autoencoder"), (
+                "not a declared child"
+            )
 
 
 def test_only_figures_knows_matplotlib() -> None:

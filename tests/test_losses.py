@@ -15,7 +15,10 @@ def test_kl_normal_is_the_divergence_of_two_normals() -> None:
 
 
 def test_bernoulli_nll_sums_over_pixels() -> None:
-    logits, x = torch.randn(4, 2, 3, 3, dtype=torch.float64), torch.rand(4, 2, 3, 3, dtype=torch.float64).round()
+    logits, x = (
+        torch.randn(4, 2, 3, 3, dtype=torch.float64),
+        torch.rand(4, 2, 3, 3, dtype=torch.float64).round(),
+    )
     reference = -Independent(Bernoulli(logits=logits), 3).log_prob(x)
     torch.testing.assert_close(losses.bernoulli_nll(logits, x), reference)
 

@@ -24,7 +24,9 @@ def test_gaussian_keeps_the_columns_and_full_their_covariance() -> None:
         torch.testing.assert_close(drawn.mean(0), z.mean(0), atol=0.05, rtol=0.05)
         torch.testing.assert_close(drawn.std(0), z.std(0), atol=0.03, rtol=0.03)
     torch.testing.assert_close(full.T.cov(), z.T.cov(), atol=0.1, rtol=0.05)
-    assert abs(columns.T.cov()[0, 1]) < 0.1 < z.T.cov()[0, 1], "per column, the lecture's, forgets the correlation"
+    assert abs(columns.T.cov()[0, 1]) < 0.1 < z.T.cov()[0, 1], (
+        "per column, the lecture's, forgets the correlation"
+    )
 
 
 def test_a_mixture_finds_separate_clusters() -> None:

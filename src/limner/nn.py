@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from limner.errors import LimnerError, nearest
 def mlp(*widths: int, activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:
     """Linear layers of the given widths with an activation between them, none after the last."""
     layers: list[nn.Module] = []
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         layers += [nn.Linear(before, after), activation()]
     return nn.Sequential(*layers[:-1])
 
@@ -26,6 +28,14 @@ class CodePrior(nn.Module):
     """
 
     KINDS = ("gaussian", "full", "gmm")
+    fitted: Tensor
+    mean: Tensor
+    std: Tensor
+    axes: Tensor
+    rest: Tensor
+    gmm_weights: Tensor
+    gmm_means: Tensor
+    gmm_factors: Tensor
 
     def __init__(self, dim: int, components: int = 10, max_rank: int = 256) -> None:
         super().__init__()
@@ -79,7 +89,9 @@ class CodePrior(nn.Module):
         if kind not in self.KINDS:
             raise LimnerError(f"no prior called '{kind}': {nearest(kind, self.KINDS)}")
         if not self.fitted:
-            raise LimnerError("this model's codes have no fitted prior yet: finish its training with --resume")
+            raise LimnerError(
+                "this model's codes have no fitted prior yet: finish its training with --resume"
+            )
         noise = torch.randn(n, len(self.mean), device=self.mean.device)
         if kind == "gaussian":
             return self.mean + self.std * noise

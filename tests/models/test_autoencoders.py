@@ -47,7 +47,9 @@ def test_the_lectures_table(name: str, rows: list[tuple[str, tuple[int, ...], in
     model = create(name, (1, 28, 28))
     assert table(model) == rows
     assert sum(p.numel() for p in model.parameters() if p.requires_grad) == total
-    assert model.encode(torch.zeros(1, 1, 28, 28)).shape[1] == {"autoencoder": 3, "conv-autoencoder": 256}[name]
+    assert (
+        model.encode(torch.zeros(1, 1, 28, 28)).shape[1] == {"autoencoder": 3, "conv-autoencoder": 256}[name]
+    )
 
 
 def test_the_convolutions_geometry_is_the_lectures() -> None:
@@ -59,7 +61,8 @@ def test_the_convolutions_geometry_is_the_lectures() -> None:
     ]
     square = lambda k, s, p: ((k, k), (s, s), (p, p))  # noqa: E731
     assert found == [
-        square(3, 3, 1), (2, 2, 0), square(3, 2, 1), (2, 1, 0), square(3, 2, 0), square(5, 3, 1), square(2, 2, 1),
+        square(3, 3, 1), (2, 2, 0), square(3, 2, 1), (2, 1, 0),
+        square(3, 2, 0), square(5, 3, 1), square(2, 2, 1),
     ]  # fmt: skip
 
 

@@ -102,8 +102,16 @@ def test_maxout_is_the_largest_piece() -> None:
 
 
 def test_the_paper_preset_is_the_papers() -> None:
-    model = create("gan", (1, 28, 28), **{k: v for k, v in type(create("gan", SHAPE)).presets["paper"].items() if k != "batch"})
-    assert [layer.out_features for layer in model.G.modules() if isinstance(layer, nn.Linear)] == [1200, 1200, 784]
+    model = create(
+        "gan",
+        (1, 28, 28),
+        **{k: v for k, v in type(create("gan", SHAPE)).presets["paper"].items() if k != "batch"},
+    )
+    assert [layer.out_features for layer in model.G.modules() if isinstance(layer, nn.Linear)] == [
+        1200,
+        1200,
+        784,
+    ]
     assert [m.linear.out_features for m in model.D.modules() if isinstance(m, Maxout)] == [1200, 1200]
     assert [m.p for m in model.D.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
     assert max(p.abs().max().item() for p in model.D.parameters()) <= 0.005
@@ -111,7 +119,9 @@ def test_the_paper_preset_is_the_papers() -> None:
     assert model.z(1000).abs().max() <= 1
     pixels = blobs(50, (1, 28, 28)).pixels
     model.prepare(pixels, fresh=True)
-    torch.testing.assert_close(model.G.output.bias.sigmoid(), (pixels.float().mean(0) / 255).flatten().clamp(1e-3, 1 - 1e-3))
+    torch.testing.assert_close(
+        model.G.output.bias.sigmoid(), (pixels.float().mean(0) / 255).flatten().clamp(1e-3, 1 - 1e-3)
+    )
 
 
 def test_falling_sgd_follows_its_schedule_and_its_state_keeps_it() -> None:

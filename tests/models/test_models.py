@@ -37,7 +37,9 @@ def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
     for _ in itertools.islice(trainer, 2):
         pass
     assert all(torch.isfinite(torch.tensor(value)) for value in trainer.tick().values())
-    changed = [not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True) if b.requires_grad]
+    changed = [
+        not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True) if b.requires_grad
+    ]
     assert sum(changed) >= len(changed) - 1, "every weight learns (a dead bias may not)"
 
 
@@ -135,6 +137,10 @@ def test_mistakes_are_named() -> None:
         create("vae", (1, 28, 28), preset="papr")
     with pytest.raises(LimnerError, match="no model at 'nowhere:Model'"):
         create("nowhere:Model", (1, 28, 28))
-    for name, wrong in [("autoencoder", {"latent_dim": 0}), ("vae", {"beta": -1}), ("gan", {"critic_steps": 0})]:
+    for name, wrong in [
+        ("autoencoder", {"latent_dim": 0}),
+        ("vae", {"beta": -1}),
+        ("gan", {"critic_steps": 0}),
+    ]:
         with pytest.raises(LimnerError, match=next(iter(wrong))):
             create(name, (1, 28, 28), **wrong)

@@ -54,7 +54,13 @@ def wait_for(path: Path, seconds: float = 60) -> None:
 
 
 def test_a_run_holds_all_that_is_needed_to_do_it_again(finished: Path) -> None:
-    assert {p.name for p in finished.iterdir()} == {"run.json", "log.jsonl", "weights.safetensors", "state.pt", "samples"}
+    assert {p.name for p in finished.iterdir()} == {
+        "run.json",
+        "log.jsonl",
+        "weights.safetensors",
+        "state.pt",
+        "samples",
+    }
     config = json.loads((finished / "run.json").read_text())
     assert config["model"] == "vae"
     assert config["options"]["latent_dim"] == 2
@@ -119,7 +125,7 @@ def test_a_killed_run_goes_on_bit_for_bit(model: str, tmp_path: Path) -> None:
     assert straight.wait(120) == 0
     resumed = start(*words, "--out", "killed", "--resume")
     assert resumed.wait(120) == 0, resumed.stderr.read()
-    assert 0 <= seen
+    assert seen >= 0
     states_are_equal(tmp_path / "straight", tmp_path / "killed")
     counts = [[line["images"] for line in limner.load(name).log] for name in ("straight", "killed")]
     assert counts[0] == counts[1]
@@ -152,8 +158,12 @@ def test_resuming_goes_further_and_refuses_to_become_another_run(copy: Path) -> 
         limner.train("gan", resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(digits: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(LimnerError, match=r"(loss/main became|the weights became).* at step \d+; try a lower --lr.*keeps"):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        LimnerError, match=r"(loss/main became|the weights became).* at step \d+; try a lower --lr.*keeps"
+    ):
         limner.train("autoencoder", digits, out=tmp_path / "run", lr=1e30, **TINY)
     weights, _ = read_weights(tmp_path / "run" / "weights.safetensors")
     assert all(value.isfinite().all() for value in weights.values() if value.is_floating_point())
@@ -201,11 +211,12 @@ class Evil:
 @pytest.mark.parametrize("name", ["weights.safetensors", "state.pt"])
 def test_a_pickle_is_refused_unopened(copy: Path, name: str, tmp_path: Path) -> None:
     (copy / name).write_bytes(pickle.dumps(Evil()))
+    read = {
+        "weights.safetensors": lambda: limner.load(copy).model,
+        "state.pt": lambda: limner.train(out=copy, resume=True, images=5000),
+    }[name]
     with pytest.raises(LimnerError, match=name.replace(".", r"\.")):
-        if name == "state.pt":
-            limner.train(out=copy, resume=True, images=5000)
-        else:
-            _ = limner.load(copy).model
+        read()
     torch.save({"model": Evil()}, copy / "state.pt")
     with pytest.raises(LimnerError, match=r"damaged or not ours"):
         limner.train(out=copy, resume=True, images=5000)
@@ -256,7 +267,10 @@ def test_no_space_leaves_what_was_there(copy: Path) -> None:
 def test_an_output_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = subprocess.run(
-        [*LIMNER, "train", "vae", "--out", "file/run", "--images", "100"], capture_output=True, text=True, check=False
+        [*LIMNER, "train", "vae", "--out", "file/run", "--images", "100"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1

@@ -105,12 +105,16 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step(bad: float) -> None:
 
         def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
             self.steps += 1
-            return self.net.weight.sum() * (bad if self.steps == 3 else 1.0) + (bad if self.steps == 3 else 0), {}
+            return self.net.weight.sum() * (bad if self.steps == 3 else 1.0) + (
+                bad if self.steps == 3 else 0
+            ), {}
 
     trainer = Trainer(Bad(), stream())
     for _ in itertools.islice(trainer, 5):
         pass
-    with pytest.raises(NotFinite, match=r"loss/main became (nan|inf) at step 3; try a lower --lr or --clip 1"):
+    with pytest.raises(
+        NotFinite, match=r"loss/main became (nan|inf) at step 3; try a lower --lr or --clip 1"
+    ):
         trainer.tick()
 
 
@@ -151,8 +155,7 @@ def test_a_restored_trainer_goes_on_bit_for_bit(name: str) -> None:
     first = new()
     for _ in itertools.islice(first, 3):
         pass
-    state = {key: value for key, value in first.state().items()}
-    torch.save(state, "state.pt")
+    torch.save(first.state(), "state.pt")
     torch.manual_seed(99)
     second = Trainer(create(name, SHAPE), stream(batch=8, n=30))
     second.restore(torch.load("state.pt", weights_only=True))

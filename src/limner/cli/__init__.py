@@ -95,7 +95,7 @@ def overview() -> str:
 
 
 def call(function: Callable[..., Any], argv: Sequence[str]) -> Any:
-    """Call `function` with the command line's words as its arguments; a mistake in them becomes a LimnerError."""
+    """Call `function` with the command line's words as its arguments; a mistake in them is a LimnerError."""
 
     @functools.wraps(function)
     def later(*args: Any, **options: Any) -> Callable[[], Any]:

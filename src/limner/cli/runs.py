@@ -21,5 +21,9 @@ def runs() -> None:
     for folder in folders:
         run = Run(folder)
         last = run.log[-1] if run.log else {"images": 0}
-        shown = [f"{k} {v:.4g}" for k, v in last.items() if isinstance(v, float) and k.startswith(("held_out", "loss"))]
+        shown = [
+            f"{k} {v:.4g}"
+            for k, v in last.items()
+            if isinstance(v, float) and k.startswith(("held_out", "loss"))
+        ]
         print(f"{run.name:32s} {last['images']:>12,} images  {'  '.join(shown[:3])}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import tyro
 
@@ -20,9 +20,13 @@ def summary(
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="a model or a run")],
     /,
     *,
-    size: Annotated[tuple[int, ...], tyro.conf.arg(help="image height and width, or one number for both")] = (28,),
+    size: Annotated[tuple[int, ...], tyro.conf.arg(help="image height and width, or one number for both")] = (
+        28,
+    ),
     channels: Annotated[int, tyro.conf.arg(help="1 for grey, 3 for colour")] = 1,
-    preset: Annotated[str | None, tyro.conf.arg(metavar="NAME", help="the model's options to start from")] = None,
+    preset: Annotated[
+        str | None, tyro.conf.arg(metavar="NAME", help="the model's options to start from")
+    ] = None,
 ) -> None:
     """Print a model layer by layer: output shapes, parameters, mult-adds of one image."""
     import torchinfo
@@ -32,16 +36,23 @@ def summary(
     from limner.training.run import Run, find
 
     if len(size) not in (1, 2) or channels not in (1, 3):
-        raise LimnerError(f"an image is {channels}x{'x'.join(map(str, size))}? give --size H W and --channels 1 or 3")
+        raise LimnerError(
+            f"an image is {channels}x{'x'.join(map(str, size))}? give --size H W and --channels 1 or 3"
+        )
     path = find(model)
     shape = (channels, size[0], size[-1])
     built = Run(path).new_model() if path else create(model, shape, preset=preset)
-    inputs = (1, *built.shape) if isinstance(built, Encodes) else (1, built.latent_dim)
+    inputs: tuple[int, ...] = (
+        (1, *built.shape) if isinstance(built, Encodes) else (1, cast(int, built.latent_dim))
+    )
     columns = ("output_size", "num_params", "mult_adds")
     table = torchinfo.summary(built, inputs, verbose=0, device="cpu", col_names=columns)
     print(str(table).replace("Units.MEGABYTES", "M"))
     counted = lecture_mult_adds(table) / 1e6
-    print(f"Mult-adds as the lecture's tool counts them: {counted:.2f} M (every weight once more than it is used)")
+    print(
+        f"Mult-adds as the lecture's tool counts them: {counted:.2f} M "
+        "(every weight once more than it is used)"
+    )
 
 
 def lecture_mult_adds(table: Any) -> int:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 # option -> type, help, how it looks.  None means: not given; the default stands in the help.
 SETTINGS: dict[str, tuple[Any, str, str]] = {
-    "data": (str, "a named data set (limner data lists them), a folder, zip, .npz or idx folder; default digits", "D"),
+    "data": (
+        str,
+        "a named data set (limner data lists them), a folder, zip, .npz or idx folder; default digits",
+        "D",
+    ),
     "preset": (str, "options to start from, such as 'paper': the paper's or the lecture's own", "NAME"),
     "epochs": (float, "passes over the training images", "E"),
     "images": (int, "or the length in images seen", "N"),
@@ -77,7 +81,9 @@ def options_class(cls: type[Model]) -> type:
         fields.append((name, Annotated[bool, about], dataclasses.field(default=False)))
     for name, parameter in options(cls).items():
         about = tyro.conf.arg(help=told.get(name, ""))
-        fields.append((name, Annotated[parameter.annotation, about], dataclasses.field(default=parameter.default)))
+        fields.append(
+            (name, Annotated[parameter.annotation, about], dataclasses.field(default=parameter.default))
+        )
     made = dataclasses.make_dataclass("train", fields, kw_only=True)
     presets = f"\n\nPresets: {', '.join(cls.presets)}." if cls.presets else ""
     made.__doc__ = f"{(inspect.getdoc(cls) or cls.__name__).splitlines()[0]}{presets}"
@@ -96,6 +102,9 @@ def overview() -> str:
 
     lines = ["usage: limner train MODEL [--data D] [--epochs E] [--out RUN] [--resume] [model options]", ""]
     lines += [f"MODEL is one of {', '.join(MODELS)}, or module:Class for your own.", ""]
-    lines += [f"  --{name.replace('_', '-') + ' ' + metavar:24s}{text}" for name, (_, text, metavar) in SETTINGS.items()]
+    lines += [
+        f"  --{name.replace('_', '-') + ' ' + metavar:24s}{text}"
+        for name, (_, text, metavar) in SETTINGS.items()
+    ]
     lines += [f"  --{name:24s}{text}" for name, text in SWITCHES.items()]
     return "\n".join([*lines, "", "limner train MODEL --help tells the model's own options too."])

@@ -28,7 +28,9 @@ class Autoencoder(Model):
     """
 
     # The lecture's settings are the default ones.
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"latent_dim": 3, "hidden": (128, 64), "lr": 1e-3}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": {"latent_dim": 3, "hidden": (128, 64), "lr": 1e-3}
+    }
 
     def __init__(
         self, shape: Shape, *, latent_dim: int = 3, hidden: tuple[int, ...] = (128, 64), lr: float = 1e-3

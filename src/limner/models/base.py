@@ -47,7 +47,7 @@ class Model(nn.Module):
         return logs
 
     def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
-        """Look at the training pixels (N, C, H, W uint8) once before training; may return others in their place.
+        """Look at the training pixels (N, C, H, W uint8) once before training; may return others instead.
 
         `fresh` is False where a run is resumed and the weights must be left alone.
         """

@@ -4,8 +4,8 @@
 
 Differs from the paper in: max-pooling without noise, ReLU units, Adam, as the lecture has it.
 At another image size the same seven layers run: an encoder that leaves h = (H - 4) // 12 rows, and a decoder
-that makes 12 h + 4 + 6 a + 2 b + c rows, where the output paddings a in {0, 1}, b in {0, 1, 2}, c in {0, 1} of its
-three layers are the only ones that give H.  At 28x28 all three are 0: the lecture's table.
+that makes 12 h + 4 + 6 a + 2 b + c rows, where the output paddings a in {0, 1}, b in {0, 1, 2}, c in {0, 1}
+of its three layers are the only ones that give H.  At 28x28 all three are 0: the lecture's table.
 """
 
 from __future__ import annotations

@@ -2,10 +2,12 @@
 
     min_G max_D  1/2 E_x log D(x) + 1/2 E_z log(1 - D(G(z)))
 
-Algorithm 1: k discriminator steps, each on fresh data and fresh noise, then one generator step on fresh noise.
-Differs from the paper in (default preset): LeakyReLU networks with layer-normalised generator, Adam, Gaussian z,
-pixels in [-1, 1] with Tanh, an average of the generator's weights for inference.  `--preset paper`: maxout
-discriminator with dropout, SGD with momentum, uniform z, sigmoid pixels, as in the paper's published code.
+Algorithm 1: k discriminator steps, each on fresh data and fresh noise, then one generator step on fresh
+noise.
+Differs from the paper in (default preset): LeakyReLU networks with layer-normalised generator, Adam,
+Gaussian z, pixels in [-1, 1] with Tanh, an average of the generator's weights for inference.
+`--preset paper`: maxout discriminator with dropout, SGD with momentum, uniform z, sigmoid pixels, as in the
+paper's published code.
 At another image size the generator's last and the discriminator's first layer have C*H*W units.
 """
 
@@ -42,8 +44,9 @@ class GAN(Model):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Goodfellow et al. 2014 with mnist.yaml of the published code: see `Maxout` and `FallingSGD`.
         "paper": {
-            "latent_dim": 100, "noise": "uniform", "loss": "non-saturating", "critic_steps": 1, "networks": "maxout",
-            "hidden": (1200, 1200), "dropout": 0.5, "optimizer": "sgd", "lr": 0.1, "batch": 100,
+            "latent_dim": 100, "noise": "uniform", "loss": "non-saturating", "critic_steps": 1,
+            "networks": "maxout", "hidden": (1200, 1200), "dropout": 0.5, "optimizer": "sgd", "lr": 0.1,
+            "batch": 100,
         },
     }  # fmt: skip
     ema: ClassVar[tuple[str, ...]] = ("G",)
@@ -61,7 +64,7 @@ class GAN(Model):
         hidden: tuple[int, ...] = (256, 512),
         dropout: float = 0.3,
         optimizer: Literal["adam", "sgd"] = "adam",
-        lr: float = 2e-4,
+        lr: float = 5e-4,
     ) -> None:
         super().__init__(shape)
         require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
@@ -69,7 +72,7 @@ class GAN(Model):
         require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
         require(loss in GENERATOR_LOSSES, f"loss must be one of {', '.join(GENERATOR_LOSSES)}, not {loss}")
         self.latent_dim, self.noise, self.critic_steps = latent_dim, noise, critic_steps
-        self.generator_loss, self.networks = GENERATOR_LOSSES[loss], networks
+        self.generator_loss = GENERATOR_LOSSES[loss]
         self.optimizer, self.lr = optimizer, lr
         build = {"leaky": leaky_networks, "maxout": maxout_networks}[networks]
         self.G, self.D = build(shape, latent_dim, hidden, dropout)
@@ -110,7 +113,7 @@ class GAN(Model):
     # As the published code does: "output bias from pixel marginals"
     def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
         """Start the paper's generator from the mean image, on its output's bias."""
-        if fresh and self.networks == "maxout":
+        if fresh and isinstance(self.G, SigmoidGenerator):
             mean = pixels[:50_000].float().mean(0).flatten() / 255
             with torch.no_grad():
                 self.G.output.bias.copy_(mean.clamp(1e-3, 1 - 1e-3).logit())

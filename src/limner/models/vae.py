@@ -1,12 +1,14 @@
 """The variational autoencoder (Kingma & Welling 2014, arXiv 1312.6114; lecture, Lab 3).
 
-    minimise  -E_q(z|x) log p(x|z) + beta KL(q(z|x) || N(0, I)),   q(z|x) = N(mu, sigma^2),   in nats per image
+    minimise  -E_q(z|x) log p(x|z) + beta KL(q(z|x) || N(0, I)),  q(z|x) = N(mu, sigma^2),  in nats per image
 
 With beta = 1 this is the negative of a lower bound on log p(x), for x in [0, 1].
-Differs from the paper in: ReLU units and Adam unless `--preset paper`; a Gaussian likelihood has one variance for
-all pixels; no weight decay; torch's initial weights.  The default likelihood is a Gaussian with learned variance
-(Rybkin et al. 2021), which is right for grey and colour images; `paper` is the Bernoulli on binarised digits.
-Image size: the MLP has C*H*W inputs; the convolutional network halves the sides until the smaller one is at most 8.
+Differs from the paper in: ReLU units and Adam unless `--preset paper`; a Gaussian likelihood has one variance
+for all pixels; no weight decay; torch's initial weights.  The default likelihood is a Gaussian with learned
+variance (Rybkin et al. 2021), which is right for grey and colour images; `paper` is the Bernoulli on
+binarised digits.
+Image size: the MLP has C*H*W inputs; the convolutional network halves the sides until the smaller one is at
+most 8.
 """
 
 from __future__ import annotations
@@ -32,10 +34,10 @@ class VAE(Model):
     Args:
         latent_dim: numbers in the code.
         network: fully connected or convolutional.
-        hidden: widths of the encoder's layers (mlp) or of the layer before the code (conv); mirrored by the decoder.
+        hidden: widths of encoder layers (mlp) or the layer before the code (conv); mirrored by the decoder.
         activation: between the layers.
         likelihood: p(x|z): bernoulli for black-and-white pixels, gaussian for grey and colour.
-        binarisation: for bernoulli: grey pixels as they are, drawn black or white once (static) or at each use (dynamic).
+        binarisation: for bernoulli: greys kept, drawn black or white once (static) or at each use (dynamic).
         variance: for gaussian: one variance for all pixels, learned or fixed.
         sigma: for gaussian: the standard deviation on the [0, 1] scale, fixed or to start from.
         beta: weight of the KL term; 1 is the bound.
@@ -130,8 +132,12 @@ class VAE(Model):
         return rec + self.beta * kl, {"elbo": -(rec + kl), "rec": rec, "kl": kl}
 
     def sample(self, n: int, y: Tensor | None = None, prior: str = "normal") -> Tensor:
-        """n new mean images (n, C, H, W), codes from N(0, I) or from a density fitted to the training codes."""
-        z = torch.randn(n, self.latent_dim, device=self.device) if prior == "normal" else self.prior.sample(n, prior)
+        """n new mean images (n, C, H, W), codes from N(0, I) or a density fitted to the training codes."""
+        z = (
+            torch.randn(n, self.latent_dim, device=self.device)
+            if prior == "normal"
+            else self.prior.sample(n, prior)
+        )
         return self.decode(z)
 
     # Burda et al. 2016, eq. 8:  log 1/k sum_i p(x, z_i) / q(z_i|x)
@@ -156,7 +162,7 @@ class VAE(Model):
         return self.nll(mu, target) + kl_normal(mu, logvar).sum(1)
 
     def validate(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
-        """The bound and its terms, KL per dimension, and active units (Burda et al. 2016: Var_x mu > 0.01)."""
+        """The bound, its terms, KL per dimension, and active units (Burda et al. 2016: Var_x mu > 0.01)."""
         mu, logvar = self.posterior(self.target(x) * 2 - 1)
         logs = super().validate(x, y)
         logs["active_units"] = int((mu.var(0) > 0.01).sum()) if len(x) > 1 else 0
@@ -186,15 +192,16 @@ class VAE(Model):
         if grey < 0.01:
             return []
         return [
-            f"{grey:.0%} of the pixels are grey: a Bernoulli on them is a cross-entropy, not a likelihood, so its nats "
-            "compare with no others; --binarisation dynamic or --likelihood gaussian gives a bound"
+            f"{grey:.0%} of the pixels are grey: a Bernoulli on them is a cross-entropy, not a likelihood, "
+            "so its nats compare with no others; "
+            "--binarisation dynamic or --likelihood gaussian gives a bound"
         ]
 
 
 def mlp_networks(
     shape: Shape, latent_dim: int, hidden: tuple[int, ...], activation: type[nn.Module]
 ) -> tuple[nn.Module, nn.Module]:
-    """784-400-2*40 and 40-400-784, say: an encoder to (mu, logvar) and a decoder to the logits of the mean."""
+    """784-400-2*40 and 40-400-784, say: an encoder to (mu, logvar) and a decoder to the mean's logits."""
     pixels = shape[0] * shape[1] * shape[2]
     encoder = nn.Sequential(nn.Flatten(), *mlp(pixels, *hidden, 2 * latent_dim, activation=activation))
     decoder = mlp(latent_dim, *reversed(hidden), pixels, activation=activation)
@@ -204,7 +211,10 @@ def mlp_networks(
 def conv_networks(
     shape: Shape, latent_dim: int, hidden: tuple[int, ...], activation: type[nn.Module]
 ) -> tuple[nn.Module, nn.Module]:
-    """Strided convolutions until the smaller side is at most 8, linear layers to the code, and the mirror image."""
+    """Strided convolutions until the smaller side is at most 8, then linear layers to the code.
+
+    The decoder is the mirror image.
+    """
     sizes, channels = [shape[1:]], [shape[0]]
     while min(sizes[-1]) > 8:
         sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
@@ -213,7 +223,8 @@ def conv_networks(
     up: list[nn.Module] = []
     for i in range(1, len(sizes)):
         down += [nn.Conv2d(channels[i - 1], channels[i], 3, stride=2, padding=1), activation()]
-        odd = tuple(sizes[i - 1][a] - (2 * sizes[i][a] - 1) for a in (0, 1))  # 2h - 1 or 2h rows
+        (h, w), (above, across) = sizes[i], sizes[i - 1]
+        odd = (above - (2 * h - 1), across - (2 * w - 1))  # 2h - 1 or 2h rows, and columns alike
         back = nn.ConvTranspose2d(channels[i], channels[i - 1], 3, stride=2, padding=1, output_padding=odd)
         up = [activation(), back, *up]
     inner = (channels[-1], *sizes[-1])

@@ -18,7 +18,10 @@ from limner.errors import LimnerError
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, flush it to the disk and move it there; on failure leave `path` as it was."""
+    """Let `write` make a file beside `path`, flush it to the disk and move it there.
+
+    On failure `path` is left as it was.
+    """
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # the same suffix: writers go by it
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,8 +29,14 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         with open(beside, "rb") as file:
             os.fsync(file.fileno())
         os.replace(beside, path)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+    except (
+        OSError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:  # torch and safetensors have errors of their own
+        reason = (
+            error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        )
         raise LimnerError(f"cannot write {path}: {reason}; what was there before is untouched") from None
     finally:
         beside.unlink(missing_ok=True)
@@ -56,7 +65,7 @@ def write_weights(path: Path, weights: dict[str, Tensor], images_seen: int) -> N
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], int]:
-    """The tensors of a weights file and the images they have seen; LimnerError unless it is ours and whole."""
+    """The tensors of a weights file and the images they saw; LimnerError unless it is ours and whole."""
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}

@@ -21,7 +21,7 @@ from limner.figures import grid
 from limner.models import model_class, resolve
 from limner.training.checkpoint import read_state, write_atomically, write_state, write_weights
 from limner.training.progress import Display
-from limner.training.run import Run, find, latest, load, new_folder, read_log, write_config
+from limner.training.run import Run, latest, load, new_folder, read_log, write_config
 from limner.training.trainer import NotFinite, Precision, Trainer
 
 HELD_OUT = 1000  # test images looked at once per tick
@@ -50,14 +50,22 @@ def train(
     quiet: bool = False,
     **options: Any,
 ) -> Run:
-    """Train a model on a data set and return its run; what is None takes the model's default or, resuming, the run's.
+    """Train a model on a data set and return its run.
 
-    model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, or a Dataset; 'digits' by default.
-    The length is `epochs` or `images` (images seen).  `save_seconds` lies between checkpoints, which are made at
-    ticks.  `resume` goes on with `out`, or with the newest run of that model and data.  `options` are the model's.
+    What is None takes the model's default or, resuming, the run's.
+    model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, or a Dataset; 'digits' by
+    default.  The length is `epochs` or `images` (images seen).  `save_seconds` lies between checkpoints,
+    which are made at ticks.  `resume` goes on with `out`, or with the newest run of that model and data.
+    `options` are the model's.
     """
     out = Path(out).expanduser() if out is not None else None
-    given = {"batch": batch, "seed": seed, "precision": precision, "clip": clip, "ema_half_life": ema_half_life}
+    given = {
+        "batch": batch,
+        "seed": seed,
+        "precision": precision,
+        "clip": clip,
+        "ema_half_life": ema_half_life,
+    }
     if resume:
         run = existing(model, data, out)
         refuse_changes(run, model, {"size": size, "channels": channels, "preset": preset}, given, options)
@@ -72,11 +80,19 @@ def train(
         run.config["training"]["images"] = target
         write_config(run.path, run.config)
     Fit(run, dataset, device, save_seconds, quiet).go(target, resume)
-    return load(run.path)
+    trained = Run(run.path)
+    trained.data = dataset  # at hand: not to be read again
+    trained.ensure_prior()
+    return trained
 
 
 def begin(
-    model: str, dataset: Dataset, preset: str | None, given: dict[str, Any], options: dict[str, Any], out: Path | None
+    model: str,
+    dataset: Dataset,
+    preset: str | None,
+    given: dict[str, Any],
+    options: dict[str, Any],
+    out: Path | None,
 ) -> Run:
     """Check everything, then make the folder of a new run with its run.json."""
     cls = model_class(model)
@@ -84,12 +100,19 @@ def begin(
     batch = resolved.pop("batch", cls.batch)
     with torch.random.fork_rng(), torch.device("meta"):
         cls(dataset.shape, **resolved)  # refuses options that cannot be, before anything is written
-    defaults = {"images": 0, "batch": batch, "seed": 0, "precision": "fp32", "clip": None, "ema_half_life": 10_000}
+    defaults = {
+        "images": 0,
+        "batch": batch,
+        "seed": 0,
+        "precision": "fp32",
+        "clip": None,
+        "ema_half_life": 10_000,
+    }
     training = defaults | {name: value for name, value in given.items() if value is not None}
     if training["batch"] < 1:
         raise LimnerError(f"batch must be at least 1, not {training['batch']}")
     training["tick"] = max(len(dataset.train), LEAST_TICK)
-    about = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
+    about: dict[str, Any] = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
     about |= {"train": len(dataset.train), "test": len(dataset.test), "fingerprint": dataset.fingerprint}
     config = {"model": model, "preset": preset, "options": resolved, "data": about, "training": training}
     path = new_folder(model, dataset.name, out)
@@ -106,7 +129,9 @@ def existing(model: str | None, data: str | Path | Dataset | None, out: Path | N
     name = data.name if isinstance(data, Dataset) else Path(data or "digits").stem
     path = latest(model, name)
     if path is None:
-        raise LimnerError(f"there is no run of {model} on {name} to resume: train without --resume, or give its --out")
+        raise LimnerError(
+            f"there is no run of {model} on {name} to resume: train without --resume, or give its --out"
+        )
     return Run(path)
 
 
@@ -120,14 +145,19 @@ def refuse_changes(
     for name, value in ({"model": model} | about | given | options).items():
         value = list(value) if isinstance(value, tuple) else value
         if value is not None and value != stored.get(name):
-            raise LimnerError(f"{run.name} was trained with {name} {stored.get(name)}, not {value}: leave it out, or train anew")
+            raise LimnerError(
+                f"{run.name} was trained with {name} {stored.get(name)}, not {value}: "
+                "leave it out, or train anew"
+            )
 
 
 def total_images(run: Run, dataset: Dataset, epochs: float | None, images: int | None) -> int:
     """How many images the run is to have seen in all."""
     if epochs is not None and images is not None:
         raise LimnerError("give either epochs or images, not both")
-    asked = images if images is not None else round(epochs * len(dataset.train)) if epochs is not None else None
+    asked = (
+        images if images is not None else round(epochs * len(dataset.train)) if epochs is not None else None
+    )
     if asked is None:
         return run.config["training"]["images"] or model_class(run.config["model"]).images
     if asked < 1:
@@ -138,20 +168,29 @@ def total_images(run: Run, dataset: Dataset, epochs: float | None, images: int |
 class Fit:
     """One training session of a run."""
 
-    def __init__(self, run: Run, dataset: Dataset, device: str | None, save_seconds: float, quiet: bool) -> None:
+    def __init__(
+        self, run: Run, dataset: Dataset, device: str | None, save_seconds: float, quiet: bool
+    ) -> None:
         self.run, self.quiet, self.save_seconds = run, quiet, save_seconds
         settings = run.config["training"]
         place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         torch.manual_seed(settings["seed"])
         model = run.new_model().to(place)
-        self.fresh = find(run.path / "state.pt") is None and not (run.path / "state.pt").exists()
-        pixels = model.prepare(dataset.train.pixels, fresh=self.fresh)
+        fresh = not (run.path / "state.pt").exists()
+        pixels = model.prepare(dataset.train.pixels, fresh=fresh)
         self.remarks = [*dataset.notes, *model.remarks(dataset.train.pixels)]
         stream = Stream(
-            datasets.Images(pixels, dataset.train.labels, dataset.train.names), settings["batch"], settings["seed"], place
+            datasets.Images(pixels, dataset.train.labels, dataset.train.names),
+            settings["batch"],
+            settings["seed"],
+            place,
         )
         self.trainer = Trainer(
-            model, stream, precision=settings["precision"], clip=settings["clip"], ema_half_life=settings["ema_half_life"]
+            model,
+            stream,
+            precision=settings["precision"],
+            clip=settings["clip"],
+            ema_half_life=settings["ema_half_life"],
         )
         held_out = model.prepare(dataset.test.pixels, fresh=False)[:HELD_OUT]
         self.x = to_float(held_out).to(place)
@@ -174,10 +213,11 @@ class Fit:
             try:
                 self.loop(target, display, stop)
             except NotFinite as error:
-                raise LimnerError(f"{error}; {path} keeps the weights of {self.saved_images:,} images") from None
+                raise LimnerError(
+                    f"{error}; {path} keeps the weights of {self.saved_images:,} images"
+                ) from None
         if stop:
             raise KeyboardInterrupt if stop[0] == signal.SIGINT else SystemExit(128 + stop[0])
-        load(path).ensure_prior()
 
     def loop(self, target: int, display: Display, stop: list[int]) -> None:
         """Iterate; at each tick read the numbers, log, look and save."""
@@ -206,7 +246,7 @@ class Fit:
         display.at(trainer.images_seen, last=True)
 
     def log(self, means: dict[str, float], images: int, seconds: float) -> dict[str, Any]:
-        """Append a line to log.jsonl: what was logged since the last one, and the model on held-out images."""
+        """Append a line to log.jsonl: what was logged since the last, and the model on held-out images."""
         self.seconds += seconds
         line: dict[str, Any] = {"images": self.trainer.images_seen, "seconds": round(self.seconds, 3)}
         line |= {"images_per_second": round(images / seconds, 1)} | means

@@ -41,7 +41,11 @@ class Display:
 
     def measure(self, line: dict[str, Any]) -> None:
         """Take the newest log line's numbers."""
-        scalars = {k: v for k, v in line.items() if isinstance(v, float) and k not in ("seconds", "images_per_second")}
+        scalars = {
+            k: v
+            for k, v in line.items()
+            if isinstance(v, float) and k not in ("seconds", "images_per_second")
+        }
         held_out = {k.removeprefix("held_out/"): v for k, v in scalars.items() if k.startswith("held_out/")}
         shown = {f"held-out {k}": v for k, v in held_out.items()} or {
             k.replace("loss/", "loss "): v for k, v in scalars.items()
@@ -60,7 +64,8 @@ class Display:
             self.bar.update(self.task, completed=images, words=words)
             return
         left = max(self.total - images, 0) / rate if rate else 0
-        text = f"{self.title}: {images:,} of {self.total:,} images, {rate:,.0f}/s, {clock(left)} left  {self.measured}"
+        seen = f"{images:,} of {self.total:,} images"
+        text = f"{self.title}: {seen}, {rate:,.0f}/s, {clock(left)} left  {self.measured}"
         print(text.rstrip(), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:

@@ -50,9 +50,11 @@ class Run:
 
     def new_model(self) -> Model:
         """The model as it was before training (up to its random weights)."""
-        listed = self.config["options"]
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in listed.items()}
-        return create(self.config["model"], self.shape, **options)
+        listed: dict[str, Any] = self.config["options"]
+        options: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in listed.items()
+        }
+        return create(self.config["model"], self.shape, None, **options)
 
     @cached_property
     def model(self) -> Model:
@@ -76,7 +78,8 @@ class Run:
         if dataset.fingerprint != about["fingerprint"]:
             raise LimnerError(
                 f"{about['source']} holds other images than when {self.name} was trained on it "
-                f"(fingerprint {dataset.fingerprint}, then {about['fingerprint']}); put the old ones back or train anew"
+                f"(fingerprint {dataset.fingerprint}, then {about['fingerprint']}); "
+                "put the old ones back or train anew"
             )
         return dataset
 
@@ -101,12 +104,17 @@ class Run:
 
 @torch.no_grad()
 def encode_all(model: Model, pixels: Tensor, batch: int = 1000) -> Tensor:
-    """Codes (N, latent_dim), on the CPU, of all pixels (N, C, H, W) uint8; binarising models draw with seed 0."""
+    """Codes (N, latent_dim), on the CPU, of all pixels (N, C, H, W) uint8.
+
+    Binarising models draw with seed 0.
+    """
     if not isinstance(model, Encodes):
         raise LimnerError(f"a {type(model).__name__} has no encoder, so its images have no codes")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return torch.cat([model.encode(to_float(part.to(model.device))).cpu() for part in pixels.split(batch)])
+        return torch.cat(
+            [model.encode(to_float(part.to(model.device))).cpu() for part in pixels.split(batch)]
+        )
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -154,7 +162,7 @@ def stem(model: str, data: str) -> str:
 
 
 def new_folder(model: str, data: str, out: Path | None) -> Path:
-    """Make the folder of a new run: `out`, which must be new or empty, or the next free number under runs/."""
+    """Make a new run's folder: `out`, which must be new or empty, or the next free number under runs/."""
     if out is not None:
         if (out / "run.json").exists():
             raise LimnerError(f"{out} is a run already: go on with --resume, or choose another --out")
@@ -177,8 +185,13 @@ def new_folder(model: str, data: str, out: Path | None) -> Path:
 def write_config(path: Path, config: dict[str, Any]) -> None:
     """Write run.json with the versions and the machine beside the given configuration."""
     about = {
-        "versions": {name: version(name) for name in ("limner", "torch", "numpy")} | {"python": platform.python_version()},
-        "machine": {"system": platform.platform(), "processor": platform.machine(), "threads": torch.get_num_threads()},
+        "versions": {name: version(name) for name in ("limner", "torch", "numpy")}
+        | {"python": platform.python_version()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+        },
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
     }
     write_json(path / "run.json", config | about)

@@ -36,7 +36,8 @@ class Trainer:
         clip: float | None = None,
         ema_half_life: float = 10_000,
     ) -> None:
-        self.model = model.train().to(memory_format=torch.channels_last)
+        self.model = model.train()
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch has it
         self.data = data
         self.precision, self.clip, self.ema_half_life = precision, clip, ema_half_life
         self.optimizers = model.optimizers()
@@ -90,7 +91,9 @@ class Trainer:
         share = 1 - 0.5 ** (images / self.ema_half_life)
         averages = list(self.averages.values())
         floating = [i for i, value in enumerate(averages) if value.is_floating_point()]
-        torch._foreach_lerp_([averages[i] for i in floating], [self._live[i].detach() for i in floating], share)
+        torch._foreach_lerp_(
+            [averages[i] for i in floating], [self._live[i].detach() for i in floating], share
+        )
         for i in set(range(len(averages))) - set(floating):
             averages[i].copy_(self._live[i])
 
