@@ -15,7 +15,7 @@ FLOORS = [
     {"losses", "nn", "figures"},
     {"data", "models"},
     {"training"},
-    {"explore"},
+    {"explore", "metrics"},
     {"recipes"},
     {"cli"},
 ]

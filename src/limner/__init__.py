@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from limner.data import load as load_data
     from limner.training import Run, load, train
 
-__all__ = ["LimnerError", "Run", "datasets", "load", "load_data", "models", "train"]
+__all__ = ["LimnerError", "Run", "list_datasets", "list_models", "load", "load_data", "train"]
 
 
-def models() -> list[str]:
+def list_models() -> list[str]:
     """The names of the models that `train` knows."""
     from limner.models import MODELS
 
     return list(MODELS)
 
 
-def datasets() -> list[str]:
+def list_datasets() -> list[str]:
     """The names of the data sets that `train` knows; it takes paths too."""
     from limner.data import NAMED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,8 +23,8 @@ TITLE, SMALL = 15, 12  # font sizes in pixels
 LINE = TITLE + 5  # height of a title's line
 LEAST_WIDTH = 420  # of a sheet with a title, so that its lines are not too short
 CANVAS = 1000  # side of a map of thumbnails
-# Petroff 2021, arXiv 2107.02270: ten colours that differ for the colour-blind too.
-COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6",
+# Petroff 2021, arXiv 2107.02270: colours that differ for the colour-blind too; one grey is black here.
+COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#1a1a1a", "#832db6",
            "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
 MARKERS = "os^Dvp"  # tell apart the classes that share a colour
 
@@ -73,24 +74,22 @@ def sheet(
 ) -> Image.Image:
     """Rows of images, each (n, C, H, W) uint8, with text around them.
 
-    `captions` has a text per image, its lines below the image, or no texts for a row.  `marked` (row, column)
-    images get a frame.  Texts that do not fit their place are cut with an ellipsis.
+    `captions` has a text per image, its lines below the image, or none for a row; what does not fit is cut
+    with an ellipsis.  `marked` (row, column) images get a frame.
     """
     channels, height, width = rows[0].shape[1:]
     scale = scale or enlargement(height, width, 84 if captions else 56)
-    texts = captions or [()] * len(rows)
-    wide, high = width * scale, height * scale
+    texts, wide, high = captions or [()] * len(rows), width * scale, height * scale
     left = MARGIN + (round(max(map(text_width, row_labels))) + 8 if row_labels else 0)
     right = left + max(len(row) for row in rows) * (wide + gap) - gap + MARGIN
     lines, right = heading(title, right)
     head = MARGIN + len(lines) * LINE + (6 if lines else 0)
-    tops = [head + (SMALL + 6 if column_labels else 0)]
-    for row in texts:
-        below = max((len(text.splitlines()) for text in row), default=0)
-        tops.append(tops[-1] + high + gap + (below * (SMALL + 3) + 5 if below else 0))
+    below = [max((len(text.splitlines()) for text in row), default=0) * (SMALL + 3) for row in texts]
+    heights = [high + gap + (text_height and text_height + 5) for text_height in below]
+    tops = list(itertools.accumulate(heights, initial=head + (SMALL + 6 if column_labels else 0)))
     picture, draw = page("RGB" if channels == 3 or marked else "L", (right, tops[-1] - gap + MARGIN), lines)
-    for c, text in enumerate(column_labels or ()):
-        draw.text((left + c * (wide + gap) + wide / 2, head), text, "black", font(SMALL), "ma")
+    for c, name in enumerate(column_labels or ()):
+        draw.text((left + c * (wide + gap) + wide / 2, head), name, "black", font(SMALL), "ma")
     for r, top in enumerate(tops[:-1]):
         if row_labels:
             draw.text((left - 8, top + high / 2), row_labels[r], "black", font(SMALL), "rm")
@@ -99,9 +98,7 @@ def sheet(
             picture.paste(enlarged(pixels, scale), (x, top))
             if (r, c) in marked:
                 draw.rectangle((x - 2, top - 2, x + wide + 1, top + high + 1), outline=COLOURS[1], width=3)
-            text = (
-                "\n".join(fitted(line, wide + gap) for line in texts[r][c].splitlines()) if texts[r] else ""
-            )
+            text = fitted(texts[r][c], wide) if texts[r] else ""
             draw.text((x + wide / 2, top + high + 2), text, "black", font(SMALL), "ma", 3, "center")
     return picture
 
@@ -124,13 +121,13 @@ def scatter(
         mine = points if k is None else points[labels == k]
         colour, marker = COLOURS[(k or 0) % 10], MARKERS[(k or 0) // 10 % len(MARKERS)]
         label = None if k is None else class_name(k, classes)
-        ax.scatter(mine[:, 0], mine[:, 1], size, colour, marker, label=label, linewidths=0, alpha=0.8)
+        ax.scatter(mine[:, 0], mine[:, 1], size, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
         if label is not None:
-            write_halo(ax, np.median(mine, axis=0), label)
+            write_halo(ax, thickest(mine), label)
     if labels is not None and len(np.unique(labels)) <= 20:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2.0)
     if axes is None:
-        ax.set(xticks=[], yticks=[])
+        ax.set_axis_off()
     else:
         ax.set(xlabel=axes[0], ylabel=axes[1])
     return drawn(figure)
@@ -199,27 +196,14 @@ def curves(
     """A line per name through its (x values, y values)."""
     figure, ax = plot(title)
     for i, (name, (x, y)) in enumerate(series.items()):
-        marker = "o" if len(x) <= 12 else ""
-        style = ("-", "--", ":")[i // 10 % 3]
-        ax.plot(x, y, color=COLOURS[i % 10], label=name, marker=marker, markersize=4, linestyle=style)
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+        style = {"marker": "o" if len(x) <= 12 else "", "linestyle": ("-", "--", ":")[i // 10 % 3]}
+        ax.plot(x, y, color=COLOURS[i % 10], label=name, markersize=4, **style)
+    scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}
+    ax.set(xlabel=xlabel, ylabel=ylabel, **scales)
     if max((max(x) for x, _ in series.values() if len(x)), default=0) >= 10_000 and not log_x:
         ax.xaxis.set_major_formatter("{x:,.0f}")
     if len(series) > 1:
         ax.legend(frameon=False)
-    return drawn(figure)
-
-
-def bars(values: Mapping[str, float], *, ylabel: str, title: str = "") -> Image.Image:
-    """A bar per name, its number above it."""
-    figure, ax = plot(title)
-    shown = ax.bar([str(name) for name in values], list(values.values()), color=COLOURS[0], width=0.6)
-    ax.bar_label(shown, [f"{value:.3g}" for value in values.values()], padding=2)
-    ax.set(ylabel=ylabel)
-    ax.margins(y=0.12)
-    if sum(len(str(name)) for name in values) > 60:
-        ax.tick_params(axis="x", rotation=30)
     return drawn(figure)
 
 
@@ -232,10 +216,8 @@ def plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Any]
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
-    if title:
-        figure.suptitle(
-            "\n".join(wrapped(title, round(size[0] * 120 - 40), 19)), fontsize=11, x=0.01, ha="left"
-        )
+    text = "\n".join(wrapped(title, round(size[0] * 120 - 40), 19))
+    figure.suptitle(text, fontsize=11, x=0.01, ha="left")
     return figure, ax
 
 
@@ -251,6 +233,13 @@ def write_halo(ax: Any, place: np.ndarray, text: str) -> None:
 
     edges = [withStroke(linewidth=3, foreground="white")]
     ax.annotate(text, place, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
+
+
+def thickest(points: np.ndarray) -> np.ndarray:
+    """The point (2,) with the nearest fifth of the points (N, 2) closest around it."""
+    few = points[:: max(1, len(points) // 500)]
+    distance = np.linalg.norm(few[:, None] - few[None], axis=2)
+    return few[np.sort(distance, axis=1)[:, len(few) // 5].argmin()]
 
 
 def class_name(label: int, classes: Sequence[str] | None) -> str:
@@ -276,7 +265,7 @@ def wrapped(text: str, width: int, size: int = TITLE) -> list[str]:
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
-        for word in paragraph.split():
+        for word in paragraph.split(" "):
             if line and text_width(f"{line} {word}", size) > width:
                 lines.append(line)
                 line = word
@@ -287,9 +276,14 @@ def wrapped(text: str, width: int, size: int = TITLE) -> list[str]:
 
 
 def fitted(text: str, width: int) -> str:
-    """Text of at most `width` pixels, its middle left out where it is longer."""
-    kept, whole = len(text), text
-    while text_width(text) > width and kept > 2:
+    """Lines of at most `width` pixels, the middle left out of those that are longer."""
+    return "\n".join(cut(line, width) for line in text.splitlines())
+
+
+def cut(line: str, width: int) -> str:
+    """A line of at most `width` pixels, its middle left out where it is longer."""
+    kept, whole = len(line), line
+    while text_width(line) > width and kept > 2:
         kept -= 1
-        text = f"{whole[: kept // 2]}…{whole[len(whole) - (kept + 1) // 2 :]}"
-    return text
+        line = f"{whole[: kept // 2]}…{whole[len(whole) - (kept + 1) // 2 :]}"
+    return line

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import importlib
 import io
-import itertools
 import os
 import re
 import sys
@@ -37,6 +36,7 @@ VERBS: dict[str, dict[str, str]] = {
         "similar": "the images most like one, by code and by pixels",
         "anomalies": "the images least like the training data",
     },
+    "Check": {"reproduce": "re-run a named experiment against its target"},
     "Shell": {"completion": "print a completion script for bash, zsh or tcsh"},
 }
 
@@ -52,6 +52,9 @@ def run(argv: list[str]) -> int:
         return dispatch(argv)
     except LimnerError as error:
         return fail(str(error))
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return fail(f"{where}{error.strerror or error}")
@@ -109,7 +112,7 @@ def parse(target: Callable[..., Any], argv: Sequence[str], verb: str) -> Any:
     import tyro
 
     settings: dict[str, Any] = {"prog": f"limner {verb}", "config": (tyro.conf.FlagCreatePairsOff,)}
-    flags = re.findall(r"(?<![\w-])--?[a-z][\w-]*", tyro.extras.get_parser(target, **settings).format_help())
+    flags = re.findall(r"(?<![\w-])--?[a-z][\w-]*", help_of(target, settings))
     for word in argv:
         flag = word.partition("=")[0]
         if re.match(r"--?[A-Za-z]", flag) and flag.replace("_", "-") not in flags:
@@ -124,11 +127,23 @@ def parse(target: Callable[..., Any], argv: Sequence[str], verb: str) -> Any:
         raise
 
 
+def help_of(target: Callable[..., Any], settings: dict[str, Any]) -> str:
+    """The help that tyro would print."""
+    import tyro
+
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), contextlib.suppress(SystemExit):
+        tyro.cli(target, args=["--help"], **settings)
+    return told.getvalue()
+
+
 def one_line(box: str) -> str:
-    """The message in the box that tyro draws around a mistake."""
-    inside = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    message = itertools.takewhile(lambda line: not line.startswith("─"), inside)
-    return " ".join(message).rstrip(". ")
+    """The message in the box that tyro draws around a mistake: title, message, rule, further help."""
+    inside = [line.strip("│╭╮╰╯ ") for line in box.splitlines()[1:]]
+    rules = [i for i, line in enumerate(inside) if not line.strip("─-")]
+    begin = 1 if 0 in rules else 0  # without box characters there is a rule under the title too
+    end = next((i for i in rules if i > begin), len(inside))
+    return " ".join(inside[begin:end]).rstrip(". ")
 
 
 def wrote(path: os.PathLike[str] | str, quiet: bool = False) -> None:

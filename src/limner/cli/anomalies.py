@@ -42,7 +42,7 @@ def anomalies(
 
     picture = look(made, images or None, n)
     table = save_ranking(picture.data["ranking"], path.with_suffix(".csv"))
-    if not json:
-        wrote(table, quiet)
     values = {"run": str(made.path), "csv": str(table), "strangest": picture.data["ranking"][:n]}
     finish(picture, path, quiet, values if json else None)
+    if not json:
+        wrote(table, quiet)

@@ -11,7 +11,8 @@ RunName = Annotated[
     str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="a run's folder, or its name under runs/")
 ]
 Out = Annotated[
-    Path | None, tyro.conf.arg(metavar="FILE", help="where to write; beside the run's weights if not given")
+    Path | None,
+    tyro.conf.arg(metavar="FILE", help="where to write; default: in the run's folder", help_behavior_hint=""),
 ]
 Seed = Annotated[int, tyro.conf.arg(help="of everything drawn at random")]
 Quiet = Annotated[bool, tyro.conf.arg(help="print nothing but errors")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 import tyro
 
@@ -19,12 +19,28 @@ def completion(
     shell: Annotated[Literal["bash", "zsh", "tcsh"], tyro.conf.Positional, tyro.conf.arg(metavar="SHELL")], /
 ) -> None:
     """Print a completion script: eval "$(limner completion bash)" switches it on."""
-    from limner.cli.train import options_class
-    from limner.models import MODELS, model_class
-
     verbs: dict[str, Any] = {}
     for verb in [name for group in VERBS.values() for name in group if name != "train"]:
         verbs[verb] = getattr(importlib.import_module(f"limner.cli.{verb}"), verb)
-    for name in MODELS:
-        verbs[f"train {name}"] = options_class(model_class(name))
-    tyro.extras.subcommand_cli_from_dict(verbs, prog="limner", args=["--tyro-print-completion", shell])
+    verbs["train"] = train_by_model()
+    settings: Any = {"config": (tyro.conf.OmitSubcommandPrefixes, tyro.conf.OmitArgPrefixes)}
+    tyro.extras.subcommand_cli_from_dict(
+        verbs, prog="limner", args=["--tyro-print-completion", shell], **settings
+    )
+
+
+def train_by_model() -> Any:
+    """A function that stands for `limner train`, with a sub-command per model."""
+    from limner.cli.train import options_class
+    from limner.models import MODELS, model_class
+
+    choices = [
+        Annotated[Any, tyro.conf.subcommand(name=name, constructor=options_class(model_class(name)))]
+        for name in MODELS
+    ]
+
+    def train(model: Any) -> None:
+        """Train a model."""
+
+    train.__annotations__ = {"model": Union[tuple(choices)], "return": None}  # noqa: UP007 (made at run time)
+    return train

@@ -25,8 +25,8 @@ def sample(
         Literal["normal", "gaussian", "full", "gmm"] | None,
         tyro.conf.arg(
             metavar="{normal,gaussian,full,gmm}",
-            help="codes from N(0, I), or from a density fitted to the training codes: a mean and deviation per "
-            "column, the full covariance, a mixture of Gaussians; default: the model's own",
+            help="codes from N(0, I), or from a density fitted to the training codes: a mean and deviation "
+            "per column, the full covariance, a mixture of Gaussians; default: the model's own",
             help_behavior_hint="",
         ),
     ] = None,

@@ -1,0 +1,240 @@
+"""The command line as a person types it: help, habits, and mistakes told in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import limner
+from limner.cli import VERBS, run
+from limner.models import MODELS
+
+EVERY_VERB = [verb for group in VERBS.values() for verb in group]
+TINY = ["--images", "1000", "--batch", "50", "--quiet"]
+
+
+def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    settings = os.environ | {"OMP_NUM_THREADS": "1"} | environment
+    return subprocess.run(
+        [sys.executable, "-m", "limner", *words], capture_output=True, text=True, env=settings, check=False
+    )
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a mistaken command says: exit code 2, one line, no traceback, nothing on stdout but help."""
+    assert run(list(words)) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith("limner: error: ")
+    return told
+
+
+@pytest.mark.parametrize("verb", EVERY_VERB)
+def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        sys.exit(run([verb, "--help"]))
+    assert end.value.code in (0, None)
+    text = capsys.readouterr().out
+    assert "usage: limner" in text
+    assert f"limner {verb}" in text
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_training_help_tells_the_models_own_options(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(["train", model, "--help"])
+    text = capsys.readouterr().out
+    assert "--lr" in text
+    assert "--data" in text
+
+
+def test_help_is_quick() -> None:
+    began = min(timed("--help") for _ in range(3))
+    assert began < 0.5
+
+
+def timed(*words: str) -> float:
+    began = time.monotonic()
+    assert shell(*words).returncode == 0
+    return time.monotonic() - began
+
+
+def test_habits() -> None:
+    assert re.fullmatch(r"limner \d+\.\d+\.\d+\n", shell("--version").stdout)
+    assert shell().stdout == shell("--help").stdout
+    assert "train" in shell("--help").stdout
+
+
+def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == set(MODELS)
+    assert run(["models"]) == 0
+    assert "can: sample, encode, decode, score" in capsys.readouterr().out
+    assert run(["data"]) == 0
+    assert "fashion-mnist" in capsys.readouterr().out
+    assert run(["data", "digits", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["shape"] == [1, 28, 28]
+    assert run(["runs"]) == 0
+    assert "no runs here yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "counted"),
+    [("autoencoder", "218,643", "0.43 M"), ("conv-autoencoder", "50,161", "3.64 M")],
+)
+def test_summary_prints_the_lectures_table(
+    model: str, weights: str, counted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["summary", model]) == 0
+    text = capsys.readouterr().out
+    assert f"Total params: {weights}" in text
+    assert f"as the lecture's tool counts them: {counted}" in text
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_summary_of_every_model_and_of_a_run(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["summary", model, "--size", "32", "24", "--channels", "3"]) == 0
+    assert "Total params" in capsys.readouterr().out
+    assert run(["train", model, *TINY]) == 0
+    assert run(["summary", f"{model}-digits-0001"]) == 0
+    assert run(["runs"]) == 0
+    assert f"{model}-digits-0001" in capsys.readouterr().out
+
+
+def test_train_ends_with_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "autoencoder", "--images", "1000", "--latent-dim", "2", "--hidden", "32", "16"]) == 0
+    told = capsys.readouterr()
+    assert told.out == "wrote runs/autoencoder-digits-0001\n"
+    assert "1,000" in told.err, "plain lines where the output is no terminal"
+    assert "\x1b" not in told.err
+    options = limner.load("autoencoder-digits-0001").config["options"]
+    assert options == {"latent_dim": 2, "hidden": [32, 16], "lr": 1e-3}
+    assert run(["train", "autoencoder", "--resume", "--images", "2000", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert limner.load("autoencoder-digits-0001").images_seen == 2048
+
+
+def test_a_preset_is_taken_and_an_option_overrides_it() -> None:
+    assert run(["train", "vae", "--preset", "paper", "--latent-dim", "2", *TINY[:2], "--quiet"]) == 0
+    config = limner.load("vae-digits-0001").config
+    assert config["options"]["latent_dim"] == 2
+    assert config["options"]["optimizer"] == "adagrad"
+    assert config["training"]["batch"] == 100
+
+
+def test_home_and_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["train", "autoencoder", *TINY, "--out", "~/my run"]) == 0
+    assert (tmp_path / "my run" / "run.json").exists()
+    assert run(["sample", "~/my run", "--out", "~/a.png"]) == 0
+    assert (tmp_path / "a.png").exists()
+    assert run(["sample", "my run", "--out", "./b.png"]) == 0
+
+
+def test_no_color_is_respected() -> None:
+    done = shell("train", "autoencoder", "--images", "1000", NO_COLOR="1", FORCE_COLOR="1")
+    assert done.returncode == 0
+    assert "\x1b[3" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "no command called 'trian': did you mean 'train'?"),
+        (["train"], "train needs the name of a model"),
+        (["train", "--data", "digits"], "the model's name comes first"),
+        (["train", "veal"], "no model called 'veal': did you mean 'vae'?"),
+        (["train", "vae", "--latent-dims", "3"], "no option --latent-dims: did you mean '--latent-dim'?"),
+        (["train", "vae", "--latent-dim", "few"], "--latent-dim: invalid literal for int"),
+        (["train", "vae", "--latent-dim"], "Missing value for argument '--latent-dim'"),
+        (["train", "vae", "--latent-dim", "0"], "latent_dim must be at least 1, not 0"),
+        (["train", "vae", "--network", "resnet"], "invalid choice 'resnet' for argument '--network'"),
+        (["train", "vae", "--data", "mnits"], "did you mean 'mnist'"),
+        (["train", "vae", "--preset", "papr"], "no preset 'papr': did you mean 'paper'?"),
+        (["train", "vae", "--epochs", "1", "--images", "5"], "either epochs or images"),
+        (["train", "vae", "--epochs", "0"], "at least one image"),
+        (["train", "vae", "--batch", "0"], "batch must be at least 1"),
+        (["train", "vae", "--size", "8"], "8"),
+        (["train", "vae", "--resume"], "no run of vae on digits to resume"),
+        (["sample"], "Missing"),
+        (["sample", "vae-mnist-0001"], "no run called 'vae-mnist-0001'"),
+        (["sample", "runs"], "no run"),
+        (["summary", "autoencodr"], "did you mean 'autoencoder'?"),
+        (["completion", "fish"], "invalid choice 'fish'"),
+        (["reproduce", "lab1"], "no recipe called 'lab1'"),
+        (["data", "nowhere/at/all"], "nowhere/at/all"),
+        (["train", "vae", "--device", "abacus"], "abacus"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_line_and_leaves_nothing(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert said in mistake(capsys, *words)
+    assert not (tmp_path / "runs").exists(), "a mistake begins no run"
+
+
+def test_a_run_is_offered_when_its_name_is_nearly_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "autoencoder", *TINY]) == 0
+    assert "did you mean 'autoencoder-digits-0001'?" in mistake(capsys, "sample", "autoencoder-digit-0001")
+
+
+def test_a_folder_of_troubled_images_trains_on_the_good_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)).save(folder / f"good {i}.jpg")
+    whole = (folder / "good 0.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "words.png").write_text("not a picture")
+    (folder / "nothing.png").write_bytes(b"")
+    assert run(["train", "vae", "--data", str(folder), "--size", "16", "--images", "200"]) == 0
+    told = capsys.readouterr().err
+    for name in ("cut.jpg", "words.png", "nothing.png"):
+        assert name in told
+    made = limner.load("vae-photos-0001")
+    assert made.shape == (3, 16, 16)
+    assert run(["reconstruct", "vae-photos-0001", str(folder / "good 1.jpg"), str(folder / "words.png")]) == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "empty" in mistake(capsys, "train", "vae", "--data", str(empty))
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_completion_completes() -> None:
+    script = shell("completion", "bash").stdout
+    ask = """
+    try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
+            COMPREPLY=(); _tyro_limner 2>/dev/null; echo "${COMPREPLY[*]}"; }
+    try limner tr; try limner train va; try limner train vae --latent; try limner sample --pri
+    """
+    told = subprocess.run(["bash", "-c", script + ask], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == ["train traverse", "vae", "--latent-dim", "--prior"]
+
+
+def test_the_demo_writes_one_self_contained_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["demo", "--scale", "0.02"]) == 0
+    told = capsys.readouterr()
+    assert told.out.endswith("wrote runs/demo/index.html\n")
+    assert "[1/6] lab1-autoencoder, about" in told.err
+    page = Path("runs/demo/index.html").read_text()
+    assert page.count("data:image/png;base64,") >= 12
+    assert not re.findall(r'(?:src|href)="(?!data:)', page), "nothing outside the page"
+    for said in ("218,643", "50,161", "fd[digits-cnn-v1]", "nats an image", "At the equilibrium"):
+        assert said in page
+    assert len(list(Path("runs/demo").glob("*/run.json"))) == 5
+    Path("runs/demo/notes.txt").write_text("mine")
+    assert "holds other things than a demo" in mistake(capsys, "demo", "--scale", "0.02")

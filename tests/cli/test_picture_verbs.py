@@ -1,0 +1,142 @@
+"""The verbs that look at a run, from the command line: every model, exit codes, messages, files, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import limner
+from limner.cli import run as cli
+from limner.explore.able import NEEDS
+from limner.models import MODELS
+from limner.models.base import abilities
+from limner.training import Run
+
+ARGUMENTS = {  # to make the verb quick, or because it must have them
+    "reconstruct": ["--n", "3"],
+    "interpolate": ["--steps", "3"],
+    "traverse": ["--dims", "2", "--steps", "3"],
+    "manifold": ["--steps", "3", "--dims", "1", "0"],
+    "map": ["--n", "40", "--method", "pca"],
+    "similar": ["--n", "2"],
+    "anomalies": ["--n", "5"],
+}
+IMAGES = {"interpolate": ["0", "5"], "traverse": ["1"], "similar": ["3"]}  # for models that encode
+WITH_JSON = ("sample", "embed", "similar", "anomalies")
+
+
+@pytest.fixture(scope="module", params=list(MODELS))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("runs") / f"{request.param}-digits-0001"
+    return limner.train(request.param, "digits", images=1000, batch=100, quiet=True, out=out)
+
+
+def arguments(run: Run, verb: str) -> list[str]:
+    images = IMAGES.get(verb, []) if "encode" in abilities(run.model) or verb == "similar" else []
+    return [*images, *ARGUMENTS.get(verb, [])]
+
+
+@pytest.mark.parametrize("verb", NEEDS)
+def test_a_verb_writes_its_file_or_says_why_not(
+    run: Run, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [verb, str(run.path), *arguments(run, verb)]
+    if not set(NEEDS[verb]) <= set(abilities(run.model)):
+        assert cli(argv) == 2
+        error = capsys.readouterr().err
+        kind = type(run.model).__name__
+        lacks = "it has no anomaly score" if verb == "anomalies" else "it has no encoder"
+        assert error == (
+            f"limner: error: {run.name} is a {kind}: {lacks}, so {verb} cannot use it; "
+            "sample, interpolate, traverse and manifold can\n"
+        )
+        return
+    assert cli(argv) == 0
+    path = run.path / f"{verb}.{'npz' if verb == 'embed' else 'png'}"
+    assert f"wrote {path}\n" in capsys.readouterr().out
+    if verb != "embed":
+        with Image.open(path) as image:
+            assert min(image.size) > 28
+    if verb == "anomalies":
+        assert path.with_suffix(".csv").exists()
+
+
+@pytest.mark.parametrize("verb", WITH_JSON)
+def test_json_is_one_object(run: Run, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if not set(NEEDS[verb]) <= set(abilities(run.model)):
+        return
+    out = tmp_path / f"new/{verb}{'.csv' if verb == 'embed' else '.jpg'}"
+    assert cli([verb, str(run.path), *arguments(run, verb), "--out", str(out), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["path"] == str(out)
+    assert out.exists()
+    if verb == "similar":
+        assert [len(told[by]) for by in ("by_code", "by_pixels")] == [2, 2]
+    if verb == "anomalies":
+        assert Path(told["csv"]).exists()
+        assert [one["rank"] for one in told["strangest"]] == [1, 2, 3, 4, 5]
+
+
+@pytest.fixture(scope="module")
+def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("runs") / "lab1"
+    return str(limner.train("autoencoder", "digits", images=1000, quiet=True, out=out).path)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["sample", "RUN", "--out", "x.txt"], "x.txt ends in '.txt': it must end in .png"),
+        (["embed", "RUN", "--out", "x.png"], "x.png ends in '.png': it must end in .npz, .csv"),
+        (["sample", "RUN", "--prior", "normal"], "no prior called 'normal'"),
+        (["sample", "nothing-here"], "no run called 'nothing-here'"),
+        (["similar", "RUN", "99999"], "there is no test image 99999: digits has 0 to"),
+        (["similar", "RUN", "none.png"], "none.png"),
+        (["reconstruct", "RUN", "none.png"], "none.png"),
+        (["interpolate", "RUN", "1"], "give two, not 1"),
+        (["manifold", "RUN", "--dims", "1", "1"], "two different numbers from 0 to 2, not 1, 1"),
+        (["map", "RUN", "--codes", "channels"], "its code has no channels"),
+        (["traverse", "RUN", "--stops", "3"], "no option --stops: did you mean '--steps'?"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    lab1: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli([lab1 if word == "RUN" else word for word in argv]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not Path("x.txt").exists()
+
+
+def test_files_of_any_size_are_fitted_and_that_is_told(
+    lab1: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [tmp_path / "wide.png", tmp_path / "grey.jpg"]
+    Image.fromarray(np.full((40, 90, 4), 128, np.uint8)).save(files[0])
+    Image.new("L", (28, 28), 200).save(files[1])
+    assert cli(["reconstruct", lab1, *map(str, files), "--out", "pair.png"]) == 0
+    out = capsys.readouterr().out
+    assert "wide.png: 40 high x 90 wide cropped to the middle and resized to 28x28" in out
+    assert "grey.jpg" not in out
+    assert out.endswith("wrote pair.png\n")
+
+
+def test_quiet_says_nothing(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in ("sample", "embed", "anomalies"):
+        assert cli([verb, lab1, "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("verb", NEEDS)
+def test_help_tells_and_needs_no_torch(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli([verb, "--help"])
+    assert end.value.code == 0
+    out = capsys.readouterr().out
+    assert f"usage: limner {verb}" in out
+    assert "--out FILE" in out

@@ -1,0 +1,243 @@
+"""Every look at every model that allows it: shapes, order, what is said, and nothing disturbed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import blobs
+from PIL import Image
+
+import limner
+from limner import explore
+from limner.errors import LimnerError
+from limner.explore.able import NEEDS
+from limner.explore.ranking import save_ranking
+from limner.models import MODELS
+from limner.models.base import abilities
+from limner.training import Run, load
+
+SHAPES = {"28x28x1": (1, 28, 28), "28x20x1": (1, 28, 20), "32x32x3": (3, 32, 32)}
+LOOKS: dict[str, Callable[[Run], Any]] = {
+    "sample": lambda run: explore.sample(run, 5),
+    "reconstruct": lambda run: explore.reconstruct(run, n=5),
+    "interpolate": lambda run: explore.interpolate(run, pairs=2, steps=4),
+    "traverse": lambda run: explore.traverse(run, dims=3, steps=4),
+    "manifold": lambda run: explore.manifold(run, steps=3),
+    "map": lambda run: explore.map_codes(run, "pca", n=30),
+    "similar": lambda run: explore.similar(run, 0, n=3),
+    "anomalies": lambda run: explore.anomalies(run, n=9),
+    "embed": lambda run: explore.embed(run),
+}
+
+
+@pytest.fixture(
+    scope="module", params=[(m, s) for s in SHAPES for m in MODELS], ids=lambda p: f"{p[0]}-{p[1]}"
+)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of each model on discs of each size, trained for a moment."""
+    model, size = request.param
+    folder = tmp_path_factory.mktemp("explore")
+    train, test = blobs(300, SHAPES[size]), blobs(40, SHAPES[size], seed=1)
+    arrays = {"x_train": train.pixels, "y_train": train.labels, "x_test": test.pixels, "y_test": test.labels}
+    np.savez(folder / "discs.npz", **{name: np.asarray(array) for name, array in arrays.items()})
+    made = limner.train(
+        model,
+        folder / "discs.npz",
+        images=500,
+        batch=50,
+        channels=SHAPES[size][0],
+        quiet=True,
+        out=folder / "run",
+    )
+    assert made.shape == SHAPES[size]
+    return made
+
+
+@pytest.mark.parametrize("verb", LOOKS)
+def test_a_look_gives_a_picture_or_says_why_not(run: Run, verb: str, tmp_path: Path) -> None:
+    state = torch.get_rng_state()
+    if not set(NEEDS[verb]) <= set(abilities(run.model)):
+        with pytest.raises(LimnerError, match=f"so {verb} cannot use it; sample.* can$"):
+            LOOKS[verb](run)
+        return
+    found, again = LOOKS[verb](run), LOOKS[verb](run)
+    assert torch.equal(torch.get_rng_state(), state)
+    if verb == "embed":
+        assert np.array_equal(found.codes, again.codes)
+        return
+    assert found.image.tobytes() == again.image.tobytes()
+    coloured = run.shape[0] == 3 or verb in ("traverse", "map")
+    assert found.image.mode == ("RGB" if coloured else "L")
+    path = found.save(tmp_path / "new" / "picture.png")
+    with Image.open(path) as image:
+        assert image.size == found.image.size
+    assert found._repr_png_().startswith(b"\x89PNG")
+
+
+def test_traversals_are_sorted_and_move_one_variable(run: Run) -> None:
+    data = explore.traverse(run, dims=4, steps=3).data
+    shown = data["order"][: len(data["codes"])]
+    assert (np.diff(data["importance"][data["order"]]) <= 0).all()
+    for row, i in enumerate(shown):
+        moved = np.delete(data["codes"][row] - data["base"], i, axis=1)
+        assert np.abs(moved).max(initial=0) == 0
+        assert (np.diff(data["codes"][row][:, i]) >= 0).all()
+
+
+def test_interpolations_end_at_the_codes(run: Run) -> None:
+    data = explore.interpolate(run, pairs=2, steps=5).data
+    assert data["paths"] == ["linear", "spherical"]
+    assert data["codes"].shape[:2] == (4, 5)
+    assert np.allclose(data["codes"][0::2][:, [0, -1]], data["codes"][1::2][:, [0, -1]], atol=1e-4)
+
+
+def test_every_prior_can_be_sampled_and_is_stored(run: Run) -> None:
+    if not hasattr(run.model, "prior"):
+        with pytest.raises(LimnerError, match="made from noise"):
+            explore.sample(run, prior="full")
+        return
+    for prior in ("gaussian", "full", "gmm"):
+        made = explore.sample(run, 300, prior)
+        assert made.data["pixels"].shape == (300, *run.shape)
+        assert prior in made.notes[0]
+    assert load(run.path).model.prior.fitted  # type: ignore[union-attr,operator]
+    other = explore.sample(run, 4, "full", seed=1).data["pixels"]
+    assert not torch.equal(other, explore.sample(run, 4, "full", seed=2).data["pixels"])
+
+
+@pytest.fixture(scope="module")
+def vae(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("vae") / "run"
+    return limner.train("vae", "digits", latent_dim=2, images=2000, batch=50, quiet=True, out=out)
+
+
+@pytest.fixture
+def pictures(vae: Run, tmp_path: Path) -> Path:
+    """A folder with a training image as it is, a large colour photograph and a broken file."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(vae.data.train.pixels[7, 0].numpy()).save(folder / "seven.png")
+    noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "wide.jpg")
+    (folder / "broken.png").write_bytes(b"\x89PNG nothing")
+    return folder
+
+
+def test_a_training_image_is_nearest_to_itself(vae: Run, pictures: Path) -> None:
+    data = explore.similar(vae, pictures / "seven.png", n=5).data
+    for by in ("by_code", "by_pixels"):
+        first, distances = data[by][0], [one["distance"] for one in data[by]]
+        assert (first["index"], first["name"], first["distance"]) == (
+            7,
+            "train/7",
+            pytest.approx(0, abs=1e-5),
+        )
+        assert first["label"] == str(int(vae.data.train.labels[7]))  # type: ignore[index]
+        assert distances == sorted(distances)
+    exact = (vae.data.train.pixels.float() - vae.data.train.pixels[7]).div(255).flatten(1).norm(dim=1)
+    assert [one["distance"] for one in data["by_pixels"]] == pytest.approx(
+        exact.sort().values[:5].tolist(), abs=1e-4
+    )
+
+
+def test_a_users_files_are_fitted_and_that_is_said(vae: Run, pictures: Path) -> None:
+    found = explore.reconstruct(vae, [pictures])
+    assert [Path(name).name for name in found.data["names"]] == ["seven.png", "wide.jpg"]
+    assert torch.equal(found.data["pixels"][0], vae.data.train.pixels[7])
+    said = " ".join(found.notes)
+    assert "wide.jpg" in said
+    assert "28x28" in said
+    assert "skipped" in said
+    assert "broken.png" in said
+    made = (found.data["made"].float() - found.data["pixels"].float()) / 255
+    assert np.allclose(found.data["mse"], made.square().flatten(1).mean(1), atol=2e-3)
+    one = explore.reconstruct(vae, [pictures], n=1)
+    assert "first 1 of 2" in one.notes[-1]
+
+
+def test_the_strangest_come_first_and_all_are_listed(vae: Run, pictures: Path, tmp_path: Path) -> None:
+    files = [str(pictures / "seven.png"), str(pictures / "wide.jpg")]
+    own = explore.anomalies(vae, files).data["ranking"]
+    assert sorted(one["name"] for one in own) == files
+    assert own[0]["score"] >= own[1]["score"]
+    ranking = explore.anomalies(vae, n=3).data["ranking"]
+    path = save_ranking(ranking, tmp_path / "ranking.csv")
+    rows = list(csv.DictReader(path.open()))
+    assert [int(row["rank"]) for row in rows] == list(range(1, len(vae.data.test) + 1))
+    scores = [float(row["score"]) for row in rows]
+    assert scores == sorted(scores, reverse=True)
+    assert sorted(int(row["index"]) for row in rows) == list(range(len(rows)))
+    labels = vae.data.test.labels
+    assert all(row["label"] == str(int(labels[int(row["index"])])) for row in rows)  # type: ignore[index]
+
+
+def test_codes_are_written_with_names_and_labels(vae: Run, pictures: Path, tmp_path: Path) -> None:
+    found = explore.embed(vae)
+    with np.load(found.save(tmp_path / "codes.npz")) as file:
+        assert np.array_equal(file["codes"], found.codes)
+        assert file["names"].tolist() == found.names
+        assert file["labels"][: len(vae.data.train)].tolist() == vae.data.train.labels.tolist()  # type: ignore[union-attr]
+    rows = list(csv.reader(found.save(tmp_path / "codes.csv").open()))
+    assert rows[0] == ["name", "label", "z0", "z1"]
+    assert np.array_equal(np.array([row[2:] for row in rows[1:]], np.float32), found.codes)
+    own = explore.embed(vae, [pictures / "seven.png"])
+    assert [Path(name).name for name in own.names] == ["seven.png"]
+    assert np.allclose(own.codes[0], found.codes[7], atol=1e-5)
+    assert any("broken.png" in note for note in explore.embed(vae, str(pictures)).notes)
+
+
+def test_channel_means_are_offered_where_there_are_channels(vae: Run, tmp_path: Path) -> None:
+    lab2 = limner.train("conv-autoencoder", "digits", images=500, quiet=True, out=tmp_path / "lab2")
+    flat, means = explore.embed(lab2).codes, explore.embed(lab2, codes="channels").codes
+    assert (flat.shape[1], means.shape[1]) == (256, 64)
+    assert np.allclose(flat.reshape(-1, 64, 4).mean(2), means, atol=1e-5)
+    assert explore.map_codes(lab2, "pca", n=20, codes="channels").data["codes"].shape == (20, 64)
+    with pytest.raises(LimnerError, match="no channels"):
+        explore.embed(vae, codes="channels")
+
+
+def test_a_map_counts_neighbours_on_codes_and_pixels(vae: Run) -> None:
+    data = explore.map_codes(vae, "pca", n=60).data
+    for by, x in (("codes", torch.from_numpy(data["codes"])), ("pixels", None)):
+        assert 0 <= data["accuracy"][by] <= 1
+        if x is not None:
+            assert data["accuracy"][by] == explore.knn_accuracy(x, data["labels"])
+    centred = data["codes"] - data["codes"].mean(0)  # two dimensions: a rotation
+    assert np.allclose(np.linalg.norm(centred, axis=1), np.linalg.norm(data["points"], axis=1), atol=1e-4)
+
+
+def test_the_manifold_of_a_vae_is_decoded_from_normal_quantiles(vae: Run) -> None:
+    data = explore.manifold(vae, steps=3).data
+    assert data["dims"] == (0, 1)
+    assert np.allclose(data["values"][0], [-0.96742, 0, 0.96742], atol=1e-4)
+    with torch.no_grad():
+        corner = vae.model.decode(torch.tensor([[-0.96742, 0.96742]]))  # type: ignore[operator]
+    assert (data["pixels"][0, 0] - limner.data.to_uint8(corner)[0].float()).abs().max() <= 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (lambda run: explore.sample(run, 0), "n must be at least 1"),
+        (lambda run: explore.sample(run, prior="gauss"), "no prior called 'gauss': did you mean 'gaussian'"),
+        (lambda run: explore.interpolate(run, path="round"), "no path called 'round'"),
+        (lambda run: explore.interpolate(run, [1]), "give two, not 1"),
+        (lambda run: explore.traverse(run, 10**6), "no test image 1000000: digits has 0 to"),
+        (lambda run: explore.traverse(run, span=0), "span above 0 are needed"),
+        (lambda run: explore.manifold(run, (0, 2)), "from 0 to 1, not 0, 2"),
+        (lambda run: explore.map_codes(run, "umap"), "no map called 'umap'"),
+        (lambda run: explore.map_codes(run, n=3), "at least 10 images, not 3"),
+        (lambda run: explore.similar(run, "nowhere.png"), "nowhere.png"),
+        (lambda run: explore.sample(run).save("x.txt"), r"x.txt ends in '.txt': it must end in .png"),
+        (lambda run: explore.sample(run).save("/"), "/ is a folder"),
+    ],
+)
+def test_mistakes_are_told(vae: Run, look: Callable[[Run], Any], message: str) -> None:
+    with pytest.raises(LimnerError, match=message):
+        look(vae)

@@ -1,0 +1,36 @@
+"""Distances agree with pytorch-fid, torch-fidelity and prdc on the same features (see make_reference.py)."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from limner.metrics import frechet, kid, prdc
+
+HERE = Path(__file__).parent
+SPEC = importlib.util.spec_from_file_location("make_reference", HERE / "make_reference.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+made = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(made)
+REFERENCE = json.loads((HERE / "reference.json").read_text())
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_distances_are_those_of_the_reference_tools(name: str) -> None:
+    x, y = (torch.from_numpy(z) for z in made.case(name))
+    expected = REFERENCE[name]
+    assert frechet(x, y) == pytest.approx(expected["frechet"], rel=1e-6)
+    assert kid(x, y) == pytest.approx(expected["kid"], rel=1e-9)
+    for measure, value in prdc(x, y)._asdict().items():
+        assert value == pytest.approx(expected[measure], abs=1e-9), measure
+
+
+def test_the_tolerance_tells_the_1_over_n_covariance_apart() -> None:
+    x, y = (torch.from_numpy(z) for z in made.case("mixed"))
+    biased = frechet(x * (599 / 600) ** 0.5 + x.mean(0) * (1 - (599 / 600) ** 0.5), y)
+    assert biased != pytest.approx(REFERENCE["mixed"]["frechet"], rel=1e-4)
