@@ -62,20 +62,20 @@ def limner(lab: str, images: int, precision: str) -> dict[str, float]:
 
     import limner
     from limner.data import Dataset, Images
-    from limner.training.fit import Fit
+    from limner.training.session import Session
 
     name, options, _ = LABS[lab]
     x = pixels()
     data = Dataset("bench", "bench", Images(x, None, None), Images(x[:10_000], None, None), None, (), "bench")
     seconds = []
-    go = Fit.go
+    go = Session.go
 
-    def timed(self: Fit, *words: Any) -> None:
+    def timed(self: Session, *words: Any) -> None:
         began = time.perf_counter()
         go(self, *words)
         seconds.append(time.perf_counter() - began)
 
-    Fit.go = timed  # type: ignore[method-assign]
+    Session.go = timed  # type: ignore[method-assign]
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         settings = {"images": images, "batch": BATCH, "precision": precision, "quiet": True}

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import blobs
 from PIL import Image
+from small import blobs
 
 import limner
 from limner import explore
@@ -135,7 +135,7 @@ def test_a_training_image_is_nearest_to_itself(vae: Run, pictures: Path) -> None
         first, distances = data[by][0], [one["distance"] for one in data[by]]
         assert (first["index"], first["name"], first["distance"]) == (
             7,
-            "train/7",
+            vae.data.train.names[7],
             pytest.approx(0, abs=1e-5),
         )
         assert first["label"] == str(int(vae.data.train.labels[7]))  # type: ignore[index]

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import blobs
+from small import blobs
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from conftest import blobs
+from small import blobs
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal
 

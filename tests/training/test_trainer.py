@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import blobs
+from small import blobs
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 

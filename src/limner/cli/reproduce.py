@@ -21,7 +21,7 @@ def reproduce(
     recipe: Annotated[
         str | None,
         tyro.conf.Positional,
-        tyro.conf.arg(metavar="RECIPE", help="its name; none: list them all"),
+        tyro.conf.arg(metavar="RECIPE", help="its name; none: list them all", help_behavior_hint=""),
     ] = None,
     /,
     *,
@@ -30,7 +30,10 @@ def reproduce(
     ] = False,
     seed: Seed = 0,
     out: Annotated[
-        Path | None, tyro.conf.arg(metavar="DIR", help="where to write; reproduced/RECIPE if not given")
+        Path | None,
+        tyro.conf.arg(
+            metavar="DIR", help="where to write; reproduced/RECIPE if not given", help_behavior_hint=""
+        ),
     ] = None,
 ) -> None:
     """Run a named experiment and judge it by its target: exit code 1 where that is missed."""

@@ -28,7 +28,11 @@ SETTINGS: dict[str, tuple[Any, str, str]] = {
     "seed": (int, "of everything drawn at random; default 0", "S"),
     "size": (int, "side of the images, 16 to 128; default: as they are, or 64 where they differ", "PIXELS"),
     "channels": (Literal[1, 3], "1 for grey, 3 for colour; default: as they are", "{1,3}"),
-    "precision": (Literal["fp32", "bf16"], "of the networks' arithmetic; default fp32", "{fp32,bf16}"),
+    "precision": (
+        Literal["fp32", "bf16"],
+        "of the networks' arithmetic; default bf16 where that is as good and quicker",
+        "{fp32,bf16}",
+    ),
     "clip": (float, "longest gradient, its norm; default: any", "NORM"),
     "ema_half_life": (float, "images after which an averaged weight is half forgotten; default 10000", "N"),
     "save_seconds": (float, "least time between checkpoints; default 5", "T"),

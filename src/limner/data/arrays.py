@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -98,7 +98,8 @@ def _digests(pixels: np.ndarray) -> list[bytes]:
 
 
 def _taken(pixels: np.ndarray, labels: np.ndarray | None, index: np.ndarray) -> Images:
-    return _images(pixels[index], None if labels is None else labels[index])
+    part = _images(pixels[index], None if labels is None else labels[index])
+    return replace(part, names=tuple(f"row {i}" for i in index))  # so that a row is found again
 
 
 def _images(pixels: np.ndarray, labels: np.ndarray | None) -> Images:

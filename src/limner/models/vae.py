@@ -45,6 +45,7 @@ class VAE(Model):
         lr: learning rate.
     """
 
+    bf16: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Kingma & Welling 2014, section 5: MNIST, 500 tanh units, Adagrad, minibatches of 100, Bernoulli.
         "paper": {

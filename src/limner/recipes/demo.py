@@ -230,14 +230,15 @@ def test_error(run: Run) -> float:
     return (run.model(x) - x).square().mean().item() / 4
 
 
-@torch.no_grad()
 def distances(runs: dict[str, Run]) -> tuple[str, list[list[str]]]:
     """Frechet distances to the training images, of held-out, reconstructed and new images, and their name."""
     conv = runs["lab2-conv-autoencoder"]
     real, n = conv.data.train.pixels, len(conv.data.train)
     measured = extractor(conv.data)
     reference = measured.features(real)
-    sets = {"their reconstructions (Lab 2)": to_uint8(conv.model(to_float(real).to(conv.model.device)))}
+    with torch.no_grad():
+        rebuilt = to_uint8(conv.model(to_float(real).to(conv.model.device)))
+    sets = {"their reconstructions (Lab 2)": rebuilt.cpu()}
     for kind, text in PRIORS.items():
         sets[f"Lab 2, random codes: {text}"] = explore.sample(conv, n, prior=kind).data["pixels"]
     sets["Lab 3, VAE: N(0, I)"] = explore.sample(runs["lab3-vae"], n).data["pixels"]

@@ -11,6 +11,7 @@ from limner import data as datasets
 from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.models import model_class, resolve
+from limner.models.base import Model
 from limner.training.run import Run, latest, load, new_folder, write_config
 from limner.training.session import Session
 from limner.training.trainer import Precision
@@ -65,7 +66,7 @@ def train(
             raise LimnerError("train needs a model: limner.list_models() names them")
         dataset = datasets.load("digits" if data is None else data, size=size, channels=channels)
         length(dataset, epochs, images)  # refuses what cannot be, before anything is written
-        run = begin(model, dataset, preset, given, options, out)
+        run = begin(model, dataset, preset, given, options, out, where)
     asked = length(dataset, epochs, images)
     target = asked or run.config["training"]["images"] or model_class(run.config["model"]).images
     if target != run.config["training"]["images"]:
@@ -85,6 +86,7 @@ def begin(
     given: dict[str, Any],
     options: dict[str, Any],
     out: Path | None,
+    where: torch.device,
 ) -> Run:
     """Check everything, then make the folder of a new run with its run.json."""
     cls = model_class(model)
@@ -96,7 +98,7 @@ def begin(
         "images": 0,
         "batch": batch,
         "seed": 0,
-        "precision": "fp32",
+        "precision": default_precision(cls, where),
         "clip": None,
         "ema_half_life": 10_000,
     }
@@ -110,6 +112,13 @@ def begin(
     path = new_folder(model, dataset.name, out)
     write_config(path, config)
     return Run(path)
+
+
+def default_precision(cls: type[Model], where: torch.device) -> Precision:
+    """bf16 for a model that trains as well in it, on a CPU that has it in hardware; fp32 elsewhere."""
+    has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older torch
+    fit = where.type == "cpu" and (has.get("avx512_bf16", False) or has.get("amx_bf16", False))
+    return "bf16" if cls.bf16 and fit else "fp32"
 
 
 def existing(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
 import torch
@@ -51,6 +51,11 @@ class Trainer:
             for key, value in getattr(model, name).state_dict().items()
         }
         self._live = [dict(model.state_dict(keep_vars=True))[key] for key in self.averages]
+        self.forward_precision: AbstractContextManager[object] = nullcontext()
+        self.full_precision: AbstractContextManager[object] = nullcontext()
+        if precision == "bf16":
+            self.forward_precision = torch.autocast(model.device.type, torch.bfloat16)
+            self.full_precision = torch.autocast(model.device.type, enabled=False)
         self._since_tick: dict[str, list[Tensor]] = {}
         self.iterations = 0
 
@@ -62,8 +67,9 @@ class Trainer:
     def update(self, name: str, loss: Tensor) -> None:
         """Step the optimiser of that name down the gradient of `loss` with respect to its own weights."""
         optimizer, weights = self.optimizers[name], self.weights[name]
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(loss.device.type, enabled=False):
+        for weight in weights:
+            weight.grad = None  # what zero_grad does, without its bookkeeping
+        with self.full_precision:
             loss.backward(inputs=weights)
         if self.clip is not None:
             nn.utils.clip_grad_norm_(weights, self.clip)
@@ -75,8 +81,7 @@ class Trainer:
 
     def __next__(self) -> Logs:
         before = self.data.images_seen
-        device = self.model.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+        with self.forward_precision:
             logs = self.model.step(self.data, self.update)
         if self.averages:
             self._average(self.data.images_seen - before)
