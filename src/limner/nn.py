@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
@@ -76,7 +78,10 @@ class CodePrior(nn.Module):
     def _mixture(self, whitened: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         components, rank = self.gmm_means.shape
         used = min(components, max(1, len(whitened) // (2 * rank)))  # a component wants more codes than axes
-        mixture = GaussianMixture(used, reg_covar=1e-4, max_iter=50, random_state=seed).fit(whitened.numpy())
+        mixture = GaussianMixture(used, reg_covar=1e-4, max_iter=50, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # still improving, and a density all the same
+            mixture.fit(whitened.numpy())
         weights, means = torch.zeros(components), torch.zeros(components, rank)
         factors = torch.zeros(components, rank, rank)
         weights[:used] = torch.from_numpy(mixture.weights_)
