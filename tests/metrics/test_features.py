@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import blobs
+from small import blobs
 
 from limner.data import Dataset, Images, load
 from limner.data.cache import root
