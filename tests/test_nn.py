@@ -62,9 +62,33 @@ def test_mistakes_are_named() -> None:
         prior.sample(4)
     with pytest.raises(LimnerError, match="did you mean 'gmm'"):
         prior.sample(4, "gm")
-    with pytest.raises(LimnerError, match="all 5 training codes are the same"):
-        prior.fit(torch.ones(5, 3))
 
 
 def test_mlp_ends_without_activation() -> None:
     assert [type(layer).__name__ for layer in mlp(4, 3, 2)] == ["Linear", "ReLU", "Linear"]
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_codes_that_are_all_the_same_give_themselves(n: int) -> None:
+    prior = CodePrior(3)
+    prior.fit(torch.full((n, 3), 2.0))
+    for kind in CodePrior.KINDS:
+        torch.testing.assert_close(prior.sample(4, kind), torch.full((4, 3), 2.0))
+
+
+def test_the_mixture_sees_all_kinds_of_codes_though_they_come_sorted() -> None:
+    torch.manual_seed(0)
+    z = torch.cat([torch.randn(3000, 2) - 9, torch.randn(3000, 2) + 9])
+    prior = CodePrior(2)
+    prior.fit(z, gmm_codes=1000)
+    assert 0.3 < (prior.sample(1000, "gmm")[:, 0] > 0).float().mean() < 0.7
+
+
+def test_wide_codes_keep_their_moments() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(2000, 3) @ torch.randn(3, 1500) + 0.1 * torch.randn(2000, 1500)
+    prior = CodePrior(1500)
+    prior.fit(z)
+    drawn = prior.sample(4000, "full")
+    torch.testing.assert_close(drawn.std(0), z.std(0), atol=0.1, rtol=0.1)
+    assert (drawn.T.cov() - z.T.cov()).abs().mean() < 0.15

@@ -50,3 +50,7 @@ def __getattr__(name: str) -> Any:
     if name in ("explore", "figures"):
         return importlib.import_module(f"limner.{name}")
     raise AttributeError(f"module 'limner' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "explore", "figures"])

@@ -53,21 +53,17 @@ class CodePrior(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: Tensor, seed: int = 0, gmm_codes: int = 10_000) -> None:
-        """Fit all three to training codes z (N, d); the mixture sees at most `gmm_codes` of them."""
+        """Fit all three to training codes z (N, d); the mixture sees `gmm_codes` of them, at random."""
         dtype, device = self.mean.dtype, self.mean.device
-        z = z.double().cpu()
-        mean, std = z.mean(0), z.std(0, correction=0)
-        if len(z) < 2 or not bool((std > 0).any()):
-            raise LimnerError(f"a prior cannot be fitted: all {len(z)} training codes are the same")
-        variances, vectors = torch.linalg.eigh(torch.cov(z.T, correction=0).reshape(len(mean), -1))
-        rank = len(self.axes)
-        kept, vectors = variances.clamp_min(0).flip(0)[:rank], vectors.flip(1).T[:rank]
-        deviation = kept.sqrt()
+        z = z.cpu()
+        mean, std = z.double().mean(0), z.double().std(0, correction=0)
+        some = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:gmm_codes]].double()
+        deviation, vectors = self._principal(z, some, mean)
         axes = vectors * deviation[:, None]  # (rank, d)
         rest = (std.square() - axes.square().sum(0)).clamp_min(0).sqrt()
 
         alive = deviation > 1e-6 * deviation[0]
-        whitened = (z[:gmm_codes] - mean) @ vectors.T / torch.where(alive, deviation, torch.inf)
+        whitened = (some - mean) @ vectors.T / torch.where(alive, deviation, torch.inf)
         weights, means, factors = self._mixture(whitened, seed)
         fitted = {"mean": mean, "std": std, "axes": axes, "rest": rest, "fitted": torch.tensor(True)}
         fitted |= {"gmm_weights": weights, "gmm_means": means, "gmm_factors": factors}
@@ -75,9 +71,25 @@ class CodePrior(nn.Module):
             buffer = self.get_buffer(name)
             buffer.copy_(value.to(device, buffer.dtype if name == "fitted" else dtype))
 
+    def _principal(self, z: Tensor, some: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+        """Deviations (rank,) along the leading principal axes and the axes (rank, d), unit vectors."""
+        rank, dim = self.axes.shape
+        if dim <= 1024:
+            variances, vectors = torch.linalg.eigh(torch.cov(z.double().T, correction=0).reshape(dim, dim))
+            return variances.clamp_min(0).flip(0)[:rank].sqrt(), vectors.flip(1).T[:rank]
+        with torch.random.fork_rng([]):  # wide codes: a randomised decomposition of some of them
+            torch.manual_seed(0)
+            _, singular, vectors = torch.svd_lowrank(some - mean, q=min(rank, len(some)))
+        deviation, axes = torch.zeros(rank).double(), torch.zeros(rank, dim).double()
+        deviation[: len(singular)] = singular / len(some) ** 0.5
+        axes[: len(singular)] = vectors.T
+        return deviation, axes
+
     def _mixture(self, whitened: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         components, rank = self.gmm_means.shape
         used = min(components, max(1, len(whitened) // (2 * rank)))  # a component wants more codes than axes
+        if len(whitened) < 2:  # sklearn wants two; one code is its own mixture
+            whitened = whitened.expand(2, -1)
         mixture = GaussianMixture(used, reg_covar=1e-4, max_iter=50, random_state=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # still improving, and a density all the same

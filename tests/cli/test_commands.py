@@ -103,6 +103,7 @@ def test_summary_prints_the_lectures_table(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_summary_of_every_model_and_of_a_run(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["summary", model, "--preset", "paper"]) == 0
     assert run(["summary", model, "--size", "32", "24", "--channels", "3"]) == 0
     assert "Total params" in capsys.readouterr().out
     assert run(["train", model, *TINY]) == 0
@@ -162,7 +163,19 @@ def test_no_color_is_respected() -> None:
         (["train", "vae", "--data", "mnits"], "did you mean 'mnist'"),
         (["train", "vae", "--preset", "papr"], "no preset 'papr': did you mean 'paper'?"),
         (["train", "vae", "--epochs", "1", "--images", "5"], "either epochs or images"),
-        (["train", "vae", "--epochs", "0"], "at least one image"),
+        (["train", "vae", "--epochs", "0"], "epochs must be above 0 and finite, not 0"),
+        (["train", "vae", "--epochs", "nan"], "epochs must be above 0 and finite, not nan"),
+        (["train", "vae", "--lr", "-1"], "lr must be above 0, not -1"),
+        (["train", "vae", "--clip", "-1"], "clip must be above 0, not -1"),
+        (["train", "vae", "--seed", "-3"], "seed must be from 0"),
+        (["train", "gan", "--ema-half-life", "0"], "ema_half_life must be above 0"),
+        (["train", "gan", "--hidden"], "hidden needs widths of at least 1"),
+        (["train", "vae", "--latent-dim", "1000000000"], "cannot be built"),
+        (["train", "json:JSONDecoder"], "is no model"),
+        (["train", "vae", "--device", "mps"], "limner trains on cpu or cuda"),
+        (["demo", "--scale", "nan"], "scale must be above 0"),
+        (["summary", "vae", "--size", "0"], "each from 16 to 128"),
+        (["sample", "~nosuchuser/x"], "nosuchuser"),
         (["train", "vae", "--batch", "0"], "batch must be at least 1"),
         (["train", "vae", "--size", "8"], "8"),
         (["train", "vae", "--resume"], "no run of vae on digits to resume"),

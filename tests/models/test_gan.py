@@ -116,7 +116,9 @@ def test_the_paper_preset_is_the_papers() -> None:
     assert [m.p for m in model.D.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
     assert max(p.abs().max().item() for p in model.D.parameters()) <= 0.005
     assert max(p.abs().max().item() for p in model.G.parameters()) <= 0.05
-    assert model.z(1000).abs().max() <= 1
+    assert model.ema == ()
+    assert model.z(1000).abs().max() > 2, "Gaussian noise"
+    assert create("gan", SHAPE, noise="uniform").z(1000).abs().max() <= 1
     pixels = blobs(50, (1, 28, 28)).pixels
     model.prepare(pixels, fresh=True)
     torch.testing.assert_close(

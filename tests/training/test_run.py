@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -218,17 +219,79 @@ def test_a_pickle_is_refused_unopened(copy: Path, name: str, tmp_path: Path) -> 
     with pytest.raises(LimnerError, match=name.replace(".", r"\.")):
         read()
     torch.save({"model": Evil()}, copy / "state.pt")
-    with pytest.raises(LimnerError, match=r"damaged or not ours"):
+    with pytest.raises(LimnerError, match=r"damaged or not ours|is not the weights"):
         limner.train(out=copy, resume=True, images=5000)
     assert not (tmp_path / "trace").exists()
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated"])
-def test_a_damaged_state_cannot_be_resumed(copy: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "another model's"])
+def test_a_damaged_state_cannot_be_resumed(copy: Path, damage: str, digits: Dataset) -> None:
     path = copy / "state.pt"
-    path.unlink() if damage == "missing" else path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(LimnerError, match=r"state\.pt is (missing|damaged)"):
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "foreign":
+        torch.save({"a": 1}, path)
+    else:
+        other = limner.train("autoencoder", digits, **TINY)
+        shutil.copy(other.path / "state.pt", path)
+    with pytest.raises(LimnerError, match=r"state\.pt is (damaged|not)") as error:
         limner.train(out=copy, resume=True, images=5000)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_killed_before_its_first_state_begins_anew(copy: Path) -> None:
+    for name in ("state.pt", "weights.safetensors", "log.jsonl"):
+        (copy / name).unlink()
+    (copy / ".state.4711.pt").write_bytes(b"half a fi")
+    run = limner.train(out=copy, resume=True, quiet=True)
+    assert run.images_seen == 2000
+    assert not list(copy.glob(".*")), "what the killed writer left is gone"
+
+
+@pytest.mark.parametrize(
+    "content", ["5", "null", "[]", '{"model": 1, "options": {}, "data": {}, "training": {}}']
+)
+def test_a_foreign_run_json_is_refused(copy: Path, content: str) -> None:
+    (copy / "run.json").write_text(content)
+    with pytest.raises(LimnerError, match="is not a run of ours: it lacks 'model'"):
+        limner.load(copy)
+
+
+def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Path) -> None:
+    assert limner.train("vae", "digits", out=copy, resume=True, images=2500, quiet=True).images_seen == 2500
+    np.savez(tmp_path / "other.npz", images=np.random.default_rng(0).integers(0, 255, (40, 28, 28), np.uint8))
+    with pytest.raises(LimnerError, match="holds other images than"):
+        limner.train("vae", tmp_path / "other.npz", out=copy, resume=True)
+    with pytest.raises(LimnerError, match="has seen 2,500 images already"):
+        limner.train(out=copy, resume=True, images=10)
+    assert limner.load(copy).config["training"]["images"] == 2500
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("n", [1, 6])
+def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) -> None:
+    np.savez(tmp_path / "same.npz", images=np.full((n, 16, 16), 90, np.uint8))
+    run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True)
+    assert run.model.sample(3).shape == (3, 1, 16, 16)
+    assert run.data.notes
+
+
+def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    limner.train("vae", digits, **TINY)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    done = subprocess.run(
+        [*LIMNER, "train", "vae", "--out", "closed/run"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "closed/run" in done.stderr
 
 
 def test_a_cut_log_is_read_up_to_the_cut(copy: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch.optim import SGD, Optimizer
 
 from limner.data.stream import Stream
 from limner.models import MODELS, create
-from limner.models.base import Logs, Model
+from limner.models.base import Batch, Logs, Model, Update
 from limner.training import Trainer
 from limner.training.trainer import NotFinite
 
@@ -118,6 +119,39 @@ def test_a_loss_that_is_not_finite_is_named_with_its_step(bad: float) -> None:
         trainer.tick()
 
 
+def test_the_earliest_of_several_bad_losses_is_named() -> None:
+    trainer = Trainer(create("gan", SHAPE, critic_steps=3), stream(batch=4))
+    for _ in itertools.islice(trainer, 5):
+        pass
+    with torch.no_grad():
+        next(trainer.model.G.parameters()).fill_(torch.nan)
+    for _ in itertools.islice(trainer, 2):
+        pass
+    with pytest.raises(NotFinite, match="loss/D became nan at step 6"):
+        trainer.tick()
+
+
+def test_in_bf16_too_code_after_an_update_sees_the_new_weights() -> None:
+    seen: list[Tensor] = []
+
+    class Twice(Line):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = nn.Linear(256, 1, bias=False)  # a layer that autocast casts
+
+        def step(self, data: Iterator[Batch], update: Update) -> Logs:
+            x, _ = next(data)
+            for _ in range(2):
+                out = self.net(x.flatten(1))
+                seen.append(out.detach())
+                update("main", out.mean())
+            return {}
+
+    next(Trainer(Twice(), stream(), precision="bf16"))
+    assert seen[0].dtype == torch.bfloat16
+    assert not torch.equal(*seen)
+
+
 def test_weights_that_are_not_finite_are_caught_at_the_same_tick() -> None:
     trainer = Trainer(Line(), stream())
     next(trainer)
@@ -136,7 +170,7 @@ def test_inference_leaves_training_as_it_was(name: str) -> None:
             if look:
                 with trainer.inference() as model:
                     assert not model.training
-                    model.preview(torch.zeros(3, *SHAPE))
+                    model.preview(torch.zeros(3, *SHAPE), 3)
         return trainer.model.state_dict()
 
     one, other = trained(look=False), trained(look=True)

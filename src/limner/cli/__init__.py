@@ -59,7 +59,8 @@ def run(argv: list[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
-        print("limner: stopped; what was trained is saved, --resume goes on", file=sys.stderr)
+        saved = "; what was trained is saved, --resume goes on" if argv[:1] == ["train"] else ""
+        print(f"limner: stopped{saved}", file=sys.stderr)
         return 130
 
 

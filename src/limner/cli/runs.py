@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from limner.cli import call
+from limner.errors import LimnerError
 
 
 def main(argv: Sequence[str]) -> None:
@@ -19,11 +20,15 @@ def runs() -> None:
     if not folders:
         print("no runs here yet: limner train MODEL makes one")
     for folder in folders:
-        run = Run(folder)
-        last = run.log[-1] if run.log else {"images": 0}
+        try:
+            log = Run(folder).log
+        except LimnerError as error:
+            print(f"{folder.name:32s} {error}")
+            continue
+        last = log[-1] if log else {"images": 0}
         shown = [
             f"{k} {v:.4g}"
             for k, v in last.items()
             if isinstance(v, float) and k.startswith(("held_out", "loss"))
         ]
-        print(f"{run.name:32s} {last['images']:>12,} images  {'  '.join(shown[:3])}")
+        print(f"{folder.name:32s} {last['images']:>12,} images  {'  '.join(shown[:3])}")

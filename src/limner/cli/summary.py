@@ -35,10 +35,8 @@ def summary(
     from limner.models.base import Encodes
     from limner.training.run import Run, find
 
-    if len(size) not in (1, 2) or channels not in (1, 3):
-        raise LimnerError(
-            f"an image is {channels}x{'x'.join(map(str, size))}? give --size H W and --channels 1 or 3"
-        )
+    if len(size) not in (1, 2) or channels not in (1, 3) or not all(16 <= side <= 128 for side in size):
+        raise LimnerError("give --size H W, each from 16 to 128, and --channels 1 or 3")
     path = find(model)
     shape = (channels, size[0], size[-1])
     built = Run(path).new_model() if path else create(model, shape, preset=preset)

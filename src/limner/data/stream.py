@@ -31,12 +31,12 @@ class Stream(Iterator[tuple[Tensor, Tensor | None]]):
         return x, self.labels[index] if self.labels is not None else None
 
     def _indices(self, begin: int, count: int) -> Tensor:
-        n = len(self.pixels)
-        epoch, offset = divmod(begin, n)
-        part = self._epoch_order(epoch)[offset : offset + count]
-        if len(part) == count:
-            return part
-        return torch.cat([part, self._indices(begin + len(part), count - len(part))])
+        parts, end = [], begin + count
+        while begin < end:
+            epoch, offset = divmod(begin, len(self.pixels))
+            parts.append(self._epoch_order(epoch)[offset : offset + end - begin])
+            begin += len(parts[-1])
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def _epoch_order(self, epoch: int) -> Tensor:
         if epoch != self._epoch:

@@ -45,7 +45,7 @@ class Embedding:
             np.savez_compressed(file, **arrays)
 
     def _csv(self, path: Path) -> None:
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             write_csv(file, self)
 
 

@@ -80,7 +80,7 @@ def save_ranking(ranking: list[dict[str, Any]], path: str | Path) -> Path:
     place = destination(Path(path).expanduser(), (".csv",))
 
     def write(beside: Path) -> None:
-        with open(beside, "w", newline="", encoding="utf-8") as file:
+        with open(beside, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             table = csv.DictWriter(file, ["rank", "name", "index", "score", "label"])
             table.writeheader()
             table.writerows(ranking)

@@ -36,7 +36,8 @@ def watched(run: Run, n: int) -> dict[int, Tensor]:
         with Image.open(path) as picture:
             array = torch.from_numpy(np.array(picture))
         array = array[None] if channels == 1 else array.movedim(2, 0)
-        columns = (array.shape[2] - GAP) // step_x
+        columns, rows = (array.shape[2] - GAP) // step_x, (array.shape[1] - GAP) // step_y
+        n = min(n, columns * rows)
         corners = [(i // columns * step_y + GAP, i % columns * step_x + GAP) for i in range(n)]
         tiles = [array[:, y : y + height * scale : scale, x : x + width * scale : scale] for y, x in corners]
         found[int(path.stem)] = torch.stack(tiles)

@@ -1,4 +1,4 @@
-"""Make the weights of the package's extractors again: python -m limner.metrics mnist fashion-mnist."""
+"""Make the weights of the package's extractors again: python -m limner.metrics digits mnist fashion-mnist."""
 
 from __future__ import annotations
 

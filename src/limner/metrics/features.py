@@ -1,7 +1,7 @@
 """Features to measure distances in: the 64 penultimate activations of a small classifier, pinned by hash.
 
-For MNIST and Fashion-MNIST the weights are part of the package; for any other labelled set the same
-network is trained once, by the same recipe, and kept in the cache.  `python -m limner.metrics
+For the digits, MNIST and Fashion-MNIST the weights are part of the package; for any other labelled set the
+same network is trained once, by the same recipe, and kept in the cache.  `python -m limner.metrics
 mnist` makes the package's weights again.  A Frechet distance in them is `fd[mnist-cnn-v1]`, not an FID:
 FID means Inception.
 """
@@ -27,6 +27,10 @@ VERSION = "cnn-v1"  # of the network and its recipe: change it when either chang
 WEIGHTS = Path(__file__).parent / "weights"
 # the data's fingerprint -> the name and the sha256 of weights that are part of the package
 PINNED: dict[str, tuple[str, str]] = {
+    "3bbae456eb896edc": (
+        "digits-cnn-v1",
+        "7ea593d590d0a779d89bfd4b92500acd999d7030c89f3f87d047c06dff15b345",
+    ),
     "b0d0563705140c84": ("mnist-cnn-v1", "c6f7485802a47c62e3bf883d499b26107644b24c947d4f96feafa6b92815044d"),
     "2a3de69e3717a365": (
         "fashion-mnist-cnn-v1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from typing import TYPE_CHECKING, Any
 
 from limner.errors import LimnerError, nearest
@@ -25,10 +26,16 @@ def model_class(name: str) -> type[Model]:
     module, _, attribute = path.partition(":")
     if not attribute:
         raise LimnerError(f"no model called '{name}': {nearest(name, MODELS)}")
+    if name not in MODELS and "" not in sys.path:
+        sys.path.append("")  # a model of the user's own may lie in the current folder
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ModuleNotFoundError, AttributeError) as error:
+    except (ModuleNotFoundError, AttributeError, ValueError) as error:
         raise LimnerError(f"no model at '{name}': {error}") from None
+    from limner.models.base import Model
+
+    if not (isinstance(found, type) and issubclass(found, Model)):
+        raise LimnerError(f"'{name}' is no model: it must be a class that inherits limner.models.base.Model")
     return found
 
 
@@ -48,7 +55,13 @@ def resolve(cls: type[Model], preset: str | None, given: dict[str, Any]) -> dict
         have = nearest(preset, cls.presets) if cls.presets else "it has no presets"
         raise LimnerError(f"{cls.__name__} has no preset '{preset}': {have}")
     chosen = cls.presets[preset] if preset else {}
-    return {name: p.default for name, p in known.items()} | chosen | given
+    defaults = {name: p.default for name, p in known.items()}
+    return defaults | {name: value for name, value in chosen.items() if name in known} | given
+
+
+def preset_batch(cls: type[Model], preset: str | None) -> int:
+    """The batch size that a preset, or the model itself, asks for."""
+    return cls.presets[preset].get("batch", cls.batch) if preset else cls.batch
 
 
 def create(name: str, shape: tuple[int, int, int], preset: str | None = None, **given: Any) -> Model:

@@ -38,6 +38,8 @@ class Autoencoder(Model):
     ) -> None:
         super().__init__(shape)
         require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
+        require(lr > 0, f"lr must be above 0, not {lr}")
+        require(all(width >= 1 for width in hidden), f"hidden widths must be at least 1, not {hidden}")
         self.latent_dim, self.lr = latent_dim, lr
         pixels = shape[0] * shape[1] * shape[2]
         self.encoder = nn.Sequential(nn.Flatten(), *mlp(pixels, *hidden, latent_dim))

@@ -24,7 +24,7 @@ class Model(nn.Module):
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # name -> options; "paper" is the cited original
-    ema: ClassVar[tuple[str, ...]] = ()  # networks of which inference uses a running average
+    ema: tuple[str, ...] = ()  # networks of which inference uses a running average
     batch: ClassVar[int] = 128  # batch size unless the user says otherwise
     bf16: ClassVar[bool] = False  # quicker in bf16 on a CPU that has it, with results equal within noise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
@@ -64,12 +64,12 @@ class Model(nn.Module):
             return {}
         return {name: value.item() for name, value in self.loss(x, y)[1].items()}
 
-    def preview(self, x: Tensor) -> Tensor:
-        """Images to watch over training: reconstructions of x where the model encodes, else new ones."""
+    def preview(self, x: Tensor, n: int) -> Tensor:
+        """Images to watch over training: reconstructions of x where the model encodes, else n new ones."""
         if isinstance(self, Encodes) and isinstance(self, Decodes):
             return self.decode(self.encode(x))
         if isinstance(self, Samples):
-            return self.sample(len(x))
+            return self.sample(n)
         raise NotImplementedError(f"{type(self).__name__} must define preview(x)")
 
     @property

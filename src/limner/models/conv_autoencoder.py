@@ -43,6 +43,7 @@ class ConvAutoencoder(Autoencoder):
         channels, height, breadth = shape
         require(width >= 2 and width % 2 == 0, f"width must be an even number from 2, not {width}")
         require(min(height, breadth) >= 16, f"images must be at least 16x16, not {height}x{breadth}")
+        require(lr > 0, f"lr must be above 0, not {lr}")
         self.lr = lr
         self.code_shape = (2 * width, (height - 4) // 12, (breadth - 4) // 12)
         self.latent_dim = self.code_shape[0] * self.code_shape[1] * self.code_shape[2]

@@ -2,12 +2,12 @@
 
     min_G max_D  1/2 E_x log D(x) + 1/2 E_z log(1 - D(G(z)))
 
-Algorithm 1: k discriminator steps, each on fresh data and fresh noise, then one generator step on fresh
-noise.
-Differs from the paper in (default preset): LeakyReLU networks with layer-normalised generator, Adam,
-Gaussian z, pixels in [-1, 1] with Tanh, an average of the generator's weights for inference.
-`--preset paper`: maxout discriminator with dropout, SGD with momentum, uniform z, sigmoid pixels, as in the
-paper's published code.
+Algorithm 1: k discriminator steps, each on fresh data and noise, then one generator step on fresh noise.
+Differs from the paper in (default preset): LeakyReLU networks with layer-normalised generator, Adam, pixels
+in [-1, 1] with Tanh, an average of the generator's weights for inference.  `--preset paper`: maxout
+discriminator with dropout, SGD with falling rate and rising momentum, sigmoid pixels, as in the paper's
+published code, which however updates both players at once, on the same noise, where Algorithm 1 and this
+file update them in turn.
 At another image size the generator's last and the discriminator's first layer have C*H*W units.
 """
 
@@ -39,17 +39,17 @@ class GAN(Model):
         dropout: share of the discriminator's hidden units left out in training.
         optimizer: adam with beta1 0.5, or the paper's sgd with falling rate and rising momentum.
         lr: learning rate of both players.
+        averaged: what inference uses a running average of; nothing: the last weights, as in the paper.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Goodfellow et al. 2014 with mnist.yaml of the published code: see `Maxout` and `FallingSGD`.
         "paper": {
-            "latent_dim": 100, "noise": "uniform", "loss": "non-saturating", "critic_steps": 1,
+            "latent_dim": 100, "noise": "gaussian", "loss": "non-saturating", "critic_steps": 1,
             "networks": "maxout", "hidden": (1200, 1200), "dropout": 0.5, "optimizer": "sgd", "lr": 0.1,
-            "batch": 100,
+            "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
-    ema: ClassVar[tuple[str, ...]] = ("G",)
     images: ClassVar[int] = 2_000_000
 
     def __init__(
@@ -65,15 +65,19 @@ class GAN(Model):
         dropout: float = 0.3,
         optimizer: Literal["adam", "sgd"] = "adam",
         lr: float = 5e-4,
+        averaged: Literal["generator", "nothing"] = "generator",
     ) -> None:
         super().__init__(shape)
         require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
         require(critic_steps >= 1, f"critic_steps must be at least 1, not {critic_steps}")
+        require(lr > 0, f"lr must be above 0, not {lr}")
+        require(len(hidden) > 0 and min(hidden) >= 1, f"hidden needs widths of at least 1, not {hidden}")
         require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
         require(loss in GENERATOR_LOSSES, f"loss must be one of {', '.join(GENERATOR_LOSSES)}, not {loss}")
         self.latent_dim, self.noise, self.critic_steps = latent_dim, noise, critic_steps
         self.generator_loss = GENERATOR_LOSSES[loss]
         self.optimizer, self.lr = optimizer, lr
+        self.ema = ("G",) if averaged == "generator" else ()
         build = {"leaky": leaky_networks, "maxout": maxout_networks}[networks]
         self.G, self.D = build(shape, latent_dim, hidden, dropout)
 
@@ -114,7 +118,7 @@ class GAN(Model):
     def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
         """Start the paper's generator from the mean image, on its output's bias."""
         if fresh and isinstance(self.G, SigmoidGenerator):
-            mean = pixels[:50_000].float().mean(0).flatten() / 255
+            mean = pixels[:: max(1, len(pixels) // 50_000)].float().mean(0).flatten() / 255
             with torch.no_grad():
                 self.G.output.bias.copy_(mean.clamp(1e-3, 1 - 1e-3).logit())
         return pixels

@@ -76,6 +76,8 @@ class VAE(Model):
         require(beta >= 0, f"beta must not be negative, not {beta}")
         binarised = binarisation != "none"
         require(not (binarised and likelihood == "gaussian"), f"binarisation {binarisation} wants bernoulli")
+        require(lr > 0, f"lr must be above 0, not {lr}")
+        require(all(width >= 1 for width in hidden), f"hidden widths must be at least 1, not {hidden}")
         self.latent_dim, self.beta, self.lr, self.optimizer = latent_dim, beta, lr, optimizer
         self.likelihood, self.binarisation = likelihood, binarisation
         layer = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
@@ -93,7 +95,7 @@ class VAE(Model):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x) as (mu, logvar), each (B, latent_dim)."""
-        mu, logvar = self.encoder(x).chunk(2, 1)
+        mu, logvar = self.encoder(x).float().chunk(2, 1)  # in full precision: the KL subtracts near equals
         return mu, logvar
 
     def encode(self, x: Tensor) -> Tensor:
@@ -157,7 +159,7 @@ class VAE(Model):
         return total - math.log(k)
 
     def score(self, x: Tensor) -> Tensor:
-        """The negative bound at the posterior's mean, nats: (B, C, H, W) -> (B,)."""
+        """The loss of the posterior's mean with beta 1, nats: (B, C, H, W) -> (B,)."""
         target = self.target(x)
         mu, logvar = self.posterior(target * 2 - 1)
         return self.nll(mu, target) + kl_normal(mu, logvar).sum(1)
@@ -172,8 +174,8 @@ class VAE(Model):
             logs["sigma"] = self.variance().sqrt().item()
         return logs
 
-    def preview(self, x: Tensor) -> Tensor:
-        return self.sample(len(x))
+    def preview(self, x: Tensor, n: int) -> Tensor:
+        return self.sample(n)
 
     def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
         """Static binarisation: every pixel drawn black or white once, with a seed of its own."""
@@ -188,7 +190,7 @@ class VAE(Model):
     def remarks(self, pixels: Tensor) -> list[str]:
         if self.likelihood != "bernoulli" or self.binarisation != "none":
             return []
-        few = pixels[:1000]
+        few = pixels[:: max(1, len(pixels) // 1000)]
         grey = ((few > 0) & (few < 255)).float().mean().item()
         if grey < 0.01:
             return []

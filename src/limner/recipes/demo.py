@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ from limner.figures import curves
 from limner.metrics import extractor, frechet
 from limner.recipes.page import Page
 from limner.training import Run, train
+from limner.training.checkpoint import sweep
 
 # name -> model, options, images seen, seconds it takes on two cores or so
 LABS: dict[str, tuple[str, dict[str, Any], int, float]] = {
@@ -36,7 +38,9 @@ def demo(out: Path = Path("runs/demo"), *, scale: float = 1.0, quiet: bool = Fal
     `scale` multiplies the images each lab sees.  The labs' runs are folders in OUT; a demo there before is
     replaced, anything else refused.
     """
-    told = Told(quiet)
+    if not 0 < scale < math.inf:
+        raise LimnerError(f"scale must be above 0 and finite, not {scale}")
+    told, out = Told(quiet), out.expanduser()
     clear(out)
     runs: dict[str, Run] = {}
     for name, (model, options, images, _) in LABS.items():
@@ -59,28 +63,29 @@ def demo(out: Path = Path("runs/demo"), *, scale: float = 1.0, quiet: bool = Fal
 
 
 def clear(out: Path) -> None:
-    """Remove the runs of an earlier demo; LimnerError where there is anything else."""
+    """Remove the runs of an earlier demo; LimnerError, and nothing removed, where there is anything else."""
     if not out.exists():
         return
-    others = [p.name for p in out.iterdir() if p.name not in LABS and p.name != "index.html"]
-    if not out.is_dir() or others:
-        raise LimnerError(f"{out} holds other things than a demo ({others[0]}): choose another --out")
-    for name in LABS:
-        remove_run(out / name)
-    (out / "index.html").unlink(missing_ok=True)
-
-
-def remove_run(path: Path) -> None:
-    """Delete a run's own files and its folder; a folder with anything else in it stays and is named."""
-    own = ["run.json", "log.jsonl", "weights.safetensors", "state.pt"]
-    files = [path / name for name in own] + list((path / "samples").glob("[0-9]*.png"))
-    for file in files:
-        file.unlink(missing_ok=True)
-    for folder in (path / "samples", path):
+    if not out.is_dir():
+        raise LimnerError(f"{out} is a file: choose another --out")
+    ours = [path for name in LABS for path in run_files(out / name)] + [out / "index.html"]
+    folders = [folder for name in LABS for folder in (out / name / "samples", out / name)]
+    for path in sorted(out.rglob("*")):
+        if path not in ours and path not in folders and path.name != ".DS_Store":
+            raise LimnerError(f"{out} holds other things than a demo ({path.name}): choose another --out")
+    for path in ours:
+        path.unlink(missing_ok=True)
+    for folder in folders:
         if folder.exists():
-            if left := next(folder.iterdir(), None):
-                raise LimnerError(f"{left} is not the demo's: move it away, or choose another --out")
+            (folder / ".DS_Store").unlink(missing_ok=True)
             folder.rmdir()
+
+
+def run_files(path: Path) -> list[Path]:
+    """The files that a run consists of, those of a writer that was killed too."""
+    sweep(path)
+    names = ("run.json", "log.jsonl", "weights.safetensors", "state.pt")
+    return [path / name for name in names] + list((path / "samples").glob("[0-9]*.png"))
 
 
 class Told:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
 from limner.data import Dataset, load
 from limner.explore import sample
 from limner.explore.codes import chosen
-from limner.figures import GAP, enlargement, sheet
+from limner.explore.timeline import watched
+from limner.figures import sheet
 from limner.metrics import (
     class_counts,
     class_kl,
@@ -24,12 +22,10 @@ from limner.metrics import (
     prdc,
 )
 from limner.recipes.report import Report, Row, at_least, save, trained
-from limner.training import Run
 
 SAMPLES = 1000  # in which every class has to be
 LEAST = 10  # samples, 1 %, for a class to count
 N = 10_000  # samples of the distances
-COLUMNS = 8  # of the pictures that training writes
 
 
 def digits(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
@@ -74,18 +70,3 @@ def distance_rows(pixels: Tensor, data: Dataset, seed: int) -> list[Row]:
     ours, real = prdc(test, fake)._asdict(), prdc(test, train)._asdict()
     rows = [Row(f"{name}, k 5", f"{ours[name]:.3f} (training images {real[name]:.3f})") for name in ours]
     return [Row(f"fd[{measured.name}]", reached), *rows]
-
-
-def watched(run: Run, n: int) -> dict[int, Tensor]:
-    """The first n samples (n, C, H, W) of the pictures that training wrote, by images seen."""
-    channels, height, width = run.shape
-    scale = enlargement(height, width, 56)
-    step_y, step_x = height * scale + GAP, width * scale + GAP
-    found = {}
-    for path in sorted((run.path / "samples").glob("[0-9]*.png")):
-        array = torch.from_numpy(np.array(Image.open(path)))
-        array = array[None] if channels == 1 else array.movedim(2, 0)
-        corners = [(i // COLUMNS * step_y + GAP, i % COLUMNS * step_x + GAP) for i in range(n)]
-        images = [array[:, y : y + height * scale : scale, x : x + width * scale : scale] for y, x in corners]
-        found[int(path.stem)] = torch.stack(images)
-    return found

@@ -47,7 +47,7 @@ def manifolds(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
 def bound(run: Run, data: Dataset, seed: int) -> Row:
     """The bound on log p(x) and the share that the codes cost, over all held-out images."""
     model: Any = run.model
-    x = to_float(model.prepare(data.test.pixels, fresh=False))
+    x = to_float(model.prepare(data.test.pixels, fresh=False)).to(model.device)
     with seeded(seed):
         logs = [model.validate(part, None) for part in x.split(1000)]
     weights = [len(part) / len(x) for part in x.split(1000)]

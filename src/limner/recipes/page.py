@@ -81,7 +81,7 @@ class Page:
 
     def save(self, path: Path) -> None:
         """Write the page, whole or not at all."""
-        write_atomically(path, lambda beside: beside.write_text(self.html()))
+        write_atomically(path, lambda beside: beside.write_text(self.html(), encoding="utf-8"))
 
 
 def encoded(image: Image.Image) -> str:

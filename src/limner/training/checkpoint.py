@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(beside)
-        with open(beside, "rb") as file:
+        with open(beside, "rb+") as file:  # Windows flushes only what may be written
             os.fsync(file.fileno())
+        beside.chmod(0o644)  # safetensors writes what only its owner may read
         os.replace(beside, path)
     except (
         OSError,
@@ -68,13 +70,23 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], int]:
     """The tensors of a weights file and the images they saw; LimnerError unless it is ours and whole."""
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError:
         raise LimnerError(f"{path} is missing: train the run again, or finish it with --resume") from None
     except (SafetensorError, OSError) as error:
         raise LimnerError(f"{path} is not a whole safetensors file, so it is not opened ({error})") from None
-    return weights, int(about.get("images_seen", 0))
+    return weights, images_seen(path)
+
+
+def images_seen(path: Path) -> int:
+    """The images that the weights in a file have seen, from its header alone."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int((file.metadata() or {})["images_seen"])
+    except FileNotFoundError:
+        raise LimnerError(f"{path} is missing: train the run again, or finish it with --resume") from None
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise LimnerError(f"{path} is not the weights of a run of ours ({error})") from None
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
@@ -85,9 +97,20 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 def read_state(path: Path) -> dict[str, Any]:
     """Read what resuming needs, tensors and numbers only: a file that holds code is refused unopened."""
     try:
-        return torch.load(path, weights_only=True)
+        state = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise LimnerError(f"{path} is missing, so this run cannot be resumed") from None
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise LimnerError(f"{path} is damaged or not ours, so it is not opened ({reason})") from None
+    wanted = {"images_seen", "iterations", "model", "optimizers", "averages", "rng", "rng_cuda"}
+    if not isinstance(state, dict) or wanted - set(state):
+        raise LimnerError(f"{path} is not the state of a run of ours")
+    return state
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files that a writer killed at its work left in a run's folder."""
+    for path in [*folder.glob(".*"), *(folder / "samples").glob(".*")]:
+        if re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png)", path.name):
+            path.unlink(missing_ok=True)

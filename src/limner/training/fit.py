@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import torch
 
 from limner import data as datasets
 from limner.data import Dataset
+from limner.data import progress as data_progress
 from limner.errors import LimnerError
-from limner.models import model_class, resolve
+from limner.models import model_class, preset_batch, resolve
 from limner.models.base import Model
+from limner.training.checkpoint import images_seen, write_json
 from limner.training.run import Run, latest, load, new_folder, write_config
 from limner.training.session import Session
 from limner.training.trainer import Precision
@@ -48,6 +52,7 @@ def train(
     which are made at ticks.  `resume` goes on with `out`, or with the newest run of that model and data.
     `options` are the model's.
     """
+    data_progress.quiet = quiet
     out = Path(out).expanduser() if out is not None else None
     where = place(device)
     given = {
@@ -57,25 +62,25 @@ def train(
         "clip": clip,
         "ema_half_life": ema_half_life,
     }
-    if resume:
-        run = existing(model, data, out)
-        refuse_changes(run, model, {"size": size, "channels": channels, "preset": preset}, given, options)
-        dataset = run.data
-    else:
-        if model is None:
-            raise LimnerError("train needs a model: limner.list_models() names them")
-        dataset = datasets.load("digits" if data is None else data, size=size, channels=channels)
-        length(dataset, epochs, images)  # refuses what cannot be, before anything is written
-        run = begin(model, dataset, preset, given, options, out, where)
-    asked = length(dataset, epochs, images)
-    target = asked or run.config["training"]["images"] or model_class(run.config["model"]).images
-    if target != run.config["training"]["images"]:
-        run.config["training"]["images"] = target
-        write_config(run.path, run.config)
-    Session(run, dataset, where, save_seconds, quiet).go(target, resume)
-    trained = Run(run.path)
-    trained.data = dataset  # at hand: not to be read again
-    trained.ensure_prior()
+    check(given, epochs, images)
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
+        if resume:
+            run = existing(model, data, out)
+            about = {"size": size, "channels": channels, "preset": preset}
+            refuse_changes(run, model, about, given, options)
+            dataset = same_data(run, data)
+            network = built(run.new_model, run.config["training"]["seed"], where)
+        else:
+            if model is None:
+                raise LimnerError("train needs a model: limner.list_models() names them")
+            model_class(model)  # a wrong name is told before the data are read
+            dataset = datasets.load("digits" if data is None else data, size=size, channels=channels)
+            run, network = begin(model, dataset, preset, given, options, out, where)
+        target = settle_length(run, length(dataset, epochs, images))
+        Session(run, network, dataset, save_seconds, quiet).go(target)
+        trained = Run(run.path)
+        trained.data = dataset  # at hand: not to be read again
+        trained.ensure_prior()
     return trained
 
 
@@ -87,31 +92,53 @@ def begin(
     options: dict[str, Any],
     out: Path | None,
     where: torch.device,
-) -> Run:
-    """Check everything, then make the folder of a new run with its run.json."""
+) -> tuple[Run, Model]:
+    """Check everything and build the model, then make the folder of a new run with its run.json."""
     cls = model_class(model)
     resolved = resolve(cls, preset, options)
-    batch = resolved.pop("batch", cls.batch)
-    with torch.random.fork_rng(), torch.device("meta"):
-        cls(dataset.shape, **resolved)  # refuses options that cannot be, before anything is written
-    defaults = {
+    training: dict[str, Any] = {
         "images": 0,
-        "batch": batch,
+        "batch": preset_batch(cls, preset),
         "seed": 0,
         "precision": default_precision(cls, where),
         "clip": None,
         "ema_half_life": 10_000,
     }
-    training = defaults | {name: value for name, value in given.items() if value is not None}
-    if training["batch"] < 1:
-        raise LimnerError(f"batch must be at least 1, not {training['batch']}")
-    training["tick"] = max(len(dataset.train), LEAST_TICK)
+    training |= {name: value for name, value in given.items() if value is not None}
+    training |= {"tick": max(len(dataset.train), LEAST_TICK), "device": where.type}
+    network = built(lambda: cls(dataset.shape, **resolved), training["seed"], where)
     about: dict[str, Any] = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
     about |= {"train": len(dataset.train), "test": len(dataset.test), "fingerprint": dataset.fingerprint}
     config = {"model": model, "preset": preset, "options": resolved, "data": about, "training": training}
     path = new_folder(model, dataset.name, out)
     write_config(path, config)
-    return Run(path)
+    return Run(path), network
+
+
+def built(make: Callable[[], Model], seed: int, where: torch.device) -> Model:
+    """The model that `make` makes, weights by `seed`; LimnerError where torch refuses it, as for memory."""
+    torch.manual_seed(seed)
+    try:
+        return make().to(where)
+    except (RuntimeError, OverflowError) as error:
+        raise LimnerError(f"this model cannot be built: {str(error).splitlines()[0]}") from None
+
+
+def check(given: dict[str, Any], epochs: float | None, images: int | None) -> None:
+    """Refuse settings that cannot be: LimnerError with the name, the rule and the value."""
+    rules: list[tuple[str, Any, Callable[[Any], bool], str]] = [
+        ("batch", given["batch"], lambda v: v >= 1, "at least 1"),
+        ("seed", given["seed"], lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
+        ("clip", given["clip"], lambda v: v > 0, "above 0"),
+        ("ema_half_life", given["ema_half_life"], lambda v: v > 0, "above 0"),
+        ("epochs", epochs, lambda v: 0 < v < math.inf, "above 0 and finite"),
+        ("images", images, lambda v: v >= 1, "at least 1"),
+    ]
+    for name, value, holds, rule in rules:
+        if value is not None and not holds(value):
+            raise LimnerError(f"{name} must be {rule}, not {value}")
+    if epochs is not None and images is not None:
+        raise LimnerError("give either epochs or images, not both")
 
 
 def default_precision(cls: type[Model], where: torch.device) -> Precision:
@@ -127,13 +154,40 @@ def existing(model: str | None, data: str | Path | Dataset | None, out: Path | N
         return load(out)
     if model is None:
         raise LimnerError("resume needs the run: give its folder as --out")
-    name = data.name if isinstance(data, Dataset) else Path(data or "digits").stem
+    name = data.name if isinstance(data, Dataset) else datasets.load("digits" if data is None else data).name
     path = latest(model, name)
     if path is None:
         raise LimnerError(
             f"there is no run of {model} on {name} to resume: train without --resume, or give its --out"
         )
     return Run(path)
+
+
+def same_data(run: Run, data: str | Path | Dataset | None) -> Dataset:
+    """The data of a resumed run, which `data`, if given, has to be."""
+    if data is None:
+        return run.data
+    channels, *size = run.shape
+    found = datasets.load(data, size=(size[0], size[1]), channels=channels)
+    if found.fingerprint != run.config["data"]["fingerprint"]:
+        raise LimnerError(
+            f"{run.name} was trained on {run.config['data']['source']}, which holds other images than "
+            f"{found.source}: leave it out, or train anew"
+        )
+    return found
+
+
+def settle_length(run: Run, asked: int | None) -> int:
+    """The images the run is to have seen in all, written into run.json."""
+    training, weights = run.config["training"], run.path / "weights.safetensors"
+    target = asked or training["images"] or model_class(run.config["model"]).images
+    seen = images_seen(weights) if weights.exists() else 0
+    if target < seen and target != training["images"]:
+        raise LimnerError(f"{run.name} has seen {seen:,} images already, more than the {target:,} asked for")
+    if target != training["images"]:
+        training["images"] = target
+        write_json(run.path / "run.json", run.config)
+    return target
 
 
 def refuse_changes(
@@ -154,17 +208,14 @@ def refuse_changes(
 
 def length(dataset: Dataset, epochs: float | None, images: int | None) -> int | None:
     """How many images a run is asked to have seen in all, if it is."""
-    if epochs is not None and images is not None:
-        raise LimnerError("give either epochs or images, not both")
-    asked = round(epochs * len(dataset.train)) if epochs is not None else images
-    if asked is not None and asked < 1:
-        raise LimnerError(f"there must be at least one image to train on, not {asked}")
-    return asked
+    return max(round(epochs * len(dataset.train)), 1) if epochs is not None else images
 
 
 def place(device: str | None) -> torch.device:
     """The device of that name, or a GPU if there is one; LimnerError for one that is not there."""
     name = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise LimnerError(f"limner trains on cpu or cuda, not on '{name}'")
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 from datetime import datetime
@@ -19,7 +20,7 @@ from limner.data import Dataset, to_float
 from limner.errors import LimnerError, nearest
 from limner.models import create
 from limner.models.base import Encodes, Model
-from limner.training.checkpoint import read_json, read_weights, write_json, write_weights
+from limner.training.checkpoint import images_seen, read_json, read_weights, write_json, write_weights
 
 RUNS = Path("runs")
 
@@ -27,12 +28,12 @@ RUNS = Path("runs")
 class Run:
     """A trained model with its data and its log, read from its folder as they are asked for."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config: dict[str, Any] = read_json(path / "run.json")
-        missing = [key for key in ("model", "options", "data", "training") if key not in self.config]
-        if missing:
-            raise LimnerError(f"{path / 'run.json'} is not a run of ours: it lacks {', '.join(missing)}")
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config: dict[str, Any] = read_json(self.path / "run.json")
+        for key, kind in {"model": str, "options": dict, "data": dict, "training": dict}.items():
+            if not isinstance(self.config, dict) or not isinstance(self.config.get(key), kind):
+                raise LimnerError(f"{self.path / 'run.json'} is not a run of ours: it lacks '{key}'")
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -57,7 +58,7 @@ class Run:
         return create(self.config["model"], self.shape, None, **options)
 
     @cached_property
-    def model(self) -> Model:
+    def model(self) -> Any:
         """The trained model in eval mode, averaged weights where it keeps an average."""
         model = self.new_model()
         path = self.path / "weights.safetensors"
@@ -91,7 +92,7 @@ class Run:
     @property
     def images_seen(self) -> int:
         """Training images the stored weights have seen."""
-        return read_weights(self.path / "weights.safetensors")[1]
+        return images_seen(self.path / "weights.safetensors")
 
     def ensure_prior(self) -> None:
         """Fit the density of the training codes if the model has one that is not fitted yet, and store it."""
@@ -99,7 +100,8 @@ class Run:
         if prior is None or prior.fitted:
             return
         prior.fit(encode_all(self.model, self.model.prepare(self.data.train.pixels, fresh=False)))
-        write_weights(self.path / "weights.safetensors", self.model.state_dict(), self.images_seen)
+        if os.access(self.path, os.W_OK):  # a run that may only be read is used all the same
+            write_weights(self.path / "weights.safetensors", self.model.state_dict(), self.images_seen)
 
 
 @torch.no_grad()
@@ -121,12 +123,15 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a log; a last line cut short by a crash is left out."""
     if not path.exists():
         return []
-    lines = []
-    for text in path.read_text().splitlines():
+    lines: list[dict[str, Any]] = []
+    for text in path.read_text(errors="replace").splitlines():
         try:
-            lines.append(json.loads(text))
+            line = json.loads(text)
         except json.JSONDecodeError:
             break
+        if not isinstance(line, dict) or "images" not in line:
+            raise LimnerError(f"{path} is not the log of a run of ours: line {len(lines) + 1} is foreign")
+        lines.append(line)
     return lines
 
 
@@ -145,14 +150,18 @@ def load(name: str | Path) -> Run:
 
 def find(name: str | Path) -> Path | None:
     """The folder of a run by its path or its name under runs/, if it is one."""
-    given = Path(name).expanduser()
+    try:
+        given = Path(name).expanduser()
+    except RuntimeError as error:  # no such user's home
+        raise LimnerError(f"'{name}' is no path: {error}") from None
     return next((p for p in (given, RUNS / given) if (p / "run.json").exists()), None)
 
 
 def latest(model: str, data: str) -> Path | None:
     """The newest run of that model on that data under runs/."""
     pattern = re.compile(re.escape(stem(model, data)) + r"-(\d{4,})")
-    numbered = [(int(m[1]), p) for p in RUNS.glob("*/") if (m := pattern.fullmatch(p.name))]
+    runs = [p.parent for p in RUNS.glob("*/run.json")]
+    numbered = [(int(m[1]), p) for p in runs if (m := pattern.fullmatch(p.name))]
     return max(numbered)[1] if numbered else None
 
 

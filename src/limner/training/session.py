@@ -16,7 +16,8 @@ from limner.data import Dataset, Images, to_float, to_uint8
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.figures import grid
-from limner.training.checkpoint import read_state, write_atomically, write_state, write_weights
+from limner.models.base import Model
+from limner.training.checkpoint import read_state, sweep, write_atomically, write_state, write_weights
 from limner.training.progress import Display
 from limner.training.run import Run, read_log
 from limner.training.trainer import NotFinite, Trainer
@@ -28,15 +29,11 @@ PREVIEW = 64  # images in a picture of samples/
 class Session:
     """One training session of a run."""
 
-    def __init__(
-        self, run: Run, dataset: Dataset, place: torch.device, save_seconds: float, quiet: bool
-    ) -> None:
+    def __init__(self, run: Run, model: Model, dataset: Dataset, save_seconds: float, quiet: bool) -> None:
         self.run, self.quiet, self.save_seconds = run, quiet, save_seconds
-        settings = run.config["training"]
-        torch.manual_seed(settings["seed"])
-        model = run.new_model().to(place)
-        fresh = not (run.path / "state.pt").exists()
-        pixels = model.prepare(dataset.train.pixels, fresh=fresh)
+        settings, place = run.config["training"], model.device
+        self.fresh = not (run.path / "state.pt").exists()
+        pixels = model.prepare(dataset.train.pixels, fresh=self.fresh)
         self.remarks = [*dataset.notes, *model.remarks(dataset.train.pixels)]
         stream = Stream(
             Images(pixels, dataset.train.labels, dataset.train.names),
@@ -51,21 +48,21 @@ class Session:
             clip=settings["clip"],
             ema_half_life=settings["ema_half_life"],
         )
-        held_out = model.prepare(dataset.test.pixels, fresh=False)[:HELD_OUT]
-        self.x = to_float(held_out).to(place)
-        self.y = dataset.test.labels[:HELD_OUT].to(place) if dataset.test.labels is not None else None
+        some = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+        self.x = to_float(model.prepare(dataset.test.pixels, fresh=False)[some]).to(place)
+        self.y = dataset.test.labels[some].to(place) if dataset.test.labels is not None else None
         self.seconds = 0.0
 
-    def go(self, target: int, resume: bool) -> None:
-        """Train until `target` images have been seen."""
+    def go(self, target: int) -> None:
+        """Train until `target` images have been seen, from the start or from where the state was saved."""
         trainer, path = self.trainer, self.run.path
-        if resume:
-            state = read_state(path / "state.pt")
-            trainer.restore(state)
-            self.keep_log_until(trainer.images_seen)
-        else:
+        sweep(path)
+        if self.fresh:
             self.picture()
             self.save()
+        else:
+            self.restore(read_state(path / "state.pt"))
+            self.keep_log_until(trainer.images_seen)
         with Display(self.run.name, trainer.images_seen, target, self.quiet) as display, stoppable() as stop:
             for remark in self.remarks:
                 display.say(f"note: {remark}")
@@ -77,6 +74,14 @@ class Session:
                 ) from None
         if stop:
             raise KeyboardInterrupt if stop[0] == signal.SIGINT else SystemExit(128 + stop[0])
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put the trainer where it was; LimnerError where the state is of another model."""
+        try:
+            self.trainer.restore(state)
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise LimnerError(f"{self.run.path / 'state.pt'} is not of this run: {reason}") from None
 
     def loop(self, target: int, display: Display, stop: list[int]) -> None:
         """Iterate; at each tick read the numbers, log, look and save."""
@@ -122,14 +127,14 @@ class Session:
         if seen == before or (seen < 1.5 * before and not last):
             return
         with self.trainer.inference() as model:
-            pixels = to_uint8(model.preview(self.x[:PREVIEW]))
+            pixels = to_uint8(model.preview(self.x[:PREVIEW], PREVIEW))
         write_atomically(folder / f"{seen:09d}.png", grid(pixels).save)
 
     def save(self) -> None:
         """Write what inference uses and what resuming needs."""
         weights = self.trainer.model.state_dict() | self.trainer.averages
         write_weights(self.run.path / "weights.safetensors", weights, self.trainer.images_seen)
-        write_state(self.run.path / "state.pt", self.trainer.state() | {"seconds": self.seconds})
+        write_state(self.run.path / "state.pt", self.trainer.state())
         self.saved_images = self.trainer.images_seen
 
     def keep_log_until(self, images: int) -> None:

@@ -56,13 +56,18 @@ class Trainer:
         if precision == "bf16":
             self.forward_precision = torch.autocast(model.device.type, torch.bfloat16)
             self.full_precision = torch.autocast(model.device.type, enabled=False)
-        self._since_tick: dict[str, list[Tensor]] = {}
+        self._since_tick: dict[str, list[tuple[int, Tensor]]] = {}  # with the iteration
         self.iterations = 0
 
     @property
     def images_seen(self) -> int:
         """The clock: training images drawn so far."""
         return self.data.images_seen
+
+    @property
+    def on_cuda(self) -> bool:
+        """Whether the model is on a GPU, which draws random numbers of its own."""
+        return self.model.device.type == "cuda"
 
     def update(self, name: str, loss: Tensor) -> None:
         """Step the optimiser of that name down the gradient of `loss` with respect to its own weights."""
@@ -74,7 +79,9 @@ class Trainer:
         if self.clip is not None:
             nn.utils.clip_grad_norm_(weights, self.clip)
         optimizer.step()
-        self._since_tick.setdefault(f"loss/{name}", []).append(loss.detach())
+        if self.precision == "bf16":
+            torch.clear_autocast_cache()  # it holds the weights as they were before the step
+        self._note(f"loss/{name}", loss)
 
     def __iter__(self) -> Iterator[Logs]:
         return self
@@ -85,10 +92,13 @@ class Trainer:
             logs = self.model.step(self.data, self.update)
         if self.averages:
             self._average(self.data.images_seen - before)
-        self.iterations += 1
         for name, value in logs.items():
-            self._since_tick.setdefault(name, []).append(value.detach())
+            self._note(name, value)
+        self.iterations += 1
         return logs
+
+    def _note(self, name: str, value: Tensor) -> None:
+        self._since_tick.setdefault(name, []).append((self.iterations + 1, value.detach()))
 
     # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average)
     @torch.no_grad()
@@ -104,21 +114,22 @@ class Trainer:
 
     def tick(self) -> dict[str, float]:
         """Means of what was logged since the last tick; raises NotFinite with the loss and the iteration."""
-        means = {}
-        for name, values in self._since_tick.items():
-            stacked = torch.stack(values).float()
-            finite = stacked.isfinite()
-            if not bool(finite.all()):
-                count = len(values) - int(finite.int().argmin())  # iterations since, this one included
-                raise NotFinite(self._not_finite(f"{name} became {stacked[-count].item()}", count))
-            means[name] = stacked.mean().item()
+        means, bad = {}, []
+        for name, noted in self._since_tick.items():
+            values = torch.stack([value for _, value in noted]).float().cpu()
+            means[name] = values.mean().item()
+            if not values.isfinite().all():
+                first = int(values.isfinite().int().argmin())
+                bad.append((noted[first][0], f"{name} became {values[first].item()}"))
         self._since_tick.clear()
+        if bad:
+            step, what = min(bad, key=lambda one: one[0])
+            raise NotFinite(self._not_finite(what, step))
         if not bool(torch.stack(torch._foreach_norm(list(self.model.parameters()))).isfinite().all()):
-            raise NotFinite(self._not_finite("the weights became infinite", 1))
+            raise NotFinite(self._not_finite("the weights became infinite", self.iterations))
         return means
 
-    def _not_finite(self, what: str, iterations_ago: int) -> str:
-        step = max(self.iterations - iterations_ago + 1, 1)
+    def _not_finite(self, what: str, step: int) -> str:
         tries = ["a lower --lr"]
         tries += ["--clip 1"] if self.clip is None else []
         tries += ["--precision fp32"] if self.precision != "fp32" else []
@@ -128,7 +139,7 @@ class Trainer:
     def inference(self) -> Iterator[Model]:
         """The model as inference sees it: in eval mode, averaged weights in place, its own random numbers."""
         live = [(p, p.data) for p in self._live]
-        cuda = [self.model.device] if self.model.device.type == "cuda" else []
+        cuda = [self.model.device] if self.on_cuda else []
         try:
             for p, average in zip(self._live, self.averages.values(), strict=True):
                 p.data = average
@@ -150,7 +161,7 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "averages": self.averages,
             "rng": torch.get_rng_state(),
-            "rng_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "rng_cuda": torch.cuda.get_rng_state(self.model.device) if self.on_cuda else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -163,5 +174,5 @@ class Trainer:
         for name, value in state["averages"].items():
             self.averages[name].copy_(value)
         torch.set_rng_state(state["rng"])
-        if state["rng_cuda"]:
-            torch.cuda.set_rng_state_all(state["rng_cuda"])
+        if self.on_cuda and state["rng_cuda"] is not None:
+            torch.cuda.set_rng_state(state["rng_cuda"], self.model.device)
