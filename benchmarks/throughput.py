@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -58,8 +59,6 @@ def built(lab: str) -> Any:
 
 def limner(lab: str, images: int, precision: str) -> dict[str, float]:
     """`limner.train` as a whole."""
-    import torch
-
     import limner
     from limner.data import Dataset, Images
     from limner.training.session import Session
@@ -80,8 +79,8 @@ def limner(lab: str, images: int, precision: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = {"images": images, "batch": BATCH, "precision": precision, "quiet": True}
         limner.train(name, data, out=Path(folder) / "run", **settings, **options)
-    _ = torch
-    return {"images_per_second": images / seconds[0], "call_seconds": time.perf_counter() - began}
+    call, peak = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"images_per_second": images / seconds[0], "call": images / call, "peak": peak}
 
 
 def loop(lab: str, images: int, workers: int) -> dict[str, float]:
@@ -187,6 +186,7 @@ def one(contender: str, lab: str, images: int, pythae: Path | None) -> dict[str,
     return json.loads(done.stdout.splitlines()[-1])
 
 
+OURS = ("limner", "limner bf16")
 CONTENDERS = {
     "limner": lambda lab, images: limner(lab, images, "fp32"),
     "limner bf16": lambda lab, images: limner(lab, images, "bf16"),
@@ -218,7 +218,9 @@ def main() -> None:
         images = int(LABS[lab][2] * asked.scale)
         rounds: list[dict[str, float]] = []
         for _ in range(asked.rounds):
-            rounds.append({name: one(name, lab, images, asked.pythae)["images_per_second"] for name in names})
+            found = {name: one(name, lab, images, asked.pythae) for name in names}
+            rounds.append({name: result["images_per_second"] for name, result in found.items()})
+            rounds[-1] |= {f"{name} {what}": found[name][what] for name in OURS for what in ("call", "peak")}
         table(lab, images, names, rounds)
 
 
@@ -228,9 +230,12 @@ def table(lab: str, images: int, names: list[str], rounds: list[dict[str, float]
     print(f"{'':22s}{'images/s':>10s}{'min':>10s}{'max':>10s}{'limner /':>10s}{'limner bf16 /':>15s}")
     for name in names:
         speeds = [r[name] for r in rounds]
-        ratios = [statistics.median(r[ours] / r[name] for r in rounds) for ours in ("limner", "limner bf16")]
+        ratios = [statistics.median(r[ours] / r[name] for r in rounds) for ours in OURS]
         row = f"{statistics.median(speeds):10,.0f}{min(speeds):10,.0f}{max(speeds):10,.0f}"
         print(f"{name:22s}{row}{ratios[0]:10.2f}{ratios[1]:15.2f}", flush=True)
+    for name in OURS:
+        call, peak = (statistics.median(r[f"{name} {what}"] for r in rounds) for what in ("call", "peak"))
+        print(f"{name}: the whole call of train {call:,.0f} images/s, peak memory {peak:,.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,9 @@ class CodePrior(nn.Module):
     """A density over codes, fitted after training, from which a model without a prior of its own is sampled.
 
     `gaussian`: one mean and standard deviation per column, as in the lecture.  `full`: the covariance too.
-    `gmm`: a mixture of Gaussians.  `full` and `gmm` live on the leading principal axes (at most 256),
-    the columns' remaining variance is added as noise; with up to 256 columns that is exact.
+    `gmm`: a mixture of Gaussians.  `full` lives on the leading principal axes (at most 256), the columns'
+    remaining variance is added as noise; with up to 256 columns that is exact.  `gmm` is a mixture along the
+    first 64 of these axes and like `full` along the others, so that fitting it takes a second or two.
     """
 
     KINDS = ("gaussian", "full", "gmm")
@@ -39,17 +40,17 @@ class CodePrior(nn.Module):
     gmm_means: Tensor
     gmm_factors: Tensor
 
-    def __init__(self, dim: int, components: int = 10, max_rank: int = 256) -> None:
+    def __init__(self, dim: int, components: int = 10, max_rank: int = 256, gmm_rank: int = 64) -> None:
         super().__init__()
-        rank = min(dim, max_rank)
+        rank, mixed = min(dim, max_rank), min(dim, max_rank, gmm_rank)
         self.register_buffer("fitted", torch.tensor(False))
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
         self.register_buffer("axes", torch.zeros(rank, dim))  # rows: principal axes times their deviation
         self.register_buffer("rest", torch.zeros(dim))  # deviation the axes leave out
         self.register_buffer("gmm_weights", torch.ones(components) / components)
-        self.register_buffer("gmm_means", torch.zeros(components, rank))  # in whitened coordinates
-        self.register_buffer("gmm_factors", torch.zeros(components, rank, rank))  # Cholesky factors
+        self.register_buffer("gmm_means", torch.zeros(components, mixed))  # in whitened coordinates
+        self.register_buffer("gmm_factors", torch.zeros(components, mixed, mixed))  # Cholesky factors
 
     @torch.no_grad()
     def fit(self, z: Tensor, seed: int = 0, gmm_codes: int = 10_000) -> None:
@@ -87,6 +88,7 @@ class CodePrior(nn.Module):
 
     def _mixture(self, whitened: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         components, rank = self.gmm_means.shape
+        whitened = whitened[:, :rank]
         used = min(components, max(1, len(whitened) // (2 * rank)))  # a component wants more codes than axes
         if len(whitened) < 2:  # sklearn wants two; one code is its own mixture
             whitened = whitened.expand(2, -1)
@@ -115,5 +117,6 @@ class CodePrior(nn.Module):
         w = torch.randn(n, len(self.axes), device=self.mean.device)  # whitened coordinates
         if kind == "gmm":
             k = torch.multinomial(self.gmm_weights, n, replacement=True)
-            w = self.gmm_means[k] + torch.einsum("nij,nj->ni", self.gmm_factors[k], w)
+            mixed = self.gmm_means.shape[1]
+            w[:, :mixed] = self.gmm_means[k] + torch.einsum("nij,nj->ni", self.gmm_factors[k], w[:, :mixed])
         return self.mean + w @ self.axes + self.rest * noise

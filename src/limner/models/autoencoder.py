@@ -27,7 +27,6 @@ class Autoencoder(Model):
         lr: Adam's learning rate.
     """
 
-    bf16: ClassVar[bool] = True
     # The lecture's settings are the default ones.
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"latent_dim": 3, "hidden": (128, 64), "lr": 1e-3}

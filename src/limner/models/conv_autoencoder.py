@@ -35,7 +35,6 @@ class ConvAutoencoder(Autoencoder):
 
     # The lecture's settings are the default ones.
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"width": 32, "lr": 1e-3}}
-    bf16: ClassVar[bool] = False
     images: ClassVar[int] = 600_000
 
     def __init__(self, shape: Shape, *, width: int = 32, lr: float = 1e-3) -> None:

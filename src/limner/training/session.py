@@ -63,6 +63,8 @@ class Session:
         else:
             self.restore(read_state(path / "state.pt"))
             self.keep_log_until(trainer.images_seen)
+            if trainer.images_seen >= target:
+                return  # nothing is left to do
         with Display(self.run.name, trainer.images_seen, target, self.quiet) as display, stoppable() as stop:
             for remark in self.remarks:
                 display.say(f"note: {remark}")
