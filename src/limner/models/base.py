@@ -26,7 +26,7 @@ class Model(nn.Module):
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # name -> options; "paper" is the cited original
     ema: tuple[str, ...] = ()  # networks of which inference uses a running average
     batch: ClassVar[int] = 128  # batch size unless the user says otherwise
-    bf16: ClassVar[bool] = False  # quicker in bf16 on a CPU that has it, with results equal within noise
+    bf16: bool = False  # quicker in bf16 on a CPU that has it, with results equal within noise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
 
     def __init__(self, shape: Shape) -> None:

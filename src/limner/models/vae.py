@@ -45,7 +45,6 @@ class VAE(Model):
         lr: learning rate.
     """
 
-    bf16: ClassVar[bool] = True
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Kingma & Welling 2014, section 5: MNIST, 500 tanh units, Adagrad, minibatches of 100, Bernoulli.
         "paper": {
@@ -82,6 +81,7 @@ class VAE(Model):
         self.likelihood, self.binarisation = likelihood, binarisation
         layer = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
         build = {"mlp": mlp_networks, "conv": conv_networks}[network]
+        self.bf16 = network == "mlp"
         self.encoder, self.decoder = build(shape, latent_dim, hidden, layer)
         if likelihood == "gaussian":
             start = torch.tensor(0.5 * math.log(sigma**2 - HALF_A_GREY_LEVEL**2))

@@ -100,13 +100,14 @@ def begin(
         "images": 0,
         "batch": preset_batch(cls, preset),
         "seed": 0,
-        "precision": default_precision(cls, where),
+        "precision": None,
         "clip": None,
         "ema_half_life": 10_000,
     }
     training |= {name: value for name, value in given.items() if value is not None}
     training |= {"tick": max(len(dataset.train), LEAST_TICK), "device": where.type}
     network = built(lambda: cls(dataset.shape, **resolved), training["seed"], where)
+    training["precision"] = training["precision"] or default_precision(network)
     about: dict[str, Any] = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
     about |= {"train": len(dataset.train), "test": len(dataset.test), "fingerprint": dataset.fingerprint}
     config = {"model": model, "preset": preset, "options": resolved, "data": about, "training": training}
@@ -141,11 +142,11 @@ def check(given: dict[str, Any], epochs: float | None, images: int | None) -> No
         raise LimnerError("give either epochs or images, not both")
 
 
-def default_precision(cls: type[Model], where: torch.device) -> Precision:
+def default_precision(model: Model) -> Precision:
     """bf16 for a model that trains as well in it, on a CPU that has it in hardware; fp32 elsewhere."""
     has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older torch
-    fit = where.type == "cpu" and (has.get("avx512_bf16", False) or has.get("amx_bf16", False))
-    return "bf16" if cls.bf16 and fit else "fp32"
+    fit = model.device.type == "cpu" and (has.get("avx512_bf16", False) or has.get("amx_bf16", False))
+    return "bf16" if model.bf16 and fit else "fp32"
 
 
 def existing(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
