@@ -86,3 +86,11 @@ def test_every_model_is_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text()
     for name in limner.list_models():
         assert f"`{name}`" in text
+
+
+def test_the_readmes_python_runs() -> None:
+    (code,) = blocks(ROOT / "README.md", "python")
+    assert "epochs=20" in code
+    exec(compile(code.replace("epochs=20", "epochs=1"), "README.md", "exec"), {})
+    assert Path("manifold.png").exists()
+    assert Path("map.png").exists()

@@ -27,7 +27,7 @@ class CodePrior(nn.Module):
     `gaussian`: one mean and standard deviation per column, as in the lecture.  `full`: the covariance too.
     `gmm`: a mixture of Gaussians.  `full` lives on the leading principal axes (at most 256), the columns'
     remaining variance is added as noise; with up to 256 columns that is exact.  `gmm` is a mixture along the
-    first 64 of these axes and like `full` along the others, so that fitting it takes a second or two.
+    first 64 of these axes and like `full` along the others, so that fitting it takes seconds.
     """
 
     KINDS = ("gaussian", "full", "gmm")
@@ -57,7 +57,7 @@ class CodePrior(nn.Module):
         """Fit all three to training codes z (N, d); the mixture sees `gmm_codes` of them, at random."""
         dtype, device = self.mean.dtype, self.mean.device
         z = z.cpu()
-        mean, std = z.double().mean(0), z.double().std(0, correction=0)
+        mean, std = z.mean(0, dtype=torch.double), z.std(0, correction=0).double()
         some = z[torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))[:gmm_codes]].double()
         deviation, vectors = self._principal(z, some, mean)
         axes = vectors * deviation[:, None]  # (rank, d)
@@ -76,7 +76,9 @@ class CodePrior(nn.Module):
         """Deviations (rank,) along the leading principal axes and the axes (rank, d), unit vectors."""
         rank, dim = self.axes.shape
         if dim <= 1024:
-            variances, vectors = torch.linalg.eigh(torch.cov(z.double().T, correction=0).reshape(dim, dim))
+            centred = (part.double() - mean for part in z.split(4096))  # no second copy of all codes
+            covariance = sum((part.T @ part for part in centred), torch.zeros(dim, dim).double()) / len(z)
+            variances, vectors = torch.linalg.eigh(covariance)
             return variances.clamp_min(0).flip(0)[:rank].sqrt(), vectors.flip(1).T[:rank]
         with torch.random.fork_rng([]):  # wide codes: a randomised decomposition of some of them
             torch.manual_seed(0)
