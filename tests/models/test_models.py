@@ -110,7 +110,7 @@ def test_its_loss_does_not_depend_on_the_batch(name: str) -> None:
     if type(model).loss is Model.loss:
         pytest.skip("more than one objective")
     if hasattr(model, "posterior"):
-        pytest.skip("draws noise; see test_vae")
+        pytest.skip("draws noise; tests/test_losses.py checks its terms")
     x = blobs(6, (1, 28, 28)).pixels.float() / 127.5 - 1
     each = torch.stack([model.loss(x[i : i + 1], None)[0] for i in range(6)])
     torch.testing.assert_close(model.loss(x, None)[0], each.mean())
