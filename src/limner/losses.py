@@ -16,15 +16,16 @@ def kl_normal(mu: Tensor, logvar: Tensor) -> Tensor:
 
 # Kingma & Welling 2014, appendix C.1:  log p(x|z) = sum_i x_i log y_i + (1 - x_i) log(1 - y_i)
 def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
-    """-log p(x) under a Bernoulli per pixel, x in [0, 1]: (B, ...) -> (B,), nats summed over pixels."""
-    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1)
+    """-log p(x) under a Bernoulli per pixel, x in [0, 1]: two (..., C, H, W) -> (...), summed over pixels."""
+    return F.binary_cross_entropy_with_logits(logits, x.expand_as(logits), reduction="none").sum((-3, -2, -1))
 
 
 # Kingma & Welling 2014, appendix C.2:  log p(x|z) = log N(x; y, sigma^2 I)
 def gaussian_nll(mean: Tensor, x: Tensor, variance: Tensor) -> Tensor:
-    """-log N(x; mean, variance I): (B, ...) -> (B,), nats summed over pixels; `variance` is one number."""
-    squares = (x - mean).square().flatten(1)
-    return 0.5 * (squares.sum(1) / variance + squares.shape[1] * (math.log(2 * math.pi) + variance.log()))
+    """-log N(x; mean, variance I), `variance` one number: two (..., C, H, W) -> (...), summed over pixels."""
+    squares = (x - mean).square()
+    pixels = math.prod(squares.shape[-3:])
+    return 0.5 * (squares.sum((-3, -2, -1)) / variance + pixels * (math.log(2 * math.pi) + variance.log()))
 
 
 # Goodfellow et al. 2014:  J_D = -1/2 E_x log D(x) - 1/2 E_z log(1 - D(G(z)))

@@ -34,9 +34,8 @@ class Linear(VAE):
         return mu, self.spread.expand_as(mu)
 
     def nll(self, z: Tensor, target: Tensor) -> Tensor:
-        mean = z.double() @ self.W.T + self.b
-        normal = torch.distributions.Normal(mean, SIGMA)
-        return -normal.log_prob(target.flatten(1)).sum(1)
+        mean = (z.double() @ self.W.T + self.b).unflatten(0, (-1, len(target)))
+        return -torch.distributions.Normal(mean, SIGMA).log_prob(target.flatten(1)).sum(2).flatten()
 
     def log_p(self, x: Tensor) -> Tensor:
         covariance = self.W @ self.W.T + SIGMA**2 * torch.eye(6).double()
@@ -62,6 +61,39 @@ def test_the_bound_with_one_sample_is_minus_the_loss() -> None:
     loss, logs = model.loss(x, None)
     assert -loss.item() == pytest.approx(logs["elbo"].item())
     assert model.log_likelihood(x, k=1).mean().item() == pytest.approx(-loss.item(), abs=0.1)
+
+
+def test_with_k_codes_the_loss_is_minus_the_importance_weighted_bound() -> None:
+    model = create("vae", (1, 16, 16), k=8, latent_dim=3, likelihood="bernoulli")
+    x = torch.rand(5, 1, 16, 16).round() * 2 - 1
+    torch.manual_seed(1)
+    loss, logs = model.loss(x, None)
+    torch.manual_seed(1)
+    assert -loss.item() == pytest.approx(model.log_likelihood(x, k=8).mean().item(), rel=1e-6)
+    assert logs["bound"] > logs["elbo"]
+    loss.backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_the_importance_weighted_gradient_is_the_weighted_mean_of_the_codes_gradients() -> None:
+    torch.manual_seed(0)
+    model = create("vae", (1, 16, 16), k=6, latent_dim=3, likelihood="bernoulli")
+    x = torch.rand(1, 1, 16, 16).round() * 2 - 1
+    bias = model.decoder[2].bias
+    torch.manual_seed(1)
+    model.loss(x, None)[0].backward()
+    torch.manual_seed(1)
+    log_w = model.log_weights((x + 1) / 2, *model.posterior(x), 6)[:, 0]
+    each = [torch.autograd.grad(w, bias, retain_graph=True)[0] for w in log_w]
+    expected = sum(share * g for share, g in zip(log_w.softmax(0), each, strict=True))  # Burda et al., eq. 14
+    torch.testing.assert_close(-bias.grad, expected)
+
+
+def test_the_importance_weighted_bound_takes_no_beta() -> None:
+    with pytest.raises(LimnerError, match="k 5"):
+        VAE((1, 16, 16), k=5, beta=2.0)
+    with pytest.raises(LimnerError, match="k must be at least 1"):
+        VAE((1, 16, 16), k=0)
 
 
 def test_chunks_do_not_change_the_estimator() -> None:

@@ -41,6 +41,7 @@ class VAE(Model):
         variance: for gaussian: one variance for all pixels, learned or fixed.
         sigma: for gaussian: the standard deviation on the [0, 1] scale, fixed or to start from.
         beta: weight of the KL term; 1 is the bound.
+        k: codes drawn per image; from 2 the objective is the importance-weighted bound (IWAE).
         optimizer: adam, or the paper's adagrad.
         lr: learning rate.
     """
@@ -66,6 +67,7 @@ class VAE(Model):
         variance: Literal["learned", "fixed"] = "learned",
         sigma: float = 0.3,
         beta: float = 1.0,
+        k: int = 1,
         optimizer: Literal["adam", "adagrad"] = "adam",
         lr: float = 1e-3,
     ) -> None:
@@ -73,11 +75,15 @@ class VAE(Model):
         require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
         require(sigma > HALF_A_GREY_LEVEL, f"sigma must be above half a grey level, 1/510, not {sigma}")
         require(beta >= 0, f"beta must not be negative, not {beta}")
+        require(k >= 1, f"k must be at least 1, not {k}")
+        require(
+            k == 1 or beta == 1, f"the importance-weighted bound (k {k}) has no beta: leave one of them out"
+        )
         binarised = binarisation != "none"
         require(not (binarised and likelihood == "gaussian"), f"binarisation {binarisation} wants bernoulli")
         require(lr > 0, f"lr must be above 0, not {lr}")
         require(all(width >= 1 for width in hidden), f"hidden widths must be at least 1, not {hidden}")
-        self.latent_dim, self.beta, self.lr, self.optimizer = latent_dim, beta, lr, optimizer
+        self.latent_dim, self.beta, self.k, self.lr, self.optimizer = latent_dim, beta, k, lr, optimizer
         self.likelihood, self.binarisation = likelihood, binarisation
         layer = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
         build = {"mlp": mlp_networks, "conv": conv_networks}[network]
@@ -120,15 +126,19 @@ class VAE(Model):
 
     # -log p(x|z)
     def nll(self, z: Tensor, target: Tensor) -> Tensor:
-        """Nats per image of `target` (B, C, H, W), on the [0, 1] scale, given codes z (B, d): (B,)."""
-        logits = self.decoder(z)
+        """Nats of `target` (B, C, H, W), on the [0, 1] scale, given codes z (k B, d), B after B: (k B,)."""
+        logits = self.decoder(z).unflatten(0, (-1, len(target)))  # (k, B, C, H, W)
         if self.likelihood == "bernoulli":
-            return bernoulli_nll(logits, target)
-        return gaussian_nll(logits.sigmoid(), target, self.variance())
+            return bernoulli_nll(logits, target).flatten()
+        return gaussian_nll(logits.sigmoid(), target, self.variance()).flatten()
 
     def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
         target = self.target(x)
         mu, logvar = self.posterior(target * 2 - 1)
+        if self.k > 1:
+            log_w = self.log_weights(target, mu, logvar, self.k)
+            bound = (log_w.logsumexp(0) - math.log(self.k)).mean()  # Burda et al. 2016, eq. 8
+            return -bound, {"bound": bound, "elbo": log_w.mean(), "kl": kl_normal(mu, logvar).sum(1).mean()}
         z = mu + (logvar / 2).exp() * torch.randn_like(mu)  # the reparameterisation, eq. 4
         rec = self.nll(z, target).mean()  # -E log p(x|z)
         kl = kl_normal(mu, logvar).sum(1).mean()  # appendix B
@@ -150,13 +160,16 @@ class VAE(Model):
         mu, logvar = self.posterior(target * 2 - 1)
         total = torch.full((len(x),), -torch.inf, device=x.device)
         for begin in range(0, k, chunk):
-            m = min(chunk, k - begin)
-            eps = torch.randn(m, *mu.shape, device=x.device)  # (m, B, d)
-            z = mu + (logvar / 2).exp() * eps
-            log_px = -self.nll(z.flatten(0, 1), target.repeat(m, 1, 1, 1)).unflatten(0, (m, len(x)))
-            log_pz_qz = 0.5 * (eps.square() + logvar - z.square()).sum(2)  # log p(z) - log q(z|x)
-            total = torch.logaddexp(total, (log_px + log_pz_qz).logsumexp(0))
+            log_w = self.log_weights(target, mu, logvar, min(chunk, k - begin))
+            total = torch.logaddexp(total, log_w.logsumexp(0))
         return total - math.log(k)
+
+    def log_weights(self, target: Tensor, mu: Tensor, logvar: Tensor, k: int) -> Tensor:
+        """log p(x, z_i) - log q(z_i|x) of k codes drawn from each q(z|x): (k, B)."""
+        eps = torch.randn(k, *mu.shape, device=mu.device)  # (k, B, d)
+        z = mu + (logvar / 2).exp() * eps
+        log_px = -self.nll(z.flatten(0, 1), target).unflatten(0, (k, len(mu)))
+        return log_px + 0.5 * (eps.square() + logvar - z.square()).sum(2)  # the normalising constants cancel
 
     def score(self, x: Tensor) -> Tensor:
         """The loss of the posterior's mean with beta 1, nats: (B, C, H, W) -> (B,)."""

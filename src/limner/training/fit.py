@@ -37,6 +37,9 @@ def train(
     precision: Precision | None = None,
     clip: float | None = None,
     ema_half_life: float | None = None,
+    lr_drops: tuple[int, ...] | None = None,
+    lr_drop: float | None = None,
+    validation: int | None = None,
     save_seconds: float = 5.0,
     device: str | None = None,
     out: str | Path | None = None,
@@ -50,6 +53,9 @@ def train(
     model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, or a Dataset; 'digits' by
     default.  The length is `epochs` or `images` (images seen).  `save_seconds` lies between checkpoints,
     which are made at ticks.  `resume` goes on with `out`, or with the newest run of that model and data.
+    Learning rates are multiplied by `lr_drop` when each of `lr_drops` images has been seen.
+    The last `validation` training images are not trained on: the weights with the lowest loss on them, looked
+    at once per tick, are the ones kept.
     `options` are the model's.
     """
     data_progress.quiet = quiet
@@ -61,6 +67,9 @@ def train(
         "precision": precision,
         "clip": clip,
         "ema_half_life": ema_half_life,
+        "lr_drops": list(lr_drops) if lr_drops is not None else None,
+        "lr_drop": lr_drop,
+        "validation": validation,
     }
     check(given, epochs, images)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
@@ -76,7 +85,8 @@ def train(
             model_class(model)  # a wrong name is told before the data are read
             dataset = datasets.load("digits" if data is None else data, size=size, channels=channels)
             run, network = begin(model, dataset, preset, given, options, out, where)
-        target = settle_length(run, length(dataset, epochs, images))
+        epoch = len(dataset.train) - run.config["training"].get("validation", 0)
+        target = settle_length(run, length(epoch, epochs, images))
         Session(run, network, dataset, save_seconds, quiet).go(target)
         trained = Run(run.path)
         trained.data = dataset  # at hand: not to be read again
@@ -103,9 +113,13 @@ def begin(
         "precision": None,
         "clip": None,
         "ema_half_life": 10_000,
+        "lr_drops": [],
+        "lr_drop": 0.1,
+        "validation": 0,
     }
     training |= {name: value for name, value in given.items() if value is not None}
-    training |= {"tick": max(len(dataset.train), LEAST_TICK), "device": where.type}
+    epoch = epoch_of(cls, dataset, training["validation"])
+    training |= {"tick": max(epoch, LEAST_TICK), "device": where.type}
     network = built(lambda: cls(dataset.shape, **resolved), training["seed"], where)
     training["precision"] = training["precision"] or default_precision(network)
     about: dict[str, Any] = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
@@ -114,6 +128,18 @@ def begin(
     path = new_folder(model, dataset.name, out)
     write_config(path, config)
     return Run(path), network
+
+
+def epoch_of(cls: type[Model], dataset: Dataset, validation: int) -> int:
+    """How many images are trained on; LimnerError where so many cannot be kept for validation."""
+    if validation and cls.loss is Model.loss:
+        raise LimnerError(f"a {cls.__name__} has no loss to choose weights by: leave validation out")
+    if validation >= len(dataset.train):
+        raise LimnerError(
+            f"validation must leave images to train on: {dataset.name} has {len(dataset.train):,}, "
+            f"not more than {validation:,}"
+        )
+    return len(dataset.train) - validation
 
 
 def built(make: Callable[[], Model], seed: int, where: torch.device) -> Model:
@@ -132,6 +158,9 @@ def check(given: dict[str, Any], epochs: float | None, images: int | None) -> No
         ("seed", given["seed"], lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
         ("clip", given["clip"], lambda v: v > 0, "above 0"),
         ("ema_half_life", given["ema_half_life"], lambda v: v > 0, "above 0"),
+        ("lr_drops", given["lr_drops"], lambda v: all(at >= 1 for at in v), "counts of images, at least 1"),
+        ("lr_drop", given["lr_drop"], lambda v: 0 < v <= 1, "above 0 and at most 1"),
+        ("validation", given["validation"], lambda v: v >= 0, "at least 0"),
         ("epochs", epochs, lambda v: 0 < v < math.inf, "above 0 and finite"),
         ("images", images, lambda v: v >= 1, "at least 1"),
     ]
@@ -207,9 +236,9 @@ def refuse_changes(
             )
 
 
-def length(dataset: Dataset, epochs: float | None, images: int | None) -> int | None:
+def length(epoch: int, epochs: float | None, images: int | None) -> int | None:
     """How many images a run is asked to have seen in all, if it is."""
-    return max(round(epochs * len(dataset.train)), 1) if epochs is not None else images
+    return max(round(epochs * epoch), 1) if epochs is not None else images
 
 
 def place(device: str | None) -> torch.device:

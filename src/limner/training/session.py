@@ -24,6 +24,7 @@ from limner.training.trainer import NotFinite, Trainer
 
 HELD_OUT = 1000  # test images looked at once per tick
 PREVIEW = 64  # images in a picture of samples/
+VALIDATED = 1000  # validation images at a time
 
 
 class Session:
@@ -33,24 +34,30 @@ class Session:
         self.run, self.quiet, self.save_seconds = run, quiet, save_seconds
         settings, place = run.config["training"], model.device
         self.fresh = not (run.path / "state.pt").exists()
-        pixels = model.prepare(dataset.train.pixels, fresh=self.fresh)
+        pixels, labels = model.prepare(dataset.train.pixels, fresh=self.fresh), dataset.train.labels
         self.remarks = [*dataset.notes, *model.remarks(dataset.train.pixels)]
-        stream = Stream(
-            Images(pixels, dataset.train.labels, dataset.train.names),
-            settings["batch"],
-            settings["seed"],
-            place,
+        kept = len(pixels) - settings.get("validation", 0)  # the last ones are for validation
+        train, self.validation = (
+            Images(pixels[part], labels[part] if labels is not None else None)
+            for part in (slice(kept), slice(kept, None))
         )
+        self.best: dict[str, Any] | None = None  # the weights with the lowest validation loss
+        stream = Stream(train, settings["batch"], settings["seed"], place)
         self.trainer = Trainer(
             model,
             stream,
             precision=settings["precision"],
             clip=settings["clip"],
             ema_half_life=settings["ema_half_life"],
+            lr_drops=settings.get("lr_drops", ()),
+            lr_drop=settings.get("lr_drop", 0.1),
         )
-        some = torch.randperm(len(dataset.test), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
-        self.x = to_float(model.prepare(dataset.test.pixels, fresh=False)[some]).to(place)
-        self.y = dataset.test.labels[some].to(place) if dataset.test.labels is not None else None
+        watched = self.validation
+        if not len(watched):  # nothing is chosen by them, so test images may be watched
+            watched = Images(model.prepare(dataset.test.pixels, fresh=False), dataset.test.labels)
+        some = torch.randperm(len(watched), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
+        self.x = to_float(watched.pixels[some]).to(place)
+        self.y = watched.labels[some].to(place) if watched.labels is not None else None
         self.seconds = 0.0
 
     def go(self, target: int) -> None:
@@ -81,6 +88,7 @@ class Session:
         """Put the trainer where it was; LimnerError where the state is of another model."""
         try:
             self.trainer.restore(state)
+            self.best = state.get("best")
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise LimnerError(f"{self.run.path / 'state.pt'} is not of this run: {reason}") from None
@@ -110,6 +118,11 @@ class Session:
         self.picture(last=True)
         self.save()
         display.at(trainer.images_seen, last=True)
+        if self.best is not None:
+            loss, images = self.best["loss"], self.best["images"]
+            display.say(
+                f"note: kept the weights of {images:,} images, the lowest validation loss: {loss:.4f}"
+            )
 
     def log(self, means: dict[str, float], images: int, seconds: float) -> dict[str, Any]:
         """Append a line to log.jsonl: what was logged since the last, and the model on held-out images."""
@@ -118,9 +131,24 @@ class Session:
         line |= {"images_per_second": round(images / seconds, 1)} | means
         with self.trainer.inference() as model:
             line |= {f"held_out/{name}": value for name, value in model.validate(self.x, self.y).items()}
+            if len(self.validation):
+                line["validation/loss"] = self.choose(model)
         with open(self.run.path / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
         return line
+
+    def choose(self, model: Model) -> float:
+        """The mean loss of all validation images; the weights are remembered where it is the lowest yet."""
+        total, (pixels, labels) = 0.0, (self.validation.pixels, self.validation.labels)
+        for part in torch.arange(len(pixels)).split(VALIDATED):
+            x = to_float(pixels[part].to(model.device))
+            y = labels[part].to(model.device) if labels is not None else None
+            total += model.loss(x, y)[0].item() * len(part)
+        loss = total / len(pixels)
+        if self.best is None or loss < self.best["loss"]:
+            weights = {name: value.clone() for name, value in model.state_dict().items()}
+            self.best = {"loss": loss, "images": self.trainer.images_seen, "weights": weights}
+        return loss
 
     def picture(self, last: bool = False) -> None:
         """Write samples/IMAGES.png, at image counts half as large again each time."""
@@ -133,10 +161,12 @@ class Session:
         write_atomically(folder / f"{seen:09d}.png", grid(pixels).save)
 
     def save(self) -> None:
-        """Write what inference uses and what resuming needs."""
-        weights = self.trainer.model.state_dict() | self.trainer.averages
-        write_weights(self.run.path / "weights.safetensors", weights, self.trainer.images_seen)
-        write_state(self.run.path / "state.pt", self.trainer.state())
+        """Write what inference uses, the best or the last weights, and what resuming needs."""
+        weights, images = self.trainer.model.state_dict() | self.trainer.averages, self.trainer.images_seen
+        if self.best is not None:
+            weights, images = self.best["weights"], self.best["images"]
+        write_weights(self.run.path / "weights.safetensors", weights, images)
+        write_state(self.run.path / "state.pt", self.trainer.state() | {"best": self.best})
         self.saved_images = self.trainer.images_seen
 
     def keep_log_until(self, images: int) -> None:

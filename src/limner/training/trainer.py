@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -35,11 +35,14 @@ class Trainer:
         precision: Precision = "fp32",
         clip: float | None = None,
         ema_half_life: float = 10_000,
+        lr_drops: Sequence[int] = (),
+        lr_drop: float = 0.1,
     ) -> None:
         self.model = model.train()
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch has it
         self.data = data
         self.precision, self.clip, self.ema_half_life = precision, clip, ema_half_life
+        self.lr_drops, self.lr_drop = lr_drops, lr_drop
         self.optimizers = model.optimizers()
         self.weights = {
             name: [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
@@ -92,10 +95,18 @@ class Trainer:
             logs = self.model.step(self.data, self.update)
         if self.averages:
             self._average(self.data.images_seen - before)
+        for images in self.lr_drops:
+            if before < images <= self.data.images_seen:
+                self._drop_rates()
         for name, value in logs.items():
             self._note(name, value)
         self.iterations += 1
         return logs
+
+    def _drop_rates(self) -> None:
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] *= self.lr_drop
 
     def _note(self, name: str, value: Tensor) -> None:
         self._since_tick.setdefault(name, []).append((self.iterations + 1, value.detach()))

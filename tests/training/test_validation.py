@@ -1,0 +1,102 @@
+"""Weights chosen on validation images, and learning rates that fall."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+
+import pytest
+import torch
+
+import limner
+from limner.data import Dataset, Images
+from limner.data.stream import Stream
+from limner.errors import LimnerError
+from limner.models import create
+from limner.training.checkpoint import read_state, read_weights
+from limner.training.trainer import Trainer
+
+SETTINGS = {"latent_dim": 2, "batch": 50, "validation": 300, "quiet": True, "save_seconds": 0}
+OVERFIT = {"lr": 1e-2, "hidden": (400, 400), "latent_dim": 16}
+
+
+@pytest.fixture(scope="module")
+def few(digits: Dataset) -> Dataset:
+    """So few images that a network soon knows them by heart."""
+    train = Images(digits.train.pixels[:400], digits.train.labels[:400])
+    return dataclasses.replace(digits, train=train)
+
+
+def test_the_weights_kept_are_those_with_the_lowest_validation_loss(few: Dataset, tmp_path: Path) -> None:
+    run = limner.train("vae", few, out=tmp_path / "run", images=60_000, **SETTINGS | OVERFIT)
+    losses = {line["images"]: line["validation/loss"] for line in run.log}
+    best = min(losses, key=lambda images: losses[images])
+    assert best < 60_000, "it must have overfitted for the test to say anything"
+    assert run.images_seen == best
+    state = read_state(run.path / "state.pt")
+    assert state["images_seen"] == 60_000, "resuming goes on from the last weights"
+    kept, last = read_weights(run.path / "weights.safetensors")[0], state["model"]
+    assert not torch.equal(kept["decoder.0.weight"], last["decoder.0.weight"])
+    there = limner.train("vae", few, out=tmp_path / "there", images=best, **SETTINGS | OVERFIT)
+    then = read_state(there.path / "state.pt")["model"]
+    assert all(torch.equal(kept[name], then[name]) for name in then if not name.startswith("prior"))
+
+
+def test_validation_images_are_not_trained_on(few: Dataset, tmp_path: Path) -> None:
+    changed = few.train.pixels.clone()
+    changed[100:] = 255 - changed[100:]
+    other = dataclasses.replace(few, train=Images(changed, few.train.labels))
+    runs = [
+        limner.train("vae", d, out=tmp_path / str(i), images=2000, **SETTINGS)
+        for i, d in enumerate((few, other))
+    ]
+    one, two = (read_state(run.path / "state.pt")["model"] for run in runs)
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert runs[0].log[-1]["validation/loss"] != runs[1].log[-1]["validation/loss"]
+
+
+def test_a_resumed_run_chooses_as_one_that_never_stopped(few: Dataset, tmp_path: Path) -> None:
+    settings = SETTINGS | OVERFIT | {"lr_drops": (15_000, 25_000), "lr_drop": 0.5}
+    straight = limner.train("vae", few, out=tmp_path / "a", images=40_000, **settings)
+    limner.train("vae", few, out=tmp_path / "b", images=20_000, **settings)
+    parts = limner.train(data=few, out=tmp_path / "b", images=40_000, resume=True, quiet=True)
+    assert parts.images_seen == straight.images_seen
+    assert [line["validation/loss"] for line in parts.log] == [
+        line["validation/loss"] for line in straight.log
+    ]
+    one, two = (read_weights(run.path / "weights.safetensors")[0] for run in (straight, parts))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_what_cannot_be_validated_is_refused(few: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(LimnerError, match="a GAN has no loss to choose weights by"):
+        limner.train("gan", few, out=tmp_path / "run", images=100, validation=10)
+    with pytest.raises(LimnerError, match="has 400, not more than 400"):
+        limner.train("vae", few, out=tmp_path / "run", images=100, validation=400)
+    with pytest.raises(LimnerError, match="validation must be at least 0"):
+        limner.train("vae", few, out=tmp_path / "run", images=100, validation=-1)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_epoch_is_what_is_trained_on(few: Dataset, tmp_path: Path) -> None:
+    run = limner.train("vae", few, out=tmp_path / "run", epochs=3, **SETTINGS)
+    assert run.config["training"]["images"] == 300
+
+
+def test_learning_rates_fall_when_so_many_images_have_been_seen(digits: Dataset) -> None:
+    trainer = Trainer(create("gan", (1, 28, 28)), Stream(digits.train, 50), lr_drops=(100, 175), lr_drop=0.1)
+    first = {name: o.param_groups[0]["lr"] for name, o in trainer.optimizers.items()}
+    falls = []
+    for _ in itertools.islice(trainer, 6):
+        now = {name: o.param_groups[0]["lr"] / first[name] for name, o in trainer.optimizers.items()}
+        assert len({round(share, 9) for share in now.values()}) == 1, "every optimiser's"
+        falls.append((trainer.images_seen, round(next(iter(now.values())), 9)))
+    assert falls == [(50, 1), (100, 0.1), (150, 0.1), (200, 0.01), (250, 0.01), (300, 0.01)]
+
+
+def test_impossible_schedules_are_refused(few: Dataset) -> None:
+    with pytest.raises(LimnerError, match="lr_drop must be above 0 and at most 1, not 3"):
+        limner.train("vae", few, images=100, lr_drop=3.0)
+    with pytest.raises(LimnerError, match="lr_drops must be counts of images"):
+        limner.train("vae", few, images=100, lr_drops=(0,))
