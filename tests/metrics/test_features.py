@@ -14,7 +14,7 @@ from limner.data import Dataset, Images, load
 from limner.data.cache import root
 from limner.errors import LimnerError
 from limner.metrics import classifier, extractor, features, frechet
-from limner.metrics.classifier import Classifier, altered
+from limner.metrics.classifier import Classifier, altered, turned, turns
 
 
 @pytest.fixture
@@ -22,6 +22,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """Discs in four places, and a recipe cut short."""
     monkeypatch.setattr(classifier, "LEAST_IMAGES", 6_000)
     return Dataset("discs", "discs", blobs(300, (3, 20, 16)), blobs(100, (3, 20, 16), 1), None, (), "f1")
+
+
+@pytest.fixture
+def unlabelled(small: Dataset) -> Dataset:
+    """Upright arrows: lighter towards the top, narrower towards the left."""
+    light = torch.linspace(1, 0.2, 20)[:, None] * torch.linspace(0.2, 1, 16)
+    train, test = (
+        Images((images.pixels.float() * 0.2 + 200 * light).byte()) for images in (small.train, small.test)
+    )
+    return Dataset("arrows", "arrows", train, test, None, (), "f2")
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
@@ -85,8 +95,6 @@ def test_distance_grows_with_noise_and_dropped_classes(small: Dataset) -> None:
 
 
 def test_what_it_refuses(small: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(LimnerError, match="no labels"):
-        extractor(dataclasses.replace(small, train=Images(small.train.pixels)))
     found = extractor(small)
     with pytest.raises(LimnerError, match="wants uint8 images of"):
         found.features(torch.zeros(2, 3, 20, 16))
@@ -97,7 +105,53 @@ def test_what_it_refuses(small: Dataset, tmp_path: Path) -> None:
         features.read(tmp_path / "x.safetensors", "x")
 
 
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 16, 16), (1, 28, 20), (3, 64, 128)])
+def test_without_labels_it_learns_turns(unlabelled: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = torch.get_rng_state()
+    found = extractor(unlabelled)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert (found.name, found.labelled, found.classes) == ("arrows-rot-v1", False, 4)
+    assert found.accuracy > 0.9
+    assert found.features(unlabelled.test.pixels).shape == (100, 64)
+    with pytest.raises(LimnerError, match="learnt without labels"):
+        found.classify(unlabelled.test.pixels)
+    monkeypatch.setattr(features, "train_turns", None)  # would fail
+    again = extractor(unlabelled)
+    assert (again.sha256, again.labelled) == (found.sha256, False)
+
+
+def test_turns_that_cannot_be_told_are_told_by_chance(unlabelled: Dataset) -> None:
+    same = Images(torch.full((60, 1, 16, 16), 90, dtype=torch.uint8))
+    found = extractor(dataclasses.replace(unlabelled, train=same, test=same))
+    assert found.accuracy == pytest.approx(0.25)
+
+
+def test_one_label_is_no_label(small: Dataset) -> None:
+    assert features.has_classes(small)
+    assert extractor(small).labelled
+    one = dataclasses.replace(small, train=Images(small.train.pixels, torch.full((300,), 3)))
+    assert not features.has_classes(one)
+    assert not features.has_classes(dataclasses.replace(small, train=Images(small.train.pixels)))
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 28, 20)])
+def test_turns_are_four_views_of_one_shape(shape: tuple[int, int, int]) -> None:
+    x = torch.rand(5, *shape)
+    together, number = turns(x)
+    assert number.tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    views = [turned(x, turn) for turn in range(4)]
+    assert torch.equal(together, torch.cat(views))
+    assert torch.equal(views[0], x)
+    square = shape[1] == shape[2]
+    half = 2 if square else 3  # by 180 degrees
+    assert torch.equal(views[half], x.flip(2, 3))
+    assert torch.equal(views[1], x.transpose(2, 3).flip(2) if square else x.flip(3))
+    assert torch.equal(views[3 if square else 2], x.transpose(2, 3).flip(3) if square else x.flip(2))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 28, 28), (3, 16, 16), (1, 28, 20), (3, 64, 128), (1, 16, 128), (3, 128, 128), (1, 17, 33)],
+)
 def test_the_network_fits_any_shape(shape: tuple[int, int, int]) -> None:
     network = Classifier(shape, 7)
     assert network(torch.zeros(2, *shape)).shape == (2, 7)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
-from limner.metrics import frechet, frechet_floor
+from limner.metrics.frechet import frechet, frechet_floor, frechet_limit
 
 
 def exact_gaussian(n: int, mean: Tensor, std: Tensor, seed: int = 0) -> Tensor:
@@ -71,3 +71,33 @@ def test_the_floor_falls_as_one_over_n() -> None:
 def test_it_refuses_what_has_no_covariance(shapes: tuple[tuple[int, ...], ...]) -> None:
     with pytest.raises(LimnerError, match="Frechet distance"):
         frechet(*(torch.zeros(shape) for shape in shapes))
+
+
+def test_the_limit_of_equal_distributions_is_near_zero_where_the_distance_is_not() -> None:
+    x, y = random(2000, 12), random(60_000, 12, seed=1)
+    found = frechet_limit(x, y)
+    assert frechet(x, y) > 0.03
+    assert abs(found.value) < 0.01
+    assert found.value + found.slope / 2000 == pytest.approx(frechet(x, y), abs=0.003)
+
+
+def test_the_limit_keeps_a_true_distance_and_the_bias_of_the_reference() -> None:
+    x, y = random(2000, 12) + 0.5, random(60_000, 12, seed=1)
+    assert frechet_limit(x, y).value == pytest.approx(12 * 0.25, abs=0.3)
+    few = random(300, 12, seed=2)  # a reference of 300 adds about as much as 300 samples would
+    kept = frechet_limit(random(2000, 12), few).value
+    assert kept == pytest.approx(frechet(few, y), rel=0.25)
+
+
+def test_a_limit_is_a_function_of_its_seed_and_of_points_that_make_a_line() -> None:
+    x, y = random(400, 6), random(500, 6, seed=1)
+    assert frechet_limit(x, y) == pytest.approx(frechet_limit(x, y), rel=1e-9)
+    assert frechet_limit(x, y) != frechet_limit(x, y, seed=1)
+    two = frechet_limit(x, y, points=2)  # through both its points: the last is all of x
+    assert two.value + two.slope / 400 == pytest.approx(frechet(x, y), rel=1e-9)
+    with pytest.raises(LimnerError, match="1 points"):
+        frechet_limit(x, y, points=1)
+    with pytest.raises(LimnerError, match="over 30 features"):
+        frechet_limit(x[:30], y)
+    with pytest.raises(LimnerError, match="Frechet distance"):
+        frechet_limit(x, y[:, :3])

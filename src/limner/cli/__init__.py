@@ -36,7 +36,11 @@ VERBS: dict[str, dict[str, str]] = {
         "similar": "the images most like one, by code and by pixels",
         "anomalies": "the images least like the training data",
     },
-    "Check": {"reproduce": "re-run a named experiment against its target"},
+    "Check": {
+        "evaluate": "measure all that a run's model can do",
+        "compare": "runs side by side: settings, measures, pictures, curves",
+        "reproduce": "re-run a named experiment against its target",
+    },
     "Shell": {"completion": "print a completion script for bash, zsh or tcsh"},
 }
 

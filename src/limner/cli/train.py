@@ -38,6 +38,7 @@ SETTINGS: dict[str, tuple[Any, str, str]] = {
     "lr_drops": (tuple[int, ...], "images seen at which every learning rate falls; default never", "N"),
     "lr_drop": (float, "what it is multiplied by then; default 0.1", "FACTOR"),
     "validation": (int, "training images held out to choose the weights that are kept; default 0", "N"),
+    "leave_out": (str, "a class not to train on, so that its anomaly scores can be judged", "CLASS"),
     "save_seconds": (float, "least time between checkpoints; default 5", "T"),
     "device": (str, "cpu, cuda, cuda:1, ...; default: a GPU if there is one", "DEVICE"),
     "out": (Path, "the run's folder; default runs/MODEL-DATA-NUMBER", "RUN"),

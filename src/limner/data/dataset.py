@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from limner.errors import LimnerError, nearest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,24 @@ class Dataset:
         """The shape of one image: (channels, height, width)."""
         _, channels, height, width = self.train.pixels.shape
         return channels, height, width
+
+    def label(self, name: str) -> int:
+        """The label of a class by its name; LimnerError where there is none of that name."""
+        if self.train.labels is None or self.classes is None:
+            raise LimnerError(f"{self.name} has no classes, so none is called '{name}'")
+        if name not in self.classes:
+            raise LimnerError(f"{self.name} has no class '{name}': {nearest(name, self.classes)}")
+        return self.classes.index(name)
+
+    def without(self, name: str) -> Dataset:
+        """The same with no training image of that class; test images stay as they are."""
+        label, train = self.label(name), self.train
+        assert train.labels is not None
+        kept = (train.labels != label).nonzero()[:, 0]
+        if len(kept) == 0:
+            raise LimnerError(f"{self.name} has no training images but those of class '{name}'")
+        names = tuple(train.names[i] for i in kept.tolist()) if train.names else None
+        return replace(self, train=Images(train.pixels[kept], train.labels[kept], names))
 
 
 def to_float(pixels: Tensor) -> Tensor:

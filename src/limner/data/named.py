@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pooch
 
-from limner.data import idx
+from limner.data import idx, shapes
 from limner.data.arrays import Arrays, Raw
 from limner.data.cache import root
 from limner.data.progress import Download
@@ -39,13 +39,21 @@ def read(name: str) -> Raw:
 
 def folder_of(name: str) -> Path:
     """The folder that holds a named set's files, downloading them into the cache if need be."""
-    here = os.environ.get("LIMNER_DATA")
-    places = ([Path(here).expanduser()] if here else []) + [root()]
-    for place in places:
+    for place in _places():
         if not _missing(place / name, name):
             return place / name
     _download(name, root() / name)
     return root() / name
+
+
+def at_hand(name: str) -> bool:
+    """Whether a named set can be read without a download."""
+    return any(not _missing(place / name, name) for place in _places())
+
+
+def _places() -> list[Path]:
+    here = os.environ.get("LIMNER_DATA")
+    return ([Path(here).expanduser()] if here else []) + [root()]
 
 
 def _missing(folder: Path, name: str) -> list[str]:
@@ -137,6 +145,14 @@ def _digits(name: str) -> Raw:
     return Raw(name, name, Arrays(pixels, bunch.target), classes=DIGITS)
 
 
+def _shapes(name: str) -> Raw:
+    train, test = (
+        Arrays(shapes.draw(factors).numpy(), factors[:, 0].numpy())
+        for factors in (shapes.factors_of("train"), shapes.factors_of("test"))
+    )
+    return Raw(name, name, train, test, shapes.CLASSES, official=True)  # official: as factors_of has it
+
+
 def _check_mean(name: str, pixels: np.ndarray) -> None:
     mean = float(pixels.mean()) / 255
     if abs(mean - NAMED[name].mean) > 1e-4:
@@ -164,6 +180,14 @@ NAMED: dict[str, NamedSet] = {
         licence="CC BY 4.0 (UCI)",
         origin="https://archive.ics.uci.edu/dataset/80",
         read=_digits,
+    ),
+    "shapes": NamedSet(
+        description="white squares, ellipses and hearts with known factors, comes with limner",
+        count="5,120 + 1,024",
+        size="32x32 grey",
+        licence="drawn by limner",
+        origin="after https://github.com/google-deepmind/dsprites-dataset",
+        read=_shapes,
     ),
     "mnist": NamedSet(
         description="handwritten digits",

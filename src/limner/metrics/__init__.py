@@ -1,30 +1,111 @@
 """Measurements: functions on arrays, one concern a file, each with its paper, estimator and who differs."""
 
-from limner.metrics.codes import knn_accuracy
-from limner.metrics.features import Extractor, extractor
-from limner.metrics.frechet import frechet, frechet_floor
+from limner.metrics.anomaly import auroc, average_precision
+from limner.metrics.codes import (
+    MMD,
+    active_units,
+    effective_dimensions,
+    knn_accuracy,
+    linear_accuracy,
+    mmd_to_normal,
+)
+from limner.metrics.conditional import gan_test, gan_train, per_class_frechet
+from limner.metrics.disentanglement import (
+    DCI,
+    Disentanglement,
+    FactorVAE,
+    dci,
+    disentanglement,
+    factor_vae_score,
+    mig,
+    sap,
+)
+from limner.metrics.features import Extractor, Extracts, extractor
+from limner.metrics.frechet import FrechetLimit, apart, frechet, frechet_floor, frechet_limit, moments
+from limner.metrics.inception import inception_extractor
 from limner.metrics.kernel import kid, kid_blocks
+from limner.metrics.likelihood import Likelihood, bits_per_dim, importance_bound, likelihood
 from limner.metrics.manifold import PRDC, prdc
-from limner.metrics.modes import class_counts, class_kl, class_kl_floor, classes_present
-from limner.metrics.reconstruction import PCA, mse, pca, pca_mse, psnr
+from limner.metrics.memorisation import Memorisation, authentic, memorisation, nearest
+from limner.metrics.modes import (
+    class_counts,
+    class_kl,
+    class_kl_floor,
+    classes_present,
+    mode_counts,
+    stack,
+    stacked_counts,
+    stacked_modes,
+)
+from limner.metrics.reconstruction import PCA, mse, pca, pca_mse, psnr, ssim
+from limner.metrics.resampling import bootstrap, standard_error
+from limner.metrics.score import classifier_score
+from limner.metrics.smoothness import PathLength, feature_distance, path_length
+from limner.metrics.translation import Cycle, cycle_error, identity_baseline
 
 __all__ = [
+    "DCI",
+    "MMD",
     "PCA",
     "PRDC",
+    "Cycle",
+    "Disentanglement",
     "Extractor",
+    "Extracts",
+    "FactorVAE",
+    "FrechetLimit",
+    "Likelihood",
+    "Memorisation",
+    "PathLength",
+    "active_units",
+    "apart",
+    "auroc",
+    "authentic",
+    "average_precision",
+    "bits_per_dim",
+    "bootstrap",
     "class_counts",
     "class_kl",
     "class_kl_floor",
     "classes_present",
+    "classifier_score",
+    "cycle_error",
+    "dci",
+    "disentanglement",
+    "effective_dimensions",
     "extractor",
+    "factor_vae_score",
+    "feature_distance",
     "frechet",
     "frechet_floor",
+    "frechet_limit",
+    "gan_test",
+    "gan_train",
+    "identity_baseline",
+    "importance_bound",
+    "inception_extractor",
     "kid",
     "kid_blocks",
     "knn_accuracy",
+    "likelihood",
+    "linear_accuracy",
+    "memorisation",
+    "mig",
+    "mmd_to_normal",
+    "mode_counts",
+    "moments",
     "mse",
+    "nearest",
+    "path_length",
     "pca",
     "pca_mse",
+    "per_class_frechet",
     "prdc",
     "psnr",
+    "sap",
+    "ssim",
+    "stack",
+    "stacked_counts",
+    "stacked_modes",
+    "standard_error",
 ]

@@ -1,9 +1,10 @@
 """Features to measure distances in: the 64 penultimate activations of a small classifier, pinned by hash.
 
 For the digits, MNIST and Fashion-MNIST the weights are part of the package; for any other labelled set the
-same network is trained once, by the same recipe, and kept in the cache.  `python -m limner.metrics
-mnist` makes the package's weights again.  A Frechet distance in them is `fd[mnist-cnn-v1]`, not an FID:
-FID means Inception.
+same network is trained once, by the same recipe, and kept in the cache; for a set without labels, or with
+one only, it learns to tell how an image was turned (see classifier.py).  `python -m limner.metrics mnist`
+makes the package's weights again.  A Frechet distance in them is `fd[mnist-cnn-v1]` or `fd[frey-rot-v1]`,
+not an FID: FID means Inception.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,10 +22,11 @@ from torch import Tensor
 from limner.data import Dataset, to_float
 from limner.data.cache import root
 from limner.errors import LimnerError
-from limner.metrics.classifier import Classifier, classified, train_classifier
+from limner.metrics.classifier import TURNS, Classifier, classified, train_classifier, train_turns, turned
 from limner.training.checkpoint import write_atomically
 
 VERSION = "cnn-v1"  # of the network and its recipe: change it when either changes
+UNLABELLED = "rot-v1"  # of the same without labels
 WEIGHTS = Path(__file__).parent / "weights"
 # the data's fingerprint -> the name and the sha256 of weights that are part of the package
 PINNED: dict[str, tuple[str, str]] = {
@@ -39,9 +42,30 @@ PINNED: dict[str, tuple[str, str]] = {
 }
 
 
+class Extracts(Protocol):
+    """What a distance needs: features, and what to call the number."""
+
+    @property
+    def name(self) -> str:
+        """What stands in the distance's name."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights."""
+        ...
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features (N, d) float32, on the CPU, of pixels (N, C, H, W) uint8."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Extractor:
-    """A trained classifier: its `name`, its `accuracy` on the test split, the `sha256` of its weights."""
+    """A trained classifier: its `name`, its `accuracy` on the test split, the `sha256` of its weights.
+
+    Its `classes` are the data's labels if it is `labelled`, else four turns of the image.
+    """
 
     name: str
     shape: tuple[int, int, int]
@@ -49,6 +73,7 @@ class Extractor:
     accuracy: float
     sha256: str
     network: Classifier
+    labelled: bool = True
 
     @torch.no_grad()
     def features(self, pixels: Tensor) -> Tensor:
@@ -59,7 +84,12 @@ class Extractor:
         return torch.cat(parts)
 
     def classify(self, pixels: Tensor) -> Tensor:
-        """Class probabilities (N, classes), on the CPU, of pixels (N, C, H, W) uint8."""
+        """Class probabilities (N, classes), on the CPU, of pixels (N, C, H, W) uint8.
+
+        Raises LimnerError where the classes are turns, not labels.
+        """
+        if not self.labelled:
+            raise LimnerError(f"{self.name} learnt without labels, so it knows no classes of images")
         self._check(pixels)
         return classified(self.network, pixels)
 
@@ -70,10 +100,7 @@ class Extractor:
 
 
 def extractor(dataset: Dataset) -> Extractor:
-    """The extractor of a labelled data set: the package's, the cache's, or trained now.
-
-    Raises LimnerError for data without labels of at least two classes.
-    """
+    """The extractor of a data set: the package's, the cache's, or trained now."""
     if dataset.fingerprint in PINNED:
         name, sha256 = PINNED[dataset.fingerprint]
         found = read(WEIGHTS / f"{name}.safetensors", name)
@@ -82,30 +109,40 @@ def extractor(dataset: Dataset) -> Extractor:
                 f"the weights of {name} are not those of this version of limner: install it again"
             )
         return found
-    if dataset.train.labels is None or int(dataset.train.labels.max()) < 1:
-        raise LimnerError(f"{dataset.name} has no labels of two classes or more, so it has no extractor")
-    name = f"{dataset.name}-{VERSION}"
+    name = f"{dataset.name}-{VERSION if has_classes(dataset) else UNLABELLED}"
     path = root() / "extractors" / f"{name}-{dataset.fingerprint}.safetensors"
     if not path.exists():
         make(dataset, path)
     return read(path, name)
 
 
+def has_classes(dataset: Dataset) -> bool:
+    """Whether the training images have labels, and not all the same."""
+    labels = dataset.train.labels
+    return labels is not None and len(labels.unique()) > 1
+
+
 def make(dataset: Dataset, path: Path) -> None:
     """Train the extractor of a data set and write it to `path`, its test accuracy in the header."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = train_classifier(dataset, device=device)
+    labelled = has_classes(dataset)
+    network = (train_classifier if labelled else train_turns)(dataset, device=device)
     about = {"shape": " ".join(map(str, dataset.shape)), "classes": str(network.logits.out_features)}
     about["accuracy"] = str(accuracy(network, dataset))
+    if not labelled:
+        about["classes are"] = "turns"
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     write_atomically(path, lambda beside: save_file(weights, beside, metadata=about))
 
 
 def accuracy(network: Classifier, dataset: Dataset) -> float:
-    """Share of the test images that the network gives their label."""
-    labels = dataset.test.labels
-    assert labels is not None
-    return float((classified(network, dataset.test.pixels).argmax(1) == labels).float().mean())
+    """Share of the test images that the network gives their label, or in each turn their turn."""
+    pixels, labels = dataset.test.pixels, dataset.test.labels
+    if has_classes(dataset):
+        assert labels is not None
+        return float((classified(network, pixels).argmax(1) == labels).float().mean())
+    told = [classified(network, turned(pixels, turn)).argmax(1) == turn for turn in range(TURNS)]
+    return float(torch.cat(told).float().mean())
 
 
 def read(path: Path, name: str) -> Extractor:
@@ -125,7 +162,8 @@ def read(path: Path, name: str) -> Extractor:
         ) from None
     network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
     classes, accurate = int(about["classes"]), float(about["accuracy"])
-    return Extractor(name, (channels, height, width), classes, accurate, digest(weights), network)
+    labelled = "classes are" not in about
+    return Extractor(name, (channels, height, width), classes, accurate, digest(weights), network, labelled)
 
 
 def digest(weights: dict[str, Tensor]) -> str:

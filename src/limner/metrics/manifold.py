@@ -9,22 +9,20 @@ Precision and recall: Kynkaanniemi et al. 2019, arXiv 1904.06991.  Density and c
     density    real balls that a sample is inside of, their mean divided by k
     coverage   share of real balls with a sample inside
 
-Estimator: exact distances in float64, "inside" is <= as in Kynkaanniemi et al.; rows in blocks, so memory
-is linear in n.  Others differ: prdc has < (a set of equal features gets 0), many papers k = 3.  All four
-depend on n.
+Estimator: exact distances in float64 (see neighbours.py), "inside" is <= as in Kynkaanniemi et al.; rows
+in blocks, so memory is linear in n.  Others differ: prdc has < (a set of equal features gets 0), many
+papers k = 3.  All four depend on n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
-
-ROWS = 1024  # of the distance matrix at a time
+from limner.metrics.neighbours import ROWS, neighbours, squared, within
 
 
 class PRDC(NamedTuple):
@@ -44,28 +42,19 @@ def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
         )
     real, fake = real.double(), fake.double()
     real_radii, fake_radii = radii(real, k), radii(fake, k)
-    balls = torch.zeros(len(fake), dtype=torch.int64, device=fake.device)  # real balls around each sample
-    recalled, covered = 0, 0
-    for begin, distance in distances(real, fake):
-        inside = distance <= real_radii[begin : begin + len(distance), None]  # (rows, m)
-        balls += inside.sum(0)
-        covered += int(inside.any(1).sum())
-        recalled += int((distance <= fake_radii).any(1).sum())
-    precision, density = (balls > 0).double().mean(), balls.double().mean() / k
-    return PRDC(float(precision), recalled / len(real), float(density), covered / len(real))
+    precise = torch.zeros(len(fake), dtype=torch.bool, device=fake.device)
+    pairs, recalled, covered = 0, 0, 0
+    for part, reach in zip(real.split(ROWS), real_radii.split(ROWS), strict=True):
+        squares = squared(part, fake)
+        inside = within(part, fake, squares, reach[:, None])  # (rows, m): samples in real balls
+        precise |= inside.any(0)
+        pairs += int(inside.count_nonzero())
+        covered += int(inside.any(1).count_nonzero())
+        recalled += int(within(part, fake, squares, fake_radii[None]).any(1).count_nonzero())
+    precision, density = float(precise.double().mean()), pairs / (k * len(fake))
+    return PRDC(precision, recalled / len(real), density, covered / len(real))
 
 
 def radii(x: Tensor, k: int) -> Tensor:
-    """The distance of each of x (n, d) to its k-th nearest other: (n,)."""
-    found = []
-    for begin, distance in distances(x, x):
-        rows = torch.arange(len(distance), device=x.device)
-        distance[rows, begin + rows] = torch.inf  # not its own neighbour
-        found.append(distance.kthvalue(k, dim=1).values)
-    return torch.cat(found)
-
-
-def distances(x: Tensor, y: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """Blocks of rows of the distances (n, m) with their first row's number; equal features are 0 apart."""
-    for begin in range(0, len(x), ROWS):
-        yield begin, torch.cdist(x[begin : begin + ROWS], y, compute_mode="donot_use_mm_for_euclid_dist")
+    """The distance of each of x (n, d), float64, to its k-th nearest other: (n,)."""
+    return neighbours(x, x, k, own=torch.arange(len(x), device=x.device)).distance

@@ -104,9 +104,10 @@ class VAE(Model):
         mu, logvar = self.encoder(x).float().chunk(2, 1)  # in full precision: the KL subtracts near equals
         return mu, logvar
 
-    def encode(self, x: Tensor) -> Tensor:
-        """The posterior's mean: (B, C, H, W) -> (B, latent_dim)."""
-        return self.posterior(self.target(x) * 2 - 1)[0]
+    def encode(self, x: Tensor, sample: bool = False) -> Tensor:
+        """The posterior's mean, or a draw from the posterior: (B, C, H, W) -> (B, latent_dim)."""
+        mu, logvar = self.posterior(self.target(x) * 2 - 1)
+        return mu + (logvar / 2).exp() * torch.randn_like(mu) if sample else mu
 
     def decode(self, z: Tensor) -> Tensor:
         """The mean image E[x|z]: (B, latent_dim) -> (B, C, H, W)."""
@@ -114,6 +115,15 @@ class VAE(Model):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
+
+    @property
+    def protocol(self) -> str:
+        """What the likelihood is of, as has to stand beside its nats."""
+        if self.likelihood == "gaussian":
+            return f"Gaussian density of pixels in [0, 1], sigma {self.variance().sqrt().item():.3f}"
+        drawn = {"static": f"drawn once, seed {BINARISATION_SEED}", "dynamic": "drawn at each use"}
+        told = drawn.get(self.binarisation)
+        return f"Bernoulli, pixels black or white, {told}" if told else "cross-entropy of pixels as they are"
 
     def variance(self) -> Tensor:
         """The Gaussian likelihood's variance on the [0, 1] scale."""

@@ -40,6 +40,7 @@ def train(
     lr_drops: tuple[int, ...] | None = None,
     lr_drop: float | None = None,
     validation: int | None = None,
+    leave_out: str | None = None,
     save_seconds: float = 5.0,
     device: str | None = None,
     out: str | Path | None = None,
@@ -55,7 +56,7 @@ def train(
     which are made at ticks.  `resume` goes on with `out`, or with the newest run of that model and data.
     Learning rates are multiplied by `lr_drop` when each of `lr_drops` images has been seen.
     The last `validation` training images are not trained on: the weights with the lowest loss on them, looked
-    at once per tick, are the ones kept.
+    at once per tick, are the ones kept.  Images of the class `leave_out` are not trained on.
     `options` are the model's.
     """
     data_progress.quiet = quiet
@@ -70,6 +71,7 @@ def train(
         "lr_drops": list(lr_drops) if lr_drops is not None else None,
         "lr_drop": lr_drop,
         "validation": validation,
+        "leave_out": leave_out,
     }
     check(given, epochs, images)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
@@ -77,19 +79,21 @@ def train(
             run = existing(model, data, out)
             about = {"size": size, "channels": channels, "preset": preset}
             refuse_changes(run, model, about, given, options)
-            dataset = same_data(run, data)
+            whole = same_data(run, data)
+            dataset = seen(whole, run.config["training"].get("leave_out"))
             network = built(run.new_model, run.config["training"]["seed"], where)
         else:
             if model is None:
                 raise LimnerError("train needs a model: limner.list_models() names them")
             model_class(model)  # a wrong name is told before the data are read
-            dataset = datasets.load("digits" if data is None else data, size=size, channels=channels)
+            whole = datasets.load("digits" if data is None else data, size=size, channels=channels)
+            dataset = seen(whole, leave_out)
             run, network = begin(model, dataset, preset, given, options, out, where)
         epoch = len(dataset.train) - run.config["training"].get("validation", 0)
         target = settle_length(run, length(epoch, epochs, images))
         Session(run, network, dataset, save_seconds, quiet).go(target)
         trained = Run(run.path)
-        trained.data = dataset  # at hand: not to be read again
+        trained.data = whole  # at hand: not to be read again
         trained.ensure_prior()
     return trained
 
@@ -116,6 +120,7 @@ def begin(
         "lr_drops": [],
         "lr_drop": 0.1,
         "validation": 0,
+        "leave_out": None,
     }
     training |= {name: value for name, value in given.items() if value is not None}
     epoch = epoch_of(cls, dataset, training["validation"])
@@ -128,6 +133,11 @@ def begin(
     path = new_folder(model, dataset.name, out)
     write_config(path, config)
     return Run(path), network
+
+
+def seen(whole: Dataset, leave_out: str | None) -> Dataset:
+    """The data that training sees: without one class where one is to be left out."""
+    return whole if leave_out is None else whole.without(leave_out)
 
 
 def epoch_of(cls: type[Model], dataset: Dataset, validation: int) -> int:

@@ -99,7 +99,9 @@ class Run:
         prior = getattr(self.model, "prior", None)
         if prior is None or prior.fitted:
             return
-        prior.fit(encode_all(self.model, self.model.prepare(self.data.train.pixels, fresh=False)))
+        left_out = self.config["training"].get("leave_out")
+        seen = self.data.without(left_out) if left_out is not None else self.data
+        prior.fit(encode_all(self.model, self.model.prepare(seen.train.pixels, fresh=False)))
         if os.access(self.path, os.W_OK):  # a run that may only be read is used all the same
             write_weights(self.path / "weights.safetensors", self.model.state_dict(), self.images_seen)
 

@@ -1,0 +1,98 @@
+"""Path length: closed forms of a linear decoder and of the sphere."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from limner.errors import LimnerError
+from limner.metrics import smoothness
+from limner.metrics.smoothness import feature_distance, path_length, slerp
+
+DIM = 6
+MATRIX = torch.randn(DIM, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def draw(n: int, generator: torch.Generator) -> Tensor:
+    return torch.randn(n, DIM, generator=generator, dtype=torch.float64)
+
+
+def linear(z: Tensor) -> Tensor:
+    return (z @ MATRIX.to(z.dtype)).view(-1, 1, 4, 5)
+
+
+def same(z: Tensor) -> Tensor:
+    return z
+
+
+euclidean = feature_distance(same)
+
+
+@pytest.mark.parametrize("epsilon", [1e-1, 1e-4])
+def test_a_linear_decoder_has_the_squared_length_of_the_way(epsilon: float) -> None:
+    found = path_length(linear, draw, euclidean, 400, epsilon)
+    generator = torch.Generator().manual_seed(0)
+    a, b = draw(400, generator), draw(400, generator)
+    expected = ((b - a) @ MATRIX).square().sum(1)
+    assert torch.allclose(found.values, expected, rtol=1e-8)
+    kept = expected.sort().values[3:-3]  # of 400, the authors' code drops what lies beyond the 4th
+    assert found.mean == pytest.approx(float(kept.mean()), rel=1e-8)
+    assert float(expected.mean()) == pytest.approx(2 * float(MATRIX.square().sum()), rel=0.1)
+
+
+def test_on_a_sphere_it_is_the_squared_angle() -> None:
+    def on_sphere(n: int, generator: torch.Generator) -> Tensor:
+        return torch.nn.functional.normalize(draw(n, generator), dim=1)
+
+    found = path_length(same, on_sphere, euclidean, 300, interpolation="slerp")
+    generator = torch.Generator().manual_seed(0)
+    a, b = on_sphere(300, generator), on_sphere(300, generator)
+    angle = (a * b).sum(1).acos()
+    assert torch.allclose(found.values, angle.square(), rtol=1e-6)
+
+
+def test_a_great_circle_starts_ends_and_keeps_its_length() -> None:
+    a, b = draw(50, torch.Generator().manual_seed(1)), draw(50, torch.Generator().manual_seed(2))
+    assert torch.allclose(slerp(a, b, torch.zeros(50).double()), a)
+    assert torch.allclose(slerp(a, b, torch.ones(50).double()), b)
+    middle = slerp(a, b, torch.full((50,), 0.5).double())
+    assert torch.allclose(middle.norm(dim=1), (a.norm(dim=1) + b.norm(dim=1)) / 2)
+    quarter = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([1 / 3]))
+    assert quarter[0].tolist() == pytest.approx([math.cos(math.pi / 6), math.sin(math.pi / 6)])
+    assert torch.allclose(slerp(a, 2 * a, torch.full((50,), 0.5).double()), 1.5 * a)
+    assert torch.equal(slerp(0 * a, a, torch.full((50,), 0.5).double()), 0.5 * a)
+
+
+def test_a_jump_on_the_way_makes_it_long_and_the_tails_do_not_count() -> None:
+    def jumping(z: Tensor) -> Tensor:
+        return torch.where(z[:, :1] > 0, z + 0.01, z)
+
+    smooth = path_length(same, draw, euclidean, 500, 0.01)
+    rough = path_length(jumping, draw, euclidean, 500, 0.01)
+    assert rough.mean > smooth.mean
+    rare = torch.zeros(500, dtype=torch.float64)
+    rare[:3] = 1e9
+    calls = iter(rare.split(250))
+    assert path_length(same, draw, lambda x, y: next(calls), 500, 0.5).mean == 0
+
+
+def test_float32_decoders_and_any_batch_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def single(n: int, generator: torch.Generator) -> Tensor:
+        return draw(n, generator).float()
+
+    exact, rough = (path_length(linear, way, euclidean, 300) for way in (draw, single))
+    assert rough.mean == pytest.approx(exact.mean, rel=2e-3)
+    monkeypatch.setattr(smoothness, "BATCH", 7)
+    assert path_length(linear, draw, euclidean, 300).mean == pytest.approx(exact.mean, rel=1e-6)
+    assert path_length(linear, draw, euclidean, 300, seed=1).mean != exact.mean
+
+
+def test_what_it_refuses() -> None:
+    with pytest.raises(LimnerError, match="did you mean 'slerp'"):
+        path_length(linear, draw, euclidean, 10, interpolation="slrp")
+    for n, epsilon in ((0, 1e-4), (10, 0.0), (10, 2.0)):
+        with pytest.raises(LimnerError, match="path length needs"):
+            path_length(linear, draw, euclidean, n, epsilon)
