@@ -1,4 +1,4 @@
-"""Distances agree with pytorch-fid, torch-fidelity and prdc on the same features (see make_reference.py)."""
+"""Distances agree with pytorch-fid, torch-fidelity, torchmetrics and prdc on the same features."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 
 from limner.metrics import frechet, kid, prdc
 
@@ -34,3 +37,29 @@ def test_the_tolerance_tells_the_1_over_n_covariance_apart() -> None:
     x, y = (torch.from_numpy(z) for z in made.case("mixed"))
     biased = frechet(x * (599 / 600) ** 0.5 + x.mean(0) * (1 - (599 / 600) ** 0.5), y)
     assert biased != pytest.approx(REFERENCE["mixed"]["frechet"], rel=1e-4)
+
+
+class Unchanged(nn.Module):
+    """An 'extractor' for torchmetrics that gives back the features it is given."""
+
+    num_features = 16
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:torchmetrics")
+@pytest.mark.parametrize("name", REFERENCE)
+def test_distances_are_those_of_torchmetrics(name: str) -> None:
+    x, y = (torch.from_numpy(z) for z in made.case(name))
+    theirs = (
+        FrechetInceptionDistance(feature=Unchanged()),
+        KernelInceptionDistance(feature=Unchanged(), subsets=1, subset_size=len(x)),
+    )
+    for metric, ours in zip(theirs, (frechet(x, y), kid(x, y)), strict=True):
+        metric.set_dtype(torch.float64)
+        metric.update(x, real=True)
+        metric.update(y, real=False)
+        found = metric.compute()
+        value = found[0] if isinstance(found, tuple) else found
+        assert ours == pytest.approx(value.item(), rel=1e-6)

@@ -30,7 +30,7 @@ class Linear(VAE):
         self.spread = self.exact.diagonal().log()
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mu = ((x.flatten(1) + 1) / 2 - self.b) @ self.V.T
+        mu = (x.flatten(1) - self.b) @ self.V.T
         return mu, self.spread.expand_as(mu)
 
     def nll(self, z: Tensor, target: Tensor) -> Tensor:
@@ -83,7 +83,8 @@ def test_the_importance_weighted_gradient_is_the_weighted_mean_of_the_codes_grad
     torch.manual_seed(1)
     model.loss(x, None)[0].backward()
     torch.manual_seed(1)
-    log_w = model.log_weights((x + 1) / 2, *model.posterior(x), 6)[:, 0]
+    x = (x + 1) / 2
+    log_w = model.log_weights(x, *model.posterior(x), 6)[:, 0]
     each = [torch.autograd.grad(w, bias, retain_graph=True)[0] for w in log_w]
     expected = sum(share * g for share, g in zip(log_w.softmax(0), each, strict=True))  # Burda et al., eq. 14
     torch.testing.assert_close(-bias.grad, expected)
@@ -198,3 +199,27 @@ def test_networks_mirror_each_other(network: str, shape: tuple[int, int, int]) -
     assert [type(m) for m in model.decoder.modules()].count(nn.ReLU) == [
         type(m) for m in model.encoder.modules()
     ].count(nn.ReLU)
+
+
+def test_codes_are_the_posteriors_mean_or_drawn_from_it() -> None:
+    torch.manual_seed(0)
+    model = create("vae", (1, 16, 16), latent_dim=3)
+    x = torch.rand(1, 1, 16, 16) * 2 - 1
+    mu, logvar = model.posterior((x + 1) / 2)
+    torch.testing.assert_close(model.encode(x), mu)
+    drawn = model.encode(x.expand(20_000, -1, -1, -1), sample=True)
+    torch.testing.assert_close(drawn.mean(0), mu[0], atol=0.03, rtol=0)
+    torch.testing.assert_close(drawn.var(0).log(), logvar[0], atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"likelihood": "gaussian", "sigma": 0.25}, "Gaussian density of pixels in [0, 1], sigma 0.250"),
+        ({"likelihood": "bernoulli", "binarisation": "static"}, "drawn once, seed 1312"),
+        ({"likelihood": "bernoulli", "binarisation": "dynamic"}, "drawn at each use"),
+        ({"likelihood": "bernoulli"}, "cross-entropy of pixels as they are"),
+    ],
+)
+def test_the_protocol_of_a_likelihood_is_named(options: dict[str, object], told: str) -> None:
+    assert told in create("vae", (1, 16, 16), **options).protocol

@@ -100,13 +100,13 @@ class VAE(Model):
         return {"main": Adam(self.parameters(), self.lr, fused=True)}
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """q(z|x) as (mu, logvar), each (B, latent_dim)."""
+        """q(z|x) as (mu, logvar), each (B, latent_dim), of x on the [0, 1] scale."""
         mu, logvar = self.encoder(x).float().chunk(2, 1)  # in full precision: the KL subtracts near equals
         return mu, logvar
 
     def encode(self, x: Tensor, sample: bool = False) -> Tensor:
         """The posterior's mean, or a draw from the posterior: (B, C, H, W) -> (B, latent_dim)."""
-        mu, logvar = self.posterior(self.target(x) * 2 - 1)
+        mu, logvar = self.posterior(self.target(x))
         return mu + (logvar / 2).exp() * torch.randn_like(mu) if sample else mu
 
     def decode(self, z: Tensor) -> Tensor:
@@ -144,7 +144,7 @@ class VAE(Model):
 
     def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
         target = self.target(x)
-        mu, logvar = self.posterior(target * 2 - 1)
+        mu, logvar = self.posterior(target)
         if self.k > 1:
             log_w = self.log_weights(target, mu, logvar, self.k)
             bound = (log_w.logsumexp(0) - math.log(self.k)).mean()  # Burda et al. 2016, eq. 8
@@ -167,7 +167,7 @@ class VAE(Model):
     def log_likelihood(self, x: Tensor, k: int = 1, chunk: int = 100) -> Tensor:
         """The importance-weighted bound on log p(x) with k samples: (B, C, H, W) -> nats per image (B,)."""
         target = self.target(x)
-        mu, logvar = self.posterior(target * 2 - 1)
+        mu, logvar = self.posterior(target)
         total = torch.full((len(x),), -torch.inf, device=x.device)
         for begin in range(0, k, chunk):
             log_w = self.log_weights(target, mu, logvar, min(chunk, k - begin))
@@ -184,12 +184,12 @@ class VAE(Model):
     def score(self, x: Tensor) -> Tensor:
         """The loss of the posterior's mean with beta 1, nats: (B, C, H, W) -> (B,)."""
         target = self.target(x)
-        mu, logvar = self.posterior(target * 2 - 1)
+        mu, logvar = self.posterior(target)
         return self.nll(mu, target) + kl_normal(mu, logvar).sum(1)
 
     def validate(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """The bound, its terms, KL per dimension, and active units (Burda et al. 2016: Var_x mu > 0.01)."""
-        mu, logvar = self.posterior(self.target(x) * 2 - 1)
+        mu, logvar = self.posterior(self.target(x))
         logs = super().validate(x, y)
         logs["active_units"] = int((mu.var(0) > 0.01).sum()) if len(x) > 1 else 0
         logs["kl_per_dim"] = [round(value, 4) for value in kl_normal(mu, logvar).mean(0).tolist()]

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 RECIPES: dict[str, str] = {
     "lab1-latent-sweep": "limner.recipes.lab1:latent_sweep",
     "lab2-random-vectors": "limner.recipes.lab2:random_vectors",
+    "vae-static-mnist": "limner.recipes.likelihood:vae_static",
+    "iwae-static-mnist": "limner.recipes.likelihood:iwae_static",
+    "vae-paper": "limner.recipes.paper:learning_curves",
     "vae-manifold": "limner.recipes.manifold:manifolds",
     "gan-mnist": "limner.recipes.gan_mnist:digits",
 }

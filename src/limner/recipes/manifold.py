@@ -44,18 +44,21 @@ def manifolds(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     return Report(rows, pictures)
 
 
+def bound_of(run: Run, data: Dataset, seed: int) -> dict[str, float]:
+    """The bound on log p(x) of all held-out images and its KL term, in nats per image."""
+    model: Any = run.model
+    parts = to_float(model.prepare(data.test.pixels, fresh=False)).to(model.device).split(1000)
+    with seeded(seed):
+        logs = [model.validate(part, None) for part in parts]
+    weights = [len(part) / len(data.test) for part in parts]
+    return {key: sum(w * log[key] for w, log in zip(weights, logs, strict=True)) for key in ("elbo", "kl")}
+
+
 def bound(run: Run, data: Dataset, seed: int) -> Row:
     """The bound on log p(x) and the share that the codes cost, over all held-out images."""
-    model: Any = run.model
-    x = to_float(model.prepare(data.test.pixels, fresh=False)).to(model.device)
-    with seeded(seed):
-        logs = [model.validate(part, None) for part in x.split(1000)]
-    weights = [len(part) / len(x) for part in x.split(1000)]
-    elbo, kl = (sum(w * log[key] for w, log in zip(weights, logs, strict=True)) for key in ("elbo", "kl"))
-    likelihood = run.config["options"]["likelihood"]
-    kind = f"{likelihood}, {run.config['options']['binarisation']} binarisation"
-    told = kind if likelihood == "bernoulli" else f"{likelihood} density, sigma {logs[0]['sigma']:.3f}"
-    return Row(f"{data.name}: held-out ELBO", f"{elbo:.1f} nats per image, of which KL {kl:.1f} ({told})")
+    found = bound_of(run, data, seed)
+    told = f"{found['elbo']:.1f} nats per image, of which KL {found['kl']:.1f} ({run.model.protocol})"
+    return Row(f"{data.name}: held-out ELBO", told)
 
 
 def step_between_neighbours(pixels: Tensor, data: Dataset, faces: bool, judged: bool) -> Row:
