@@ -215,7 +215,7 @@ def test_codes_are_the_posteriors_mean_or_drawn_from_it() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"likelihood": "gaussian", "sigma": 0.25}, "Gaussian density of pixels in [0, 1], sigma 0.250"),
+        ({"likelihood": "gaussian", "sigma": 0.25}, "Gaussian density of pixels in [0, 1]"),
         ({"likelihood": "bernoulli", "binarisation": "static"}, "drawn once, seed 1312"),
         ({"likelihood": "bernoulli", "binarisation": "dynamic"}, "drawn at each use"),
         ({"likelihood": "bernoulli"}, "cross-entropy of pixels as they are"),

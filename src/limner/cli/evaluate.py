@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json as jsons
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from limner.cli import call, wrote
 from limner.cli.arguments import Quiet, Seed
 from limner.cli.pictures import Json
+
+if TYPE_CHECKING:
+    from limner.training import Run
 
 Runs = Annotated[
     tuple[str, ...],
@@ -98,14 +102,27 @@ def evaluate(
         found.append(one)
         if not (json or quiet):
             show(one)
-            wrote(run.path / "evaluation.json")
             print()
     mean = together(found)
     if json:
         shown = [one.json() for one in found]
         print(jsons.dumps({"runs": shown, "mean": mean.json() if mean else None}))
-    elif mean and not quiet:
-        show(mean)
+    elif not quiet:
+        if mean:
+            show(mean)
+        elif len(found) > 1:
+            print("note: no mean, for the runs differ in more than their training seed: see limner compare")
+        for run in opened:
+            told(run)
+
+
+def told(run: Run) -> None:
+    """Say what was written into a run's folder, if it may be written."""
+    if os.access(run.path, os.W_OK):
+        wrote(run.path / "evaluation.json")
+        wrote(run.path / "evaluation.npz")
+    else:
+        print(f"note: nothing was kept, for {run.path} may not be written")
 
 
 def show(found: object) -> None:

@@ -98,12 +98,12 @@ def anomalies(subject: Subject) -> list[Measure]:
         of_class = subject.labels == subject.data.label(left_out)
         normal = score[~of_class]
         strange["class left out"] = score[of_class], f"class {left_out}, not trained on"
+    elif subject.labels is not None:
+        subject.left_out.append("auroc of a class left out: train with --leave-out CLASS for it")
     if subject.other is not None:
         other = subject.other.test.pixels
         chosen = subject.model.prepare(other, fresh=False)[choice(len(other), subject.n, subject.seed)]
         strange["other images"] = scores(subject, chosen), f"test images of {subject.other.name}"
-    if left_out is None:
-        subject.left_out.append("auroc of a class left out: train with --leave-out CLASS for it")
     return [
         Measure(
             "anomalies", f"auroc, {name}", auroc(normal, theirs), len(normal) + len(theirs),

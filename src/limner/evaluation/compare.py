@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 
 from limner.errors import LimnerError
-from limner.evaluation.evaluate import evaluate, stored
-from limner.evaluation.measures import columned
+from limner.evaluation.evaluate import evaluate, most, stored
+from limner.evaluation.measures import columned, each_of
 from limner.evaluation.pictures import histories, labels, picture
 from limner.training import Run, load
 from limner.training.checkpoint import write_atomically, write_json
 
-HOW = ("n", "k", "images", "seed", "extractor")  # evaluations that differ in these are not of the same things
+# evaluations that differ in these are not of the same things
+HOW = ("n", "k", "images", "seed", "extractor", "against")
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def with_error(value: float | None, error: float | None, sign: str = "") -> str:
     """'12.3 ± 0.4', as many digits as the error warrants; nothing for no value."""
     if value is None:
         return ""
-    if not error:
+    if not error or not math.isfinite(error):
         return f"{value:{sign}.4g}"
     digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{value:{sign}.{digits}f} ± {error:.{digits}f}"
@@ -98,8 +99,9 @@ def compare(
     """Line up two runs or more on the same data: settings, measures, the same images and noise, curves.
 
     A run's evaluation.json is used where it was made with these settings and of the weights as they are now;
-    else the run is evaluated.  Differences are to the first run, of the same test images where there are
-    values of single images.  Raises LimnerError for fewer than two runs, or runs on different data.
+    else the run is evaluated, as the first such evaluation was where settings are not given.  Differences are
+    to the first run, of the same test images where there are values of single images.  Raises LimnerError
+    for fewer than two runs, or runs on different data.
     """
     opened = [run if isinstance(run, Run) else load(run) for run in runs]
     if len(opened) < 2:
@@ -111,20 +113,41 @@ def compare(
                 f"{opened[0].name} is of {one} and {run.name} of {other}: "
                 "numbers on different images do not compare"
             )
-    settings = {"n": n, "k": k, "images": images, "seed": seed, "quick": quick}
-    found = [evaluated(run, settings) for run in opened]
-    measures, notes = lined_up(opened, found)
-    pictures = {"pictures": picture(opened, seed)} | histories(opened)
+    settings: dict[str, Any] = {"n": n, "k": k, "images": images, "seed": seed, "quick": quick}
+    measures, notes = lined_up(*evaluations(opened, settings))
+    pictures = picture(opened, seed) | histories(opened)
     return Comparison(labels(opened), setting_differences(opened), measures, pictures, notes)
 
 
-def evaluated(run: Run, settings: dict[str, Any]) -> dict[str, Any]:
-    """The run's stored evaluation, or a new one where there is none by these settings."""
-    found = stored(run)
-    asked = {name: value for name, value in settings.items() if value is not None}
-    if found is not None and all(found.get(name) == value for name, value in asked.items()):
-        return found
-    return evaluate(run, **settings).json()
+def evaluations(
+    runs: Sequence[Run], settings: dict[str, Any]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What evaluation.json says of each run, and the values of single images; runs without are evaluated."""
+    kept = [usable(run, settings) for run in runs]
+    like: dict[str, Any] = next((one for one in kept if one is not None), {})
+    settings = {name: like.get(name) if value is None else value for name, value in settings.items()}
+    found, each = [], []
+    for run, one in zip(runs, kept, strict=True):
+        if one is not None:
+            found.append(one)
+            each.append(single_values(run))
+        else:
+            new = evaluate(run, **settings)
+            found.append(new.json())
+            each.append({name: values.numpy() for name, values in each_of(new.measures).items()})
+    return found, each
+
+
+def usable(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The run's stored evaluation, if it is one by these settings."""
+    found, asked = stored(run), {name: value for name, value in settings.items() if value is not None}
+    if asked.get("quick"):
+        del asked["quick"]  # a thorough one will do too
+    if "n" in asked:
+        asked["n"] = most(run.data, asked["n"])
+    if found is not None and "images" in asked:
+        asked["images"] = min(asked["images"], found["n"])
+    return found if found is not None and all(found.get(k) == value for k, value in asked.items()) else None
 
 
 def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
@@ -138,19 +161,22 @@ def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
     return {name: values for name, values in table.items() if any(value != values[0] for value in values)}
 
 
-def lined_up(runs: Sequence[Run], found: Sequence[dict[str, Any]]) -> tuple[list[Difference], list[str]]:
+def lined_up(
+    found: Sequence[dict[str, Any]], each: Sequence[dict[str, Any]]
+) -> tuple[list[Difference], list[str]]:
     """Each measure of all runs that have it, and what cannot be compared."""
-    tables = [{(m["family"], m["name"]): m for m in one["measures"]} for one in found]
+    tables = [
+        {(m["family"], m["name"]): m for m in one["measures"] if m["value"] is not None} for one in found
+    ]
     differing = [what for what in HOW if len({str(one[what]) for one in found}) > 1]
     notes = [f"the evaluations differ in {', '.join(differing)}: read with care"] if differing else []
     protocols = {str(one["protocol"]) for one in found if one.get("protocol")}
     if len(protocols) > 1:
         notes.append(f"likelihoods of different things, so no differences: {'; '.join(sorted(protocols))}")
-    each = [{} if differing else single_values(run) for run in runs]
     rows = []
     for family, name in dict.fromkeys(key for table in tables for key in table):
         row = [table.get((family, name)) for table in tables]
-        values = [one.get(f"{family}: {name}") for one in each]
+        values = [None if differing else one.get(f"{family}: {name}") for one in each]
         comparable = family != "likelihood" or len(protocols) < 2
         rows.append(difference(family, name, row, values, comparable))
     return rows, notes
@@ -162,7 +188,7 @@ def single_values(run: Run) -> dict[str, Any]:
     if not path.exists():
         return {}
     with np.load(path) as file:
-        return {name: file[name].astype(np.float64) for name in file.files}
+        return {name: file[name] for name in file.files}
 
 
 def difference(

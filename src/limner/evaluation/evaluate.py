@@ -74,22 +74,41 @@ def evaluate(
     for name, value in {"n": n, "k": k, "images": images}.items():
         if value < (1 if name == "k" else 20):
             raise LimnerError(f"{name} must be at least {1 if name == 'k' else 20}, not {value}")
+    if not 0 <= seed < 2**32:
+        raise LimnerError(f"seed must be from 0 to 4294967295, not {seed}")
     data = made.data
-    n = min(n, len(data.test), len(data.train))
+    n = most(data, n)
     if n < 20:
         raise LimnerError(
-            f"{data.name} has {len(data.test)} test images: too few to measure on, 20 are the least"
+            f"{data.name} has {len(data.train)} training and {len(data.test)} test images: "
+            "too few to measure on, 20 of each are the least"
         )
     measured = chosen_extractor(data, features, weights)
-    other = other_images(made, against)
-    subject = Subject(made, measured, n, k, min(images, n), seed, quick, other)
     can = {*abilities(made.model), *(["labels"] if getattr(made.model, "classes", 0) else [])}
-    measures = [m for needs, family in FAMILIES.values() if set(needs) <= can for m in family(subject)]
+    other = other_images(made, against) if "score" in can or against is not None else None
+    subject = Subject(made, measured, n, k, min(images, n), seed, quick, other)
+    measures = [
+        m for name, (needs, _) in FAMILIES.items() if set(needs) <= can for m in family(name, subject)
+    ]
     about = provenance(subject, time.monotonic() - began)
     found = Evaluation(header(subject, about), measures, subject.left_out, about)
     if os.access(made.path, os.W_OK):  # a run that may only be read is measured all the same
         write(found, made.path)
     return found
+
+
+def most(data: Dataset, n: int) -> int:
+    """n, or as many as the data have: real images in the model's place are training images."""
+    return min(n, len(data.test), len(data.train))
+
+
+def family(name: str, subject: Subject) -> list[Measure]:
+    """The measures of a family; none, which is said, where they cannot be had of this run."""
+    try:
+        return FAMILIES[name][1](subject)
+    except LimnerError as error:  # the other families are measured all the same
+        subject.left_out.append(f"{name}: {error}")
+        return []
 
 
 def chosen_extractor(data: Dataset, features: str | None, weights: str | Path | None) -> Extracts:
@@ -121,7 +140,9 @@ def provenance(subject: Subject, seconds: float) -> dict[str, Any]:
     run, measured = subject.run, subject.measured
     about: dict[str, Any] = {"run": run.name, "model": run.config["model"], "options": run.config["options"]}
     about |= {"images_seen": run.images_seen, "averaged": list(getattr(subject.model, "ema", ()))}
-    about |= {"data": run.config["data"], "split": "test", "training_seed": run.config["training"]["seed"]}
+    trained = {k: v for k, v in run.config["training"].items() if k not in ("seed", "images", "device")}
+    about |= {"training": trained, "training_seed": run.config["training"]["seed"]}
+    about |= {"data": run.config["data"], "split": "test"}
     about |= {
         "n": subject.n,
         "k": subject.k,
@@ -162,7 +183,7 @@ def header(subject: Subject, about: dict[str, Any]) -> list[str]:
 
 def write(found: Evaluation, folder: Path) -> None:
     """Write evaluation.json, and the single images' values as evaluation.npz."""
-    each: dict[str, Any] = {name: values.float().numpy() for name, values in each_of(found.measures).items()}
+    each: dict[str, Any] = {name: values.numpy() for name, values in each_of(found.measures).items()}
 
     def save(beside: Path) -> None:
         with open(beside, "wb") as file:
@@ -174,7 +195,8 @@ def write(found: Evaluation, folder: Path) -> None:
 
 def together(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     """The mean over runs that differ in their training seed only; None where they differ in more."""
-    keys = ("model", "options", "images_seen", "data", "n", "k", "images", "extractor")
+    keys = ["model", "options", "training", "images_seen", "data", "extractor", "against"]
+    keys += ["n", "k", "images", "seed", "quick"]
     first = evaluations[0].about
     seeds = [e.about["training_seed"] for e in evaluations]
     if len(evaluations) < 2 or len(set(seeds)) < len(seeds):

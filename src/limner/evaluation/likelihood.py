@@ -11,6 +11,7 @@ from limner.data import to_float
 from limner.evaluation.measures import Measure, mean_of
 from limner.evaluation.subject import Subject
 from limner.metrics import active_units, bits_per_dim, importance_bound
+from limner.models.base import abilities
 
 CURVE = (1, 50)  # k beside the largest
 
@@ -21,7 +22,8 @@ def likelihood(subject: Subject) -> list[Measure]:
     protocol = getattr(model, "protocol", "by the model's own log_likelihood")
     elbo = importance_bound(model, to_float(given).to(model.device), (1,), subject.seed)[1]
     terms = terms_of(subject)
-    shown = f" = {-terms['rec']:.1f} - KL {terms['kl']:.1f}" if {"rec", "kl"} <= set(terms) else ""
+    mean, kl = float(elbo.mean()), terms.get("kl")
+    shown = f" = {mean + kl:.1f} - KL {kl:.1f}" if kl is not None else ""
     found = [
         mean_of(
             "likelihood", "elbo (k 1)", elbo, form=".2f", better="higher", note=f"nats{shown}; {protocol}"
@@ -39,7 +41,7 @@ def likelihood(subject: Subject) -> list[Measure]:
     bits = bits_per_dim(found[-1].value, dims, levels)
     note = "of the density at 256 grey levels" if levels > 1 else ""
     found.append(Measure("likelihood", "bits per dim", bits, len(x), better="lower", note=note, form=".4f"))
-    return found + used(terms, subject)
+    return found + (used(terms, subject) if "encode" in abilities(model) else [])
 
 
 def terms_of(subject: Subject) -> dict[str, Any]:
@@ -47,9 +49,10 @@ def terms_of(subject: Subject) -> dict[str, Any]:
     model, total = subject.model, dict[str, Any]()
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(subject.seed)
-        for part in subject.given.split(1000):
-            weight = len(part) / subject.n
-            for name, value in model.validate(to_float(part).to(model.device), None).items():
+        for rows in torch.arange(subject.n).split(1000):
+            weight = len(rows) / subject.n
+            y = None if subject.labels is None else subject.labels[rows].to(model.device)
+            for name, value in model.validate(to_float(subject.given[rows]).to(model.device), y).items():
                 values = torch.tensor(value, dtype=torch.float64) * weight
                 total[name] = total[name] + values if name in total else values
     return {name: value.tolist() for name, value in total.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -80,12 +81,15 @@ class Evaluation:
         return columned(lines, right=(2, 3, 4, 5))
 
     def json(self) -> dict[str, Any]:
-        """What evaluation.json holds: everything but the single images' values."""
-        measures = []
-        for measure in self.measures:
-            values = {k: v for k, v in asdict(measure).items() if k not in ("each", "form")}
-            measures.append(values)
+        """What evaluation.json holds: all but the single images' values; None for what is not finite."""
+        kept = [field.name for field in fields(Measure) if field.name not in ("each", "form")]
+        measures = [{name: finite(getattr(one, name)) for name in kept} for one in self.measures]
         return {**self.about, "measures": measures, "left_out": list(self.left_out)}
+
+
+def finite(value: Any) -> Any:
+    """The value, or None for a number that JSON cannot hold."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def each_of(measures: Sequence[Measure]) -> dict[str, Tensor]:
@@ -104,7 +108,10 @@ def columned(lines: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
 
 
 def over_seeds(evaluations: Sequence[Evaluation]) -> list[Measure]:
-    """The mean of each measure over runs (two or more), its error the deviation between them."""
+    """The mean of each measure over runs (two or more), its error the deviation between them.
+
+    A note that is not the same of all runs, for it has numbers of theirs, is left out.
+    """
     found = []
     for measure in evaluations[0].measures:
         same = [
@@ -115,7 +122,8 @@ def over_seeds(evaluations: Sequence[Evaluation]) -> list[Measure]:
         values = torch.tensor([m.value for m in same], dtype=torch.float64)
         floors = [m.floor for m in same if m.floor is not None]
         floor = sum(floors) / len(floors) if floors else None
-        about: dict[str, Any] = {"better": measure.better, "note": measure.note, "form": measure.form}
+        note = measure.note if len({m.note for m in same}) == 1 else ""
+        about: dict[str, Any] = {"better": measure.better, "note": note, "form": measure.form}
         mean, deviation = float(values.mean()), float(values.std())
         found.append(Measure(measure.family, measure.name, mean, measure.n, deviation, floor, **about))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +27,11 @@ def labels(runs: Sequence[Run]) -> list[str]:
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
 
 
-def picture(runs: Sequence[Run], seed: int) -> Image.Image:
-    """The same test images reconstructed, and samples of the same noise, a row for each run that can."""
+def picture(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
+    """The same test images reconstructed, and samples of the same noise, a row for each run that can.
+
+    It is empty where no run can do either.
+    """
     rows: list[Tensor] = []
     texts: list[str] = []
     names = labels(runs)
@@ -47,7 +51,7 @@ def picture(runs: Sequence[Run], seed: int) -> Image.Image:
     same = len({getattr(run.model, "latent_dim", None) for run in runs}) == 1
     noise = "samples of the same noise" if same else "samples from codes of different sizes"
     title = f"{', '.join(names)} on {runs[0].data.name}; {noise}, seed {seed}"
-    return sheet(rows, title=title, row_labels=texts)
+    return {"pictures": sheet(rows, title=title, row_labels=texts)} if rows else {}
 
 
 def histories(runs: Sequence[Run]) -> dict[str, Image.Image]:
@@ -64,7 +68,7 @@ def histories(runs: Sequence[Run]) -> dict[str, Image.Image]:
             for label, line in zip(labels(runs), points, strict=True)
         }
         curve = curves(series, xlabel="images seen", ylabel=name, title=f"{name} over images seen")
-        found[f"curve-{name.replace('/', '-')}"] = curve
+        found[f"curve-{'-'.join(re.findall(r'[A-Za-z0-9_]+', name))}"] = curve
     return found
 
 

@@ -120,7 +120,7 @@ class VAE(Model):
     def protocol(self) -> str:
         """What the likelihood is of, as has to stand beside its nats."""
         if self.likelihood == "gaussian":
-            return f"Gaussian density of pixels in [0, 1], sigma {self.variance().sqrt().item():.3f}"
+            return "Gaussian density of pixels in [0, 1]"
         drawn = {"static": f"drawn once, seed {BINARISATION_SEED}", "dynamic": "drawn at each use"}
         told = drawn.get(self.binarisation)
         return f"Bernoulli, pixels black or white, {told}" if told else "cross-entropy of pixels as they are"

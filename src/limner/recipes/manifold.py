@@ -57,7 +57,9 @@ def bound_of(run: Run, data: Dataset, seed: int) -> dict[str, float]:
 def bound(run: Run, data: Dataset, seed: int) -> Row:
     """The bound on log p(x) and the share that the codes cost, over all held-out images."""
     found = bound_of(run, data, seed)
-    told = f"{found['elbo']:.1f} nats per image, of which KL {found['kl']:.1f} ({run.model.protocol})"
+    model: Any = run.model
+    sigma = f", sigma {model.variance().sqrt().item():.3f}" if model.likelihood == "gaussian" else ""
+    told = f"{found['elbo']:.1f} nats per image, of which KL {found['kl']:.1f} ({model.protocol}{sigma})"
     return Row(f"{data.name}: held-out ELBO", told)
 
 

@@ -112,5 +112,5 @@ def read_state(path: Path) -> dict[str, Any]:
 def sweep(folder: Path) -> None:
     """Remove the unfinished files that a writer killed at its work left in a run's folder."""
     for path in [*folder.glob(".*"), *(folder / "samples").glob(".*")]:
-        if re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png)", path.name):
+        if re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png|npz)", path.name):
             path.unlink(missing_ok=True)

@@ -71,7 +71,7 @@ def train(
         "lr_drops": list(lr_drops) if lr_drops is not None else None,
         "lr_drop": lr_drop,
         "validation": validation,
-        "leave_out": leave_out,
+        "leave_out": None if leave_out is None else str(leave_out),
     }
     check(given, epochs, images)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
@@ -87,7 +87,7 @@ def train(
                 raise LimnerError("train needs a model: limner.list_models() names them")
             model_class(model)  # a wrong name is told before the data are read
             whole = datasets.load("digits" if data is None else data, size=size, channels=channels)
-            dataset = seen(whole, leave_out)
+            dataset = seen(whole, None if leave_out is None else str(leave_out))
             run, network = begin(model, dataset, preset, given, options, out, where)
         epoch = len(dataset.train) - run.config["training"].get("validation", 0)
         target = settle_length(run, length(epoch, epochs, images))

@@ -1,0 +1,187 @@
+"""`limner evaluate` and `limner compare` as a person types them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import blobs
+
+import limner
+from limner.cli import run
+from limner.data import Dataset
+from limner.evaluation import FAMILIES
+
+measuring = importlib.import_module("limner.evaluation.evaluate")
+FEW = ["--quick", "--n", "30", "--k", "2", "--images", "20"]
+TINY = {"images": 200, "batch": 50, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def trained(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of short runs, of what is quick to measure."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(measuring, "OTHERS", ())
+        patch.setattr(measuring, "FAMILIES", {name: FAMILIES[name] for name in ("samples", "modes")})
+        for seed in (0, 1):
+            limner.train("gan", digits, seed=seed, out=folder / f"gan-{seed}", **TINY)
+        limner.train("autoencoder", digits, out=folder / "autoencoder", **TINY)
+        discs = Dataset("discs", "discs", blobs(60, (1, 16, 16)), blobs(30, (1, 16, 16), 1), None, (), "x")
+        limner.train("gan", discs, out=folder / "discs", **TINY)
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def _runs(trained: Path, tmp_path: Path) -> None:
+    """Copies of them under runs/ of the current folder."""
+    shutil.copytree(trained, tmp_path / "runs", ignore=shutil.ignore_patterns("state.pt", "*.png"))
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a mistaken command says: exit code 2 and one line, nothing else."""
+    assert run(list(words)) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1, told.err
+    assert told.err.startswith("limner: error: ")
+    return told.err
+
+
+def test_evaluate_prints_a_table_and_says_what_it_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "gan-0", *FEW]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("gan-0: gan on digits, 200 images seen, averaged weights of G")
+    assert "n 30, seed 0, quick; features digits-cnn-v1 (sha256 " in lines[1]
+    assert any(line.startswith("samples  kid[digits-cnn-v1]") for line in lines)
+    assert "not measured: fd[digits-cnn-v1] of 30 images: 64 features want 128 or more" in lines
+    assert lines[-2:] == ["wrote runs/gan-0/evaluation.json", "wrote runs/gan-0/evaluation.npz"]
+    about = json.loads(Path("runs/gan-0/evaluation.json").read_text())
+    assert (about["n"], about["k"], about["images"], about["quick"]) == (30, 2, 20, True)
+
+
+def test_several_seeds_have_a_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "runs/gan-0", "gan-1", *FEW]) == 0
+    text = capsys.readouterr().out
+    assert "mean of 2 runs, training seeds 0, 1" in text
+    assert text.count("samples  kid[") == 3
+    assert [line for line in text.splitlines()[-4:] if not line.startswith("wrote runs/gan-")] == []
+    assert run(["evaluate", "gan-0", "autoencoder", *FEW]) == 0
+    text = capsys.readouterr().out
+    assert "mean of" not in text
+    assert "no mean, for the runs differ in more than their training seed" in text
+
+
+def test_evaluate_as_json_and_quietly(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "gan-0", "gan-1", "--json", *FEW]) == 0
+    told = capsys.readouterr()
+    about = json.loads(told.out)
+    assert [one["run"] for one in about["runs"]] == ["gan-0", "gan-1"]
+    assert about["runs"][0] == json.loads(Path("runs/gan-0/evaluation.json").read_text())
+    assert about["mean"]["training_seed"] == [0, 1]
+    values = [m["value"] for one in [*about["runs"], about["mean"]] for m in one["measures"][:1]]
+    assert values[2] == pytest.approx((values[0] + values[1]) / 2)
+    assert told.err == ""
+    assert run(["evaluate", "gan-0", "--quiet", "--seed", "4", *FEW]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert json.loads(Path("runs/gan-0/evaluation.json").read_text())["seed"] == 4
+    assert run(["evaluate", "gan-0", "--json", *FEW]) == 0
+    assert json.loads(capsys.readouterr().out)["mean"] is None
+
+
+def test_a_run_that_may_only_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert run(["evaluate", "gan-0", *FEW]) == 0
+    text = capsys.readouterr().out
+    assert text.splitlines()[-1] == "note: nothing was kept, for runs/gan-0 may not be written"
+    assert "wrote" not in text
+    assert not Path("runs/gan-0/evaluation.json").exists()
+
+
+def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("runs/gan-0/evaluation.npz").mkdir()
+    told = mistake(capsys, "evaluate", "gan-0", *FEW, "--quiet")
+    assert "cannot write runs/gan-0/evaluation.npz" in told
+    assert not Path("runs/gan-0/evaluation.json").exists()
+    Path("file").write_text("mine")
+    told = mistake(capsys, "compare", "gan-1", "autoencoder", *FEW, "--out", "file", "--quiet")
+    assert "file" in told
+    assert Path("file").read_text() == "mine"
+
+
+def test_compare_prints_writes_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compare", "gan-0", "gan-1", "autoencoder", *FEW]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["settings", "that", "differ", "gan-0", "gan-1", "autoencoder"]
+    assert lines[1].split() == ["model", "gan", "gan", "autoencoder"]
+    assert ["seed", "0", "1", "0"] in [line.split() for line in lines]
+    assert any("gan-1 - gan-0  autoencoder - gan-0" in line for line in lines)
+    wrote = [line.removeprefix("wrote ") for line in lines if line.startswith("wrote ")]
+    assert lines[-len(wrote) :] == [f"wrote {path}" for path in wrote]
+    assert wrote[:2] == ["comparison/comparison.json", "comparison/pictures.png"]
+    assert all(Path(path).stat().st_size > 0 for path in wrote)
+
+
+def test_compare_as_json_elsewhere_and_quietly(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run(["compare", "gan-0", "gan-1", *FEW, "--json", "--out", "in/here"]) == 0
+    told = capsys.readouterr()
+    about = json.loads(told.out)
+    assert about["runs"] == ["gan-0", "gan-1"]
+    assert about["settings"] == {"seed": [0, 1]}
+    assert about["written"][0] == "in/here/comparison.json"
+    assert {Path(path).name for path in about["written"]} == {p.name for p in Path("in/here").iterdir()}
+    curves = ["curve-D-G-z.png", "curve-D-x.png", "curve-loss-D.png", "curve-loss-G.png"]
+    assert [Path(path).name for path in about["written"]][2:] == curves
+    assert told.err == ""
+    assert run(["compare", "gan-0", "gan-1", *FEW, "--quiet", "--out", "~/there"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert Path("there/comparison.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate"], "evaluate needs a run"),
+        (["evaluate", "gan-2"], "no run called 'gan-2': did you mean 'gan-"),
+        (["evaluate", "gan-0", "nowhere"], "no run called 'nowhere'"),
+        (["evaluate", "gan-0", "--features", "vgg"], "invalid choice 'vgg' for argument '--features'"),
+        (["evaluate", "gan-0", "--weights", "w.pth"], "weights are those of --features inception"),
+        (["evaluate", "gan-0", "--features", "inception"], "--weights FILE is missing"),
+        (["evaluate", "gan-0", "--features", "inception", "--weights", "w"], "there is no file w"),
+        (["evaluate", "gan-0", "--n", "3"], "n must be at least 20, not 3"),
+        (["evaluate", "gan-0", "--k", "0"], "k must be at least 1, not 0"),
+        (["evaluate", "gan-0", "--images", "1"], "images must be at least 20, not 1"),
+        (["evaluate", "gan-0", "--n", "many"], "Error parsing --n"),
+        (["evaluate", "gan-0", "--seed", "-1"], "seed must be from 0 to 4294967295, not -1"),
+        (["evaluate", "gan-0", "--against", "mnits"], "did you mean 'mnist'"),
+        (["evaluate", "gan-0", "--sed", "1"], "no option --sed: did you mean '--seed'?"),
+        (["compare"], "compare needs two runs or more, not 0"),
+        (["compare", "gan-0"], "compare needs two runs or more, not 1"),
+        (["compare", "gan-0", "nowhere"], "no run called 'nowhere'"),
+        (["compare", "gan-0", "discs"], "gan-0 is of digits and discs of discs"),
+        (["compare", "gan-0", "gan-1", "--n", "3"], "n must be at least 20, not 3"),
+        (["train", "gan", "--leave-out", "ten"], "digits has no class 'ten'"),
+        (["train", "gan", "--data", "plain.npz", "--leave-out", "1"], "plain has no classes"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_line_and_leaves_nothing(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("plain.npz", train=blobs(30, (1, 16, 16)).pixels.numpy())
+    assert said in mistake(capsys, *words)
+    assert not Path("comparison").exists()
+    assert not list(Path("runs").glob("*/evaluation.*"))
+    assert len(list(Path("runs").iterdir())) == 4

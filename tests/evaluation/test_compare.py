@@ -1,0 +1,320 @@
+"""Runs side by side: what differs is found, differences are those of the same images."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from small import blobs
+
+import limner
+from limner.data import Dataset
+from limner.errors import LimnerError
+from limner.evaluation import FAMILIES, Comparison, compare, evaluate, stored
+from limner.evaluation.compare import Difference, with_error
+from limner.evaluation.pictures import histories, labels, picture
+from limner.models import create
+from limner.models.base import Model
+from limner.training import Run
+from limner.training.checkpoint import write_weights
+
+measuring = importlib.import_module("limner.evaluation.evaluate")
+comparing = importlib.import_module("limner.evaluation.compare")
+FEW: dict[str, Any] = {"n": 40, "k": 2, "images": 20, "quick": True}
+TINY: dict[str, Any] = {"images": 400, "batch": 50, "quiet": True}
+
+
+@pytest.fixture(scope="module")
+def first(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
+    """Three VAEs and a GAN, of what is quick to measure."""
+    folder = tmp_path_factory.mktemp("runs")
+    every: dict[str, dict[str, Any]] = {
+        "a": {},
+        "b": {"seed": 1},
+        "c": {"latent_dim": 2, "likelihood": "bernoulli", "clip": 1.0},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "OTHERS", ())
+        patch.setattr(measuring.images, "linear_codes", lambda *_: [])  # the slowest part
+        kept = {name: FAMILIES[name] for name in ("reconstruction", "likelihood", "samples")}
+        patch.setattr(measuring, "FAMILIES", kept)
+        runs = {
+            name: limner.train("vae", digits, out=folder / name, **TINY, **options)
+            for name, options in every.items()
+        }
+        yield runs | {"gan": limner.train("gan", digits, out=folder / "gan", **TINY)}
+
+
+@pytest.fixture
+def runs(first: dict[str, Run], tmp_path: Path) -> dict[str, Run]:
+    """Copies that a test may spoil."""
+    return {name: copy(run, tmp_path / "runs" / name) for name, run in first.items()}
+
+
+def copy(run: Run, path: Path) -> Run:
+    made = Run(shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("state.pt", "*.png")))
+    made.data = run.data
+    return made
+
+
+@pytest.fixture
+def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the runs that `compare` evaluates, pictures left out."""
+    names: list[str] = []
+
+    def counted(run: Run, **settings: Any) -> Any:
+        names.append(run.name)
+        return evaluate(run, **settings)
+
+    monkeypatch.setattr(comparing, "evaluate", counted)
+    monkeypatch.setattr(comparing, "picture", lambda runs, seed: {})
+    monkeypatch.setattr(comparing, "histories", lambda runs: {})
+    return names
+
+
+def row(found: Comparison, name: str) -> Difference:
+    (one,) = [m for m in found.measures if m.name == name]
+    return one
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_differences_are_of_the_same_images(runs: dict[str, Run]) -> None:
+    found = compare([runs["a"], runs["b"]], **FEW)
+    one, two = (evaluate(runs[name], **FEW) for name in "ab")
+    for name in ("mse", "psnr", "elbo (k 1)", "log p(x) (k 2)"):
+        line = row(found, name)
+        apart = two[name].each - one[name].each  # type: ignore[operator]
+        assert line.paired
+        assert list(line.values) == [one[name].value, two[name].value]
+        difference, error = line.differences[0]  # type: ignore[misc]
+        assert difference == pytest.approx(float(apart.mean()), rel=1e-9)
+        assert difference == pytest.approx(two[name].value - one[name].value, rel=1e-6)
+        assert error == pytest.approx(float(apart.std() / len(apart) ** 0.5), rel=1e-9)
+    recall = row(found, "recall")
+    assert not recall.paired
+    difference, error = recall.differences[0]  # type: ignore[misc]
+    assert difference == two["recall"].value - one["recall"].value
+    assert error == pytest.approx(np.hypot(one["recall"].error, two["recall"].error))
+    assert row(found, "density").differences[0][1] is None  # type: ignore[index]
+
+
+def test_a_run_beside_itself_differs_in_nothing(runs: dict[str, Run], evaluated: list[str]) -> None:
+    evaluate(runs["a"], **FEW)
+    found = compare([runs["a"], runs["a"].path], **FEW)
+    assert evaluated == []
+    assert found.settings == {}
+    assert "settings that differ" in found.table()
+    assert found.table().splitlines()[1].startswith("none")
+    for one in found.measures:
+        assert one.differences[0][0] == 0, one.name  # type: ignore[index]
+    assert row(found, "mse").differences == [(0.0, 0.0)]
+    assert row(found, "mse").paired
+
+
+def test_settings_that_differ(runs: dict[str, Run]) -> None:
+    assert comparing.setting_differences([runs["a"], runs["b"], runs["c"]]) == {
+        "latent_dim": [16, 16, 2],
+        "likelihood": ["gaussian", "gaussian", "bernoulli"],
+        "seed": [0, 1, 0],
+        "clip": [None, None, 1.0],
+    }
+    beside = comparing.setting_differences([runs["a"], runs["gan"]])
+    assert beside["model"] == ["vae", "gan"]
+    assert beside["critic_steps"] == ["-", 1]
+    assert beside["beta"] == [1.0, "-"]
+    assert "batch" not in beside
+    assert "tick" not in beside
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_likelihoods_of_different_things_have_no_difference(runs: dict[str, Run]) -> None:
+    found = compare([runs["a"], runs["c"]], **FEW)
+    for name in ("elbo (k 1)", "bits per dim"):
+        assert row(found, name).differences == [None]
+        assert None not in row(found, name).values
+    assert row(found, "mse").differences[0] is not None
+    (note,) = found.notes
+    assert note.startswith("likelihoods of different things, so no differences: ")
+    assert "Gaussian density" in note
+    assert "cross-entropy" in note
+
+
+def test_two_gaussians_that_learnt_two_sigmas_are_likelihoods_of_one_thing() -> None:
+    protocols = {create("vae", (1, 16, 16), sigma=sigma).protocol for sigma in (0.3, 0.123)}
+    assert len(protocols) == 1
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_a_measure_that_one_run_has_not(runs: dict[str, Run]) -> None:
+    found = compare([runs["gan"], runs["a"], runs["b"]], **FEW)
+    mse = row(found, "mse")
+    assert mse.values[0] is None
+    assert mse.differences == [None, None], "differences are to the first run"
+    line = next(line for line in found.table().splitlines() if " mse " in line)
+    assert len(line.split("±")) == 3
+    recall = row(found, "recall")
+    assert None not in recall.values
+    assert len([d for d in recall.differences if d]) == 2
+
+
+def test_what_is_stored_is_used_again_unless_it_is_of_other_weights(
+    runs: dict[str, Run], evaluated: list[str]
+) -> None:
+    pair = [runs["gan"], copy(runs["gan"], Path("b"))]
+    compare(pair, **FEW)
+    assert evaluated == ["gan", "b"]
+    before = [(run.path / "evaluation.json").stat().st_mtime_ns for run in pair]
+    compare(pair, **FEW)
+    compare(pair, quick=True)
+    compare(pair, **FEW | {"images": 20})
+    assert evaluated == ["gan", "b"], "not given means: as it is"
+    assert [(run.path / "evaluation.json").stat().st_mtime_ns for run in pair] == before
+    compare(pair, **FEW | {"seed": 1})
+    assert evaluated == ["gan", "b"] * 2
+    compare(pair, **FEW | {"seed": 1, "n": 30})
+    assert evaluated == ["gan", "b"] * 3
+    write_weights(pair[1].path / "weights.safetensors", pair[1].model.state_dict(), 999)
+    assert stored(pair[1]) is None
+    compare(pair, **FEW | {"seed": 1, "n": 30})
+    assert evaluated == ["gan", "b"] * 3 + ["b"]
+
+
+def test_more_images_than_there_are_are_all_there_are(runs: dict[str, Run], evaluated: list[str]) -> None:
+    pair = [runs["gan"], copy(runs["gan"], Path("other"))]
+    for _ in range(2):
+        found = compare(pair, **FEW | {"n": 5000, "images": 500})
+        assert evaluated == ["gan", "other"]
+    assert found.measures
+    assert stored(pair[1])["n"] == 179  # type: ignore[index]
+
+
+def test_a_run_without_evaluation_is_measured_like_the_others(
+    runs: dict[str, Run], evaluated: list[str]
+) -> None:
+    evaluate(runs["b"], **FEW)
+    found = compare([runs["a"], runs["b"]], quick=True)
+    assert evaluated == ["a"]
+    assert found.notes == []
+    assert row(found, "mse").paired
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_evaluations_that_differ_are_not_paired(runs: dict[str, Run]) -> None:
+    evaluate(runs["a"], **FEW)
+    evaluate(runs["b"], **FEW | {"n": 30})
+    found = compare([runs["a"], runs["b"]], quick=True)
+    assert found.notes == ["the evaluations differ in n: read with care"]
+    assert not any(one.paired for one in found.measures)
+    assert row(found, "mse").differences[0] is not None
+
+
+@pytest.mark.usefixtures("evaluated")
+def test_a_value_that_is_not_finite_has_no_difference(runs: dict[str, Run]) -> None:
+    for name in "ab":
+        evaluate(runs[name], **FEW)
+    path = runs["b"].path / "evaluation.json"
+    about = json.loads(path.read_text())
+    for one in about["measures"]:
+        if one["name"] == "psnr":
+            one["value"] = None
+    path.write_text(json.dumps(about))
+    line = row(compare([runs["a"], runs["b"]], **FEW), "psnr")
+    assert line.values[1] is None
+    assert line.differences == [None]
+
+
+def test_what_cannot_be_compared_is_told(runs: dict[str, Run], tmp_path: Path) -> None:
+    with pytest.raises(LimnerError, match="two runs or more, not 1"):
+        compare([runs["a"]])
+    with pytest.raises(LimnerError, match="two runs or more, not 0"):
+        compare([])
+    discs = blobs(60, (1, 16, 16))
+    other = Dataset("discs", "discs", discs, discs, None, (), "others")
+    run = limner.train("gan", other, out=tmp_path / "discs", **TINY)
+    with pytest.raises(LimnerError, match="a is of digits and discs of discs"):
+        compare([runs["a"], run])
+    with pytest.raises(LimnerError, match="no run called 'nowhere'"):
+        compare([runs["a"], "nowhere"])
+
+
+def test_pictures_and_curves_are_written_and_show_something(runs: dict[str, Run], tmp_path: Path) -> None:
+    found = compare([runs["a"], runs["b"]], **FEW)
+    written = found.save(tmp_path / "new" / "folder")
+    assert [path.name for path in written[:2]] == ["comparison.json", "pictures.png"]
+    curves = [path.stem for path in written[2:]]
+    assert "curve-held_out-elbo" in curves
+    assert len(curves) == 4
+    for path in written[1:]:
+        shown = Image.open(path)
+        low, high = shown.convert("L").getextrema()
+        assert min(shown.size) > 150
+        assert high - low > 200
+    about = json.loads(written[0].read_text())
+    assert about["runs"] == ["a", "b"]
+    assert about["settings"] == {"seed": [0, 1]}
+    assert [m["name"] for m in about["measures"]] == [m.name for m in found.measures]
+    assert about["measures"][0]["differences"][0] == list(found.measures[0].differences[0])  # type: ignore
+
+
+def test_pictures_have_a_row_for_each_and_labels(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, Any] = {}
+
+    def caught(rows: Any, *, title: str, row_labels: list[str]) -> str:
+        drawn.update(rows=rows, title=title, labels=row_labels)
+        return "sheet"
+
+    monkeypatch.setattr("limner.evaluation.pictures.sheet", caught)
+    assert picture([runs["a"], runs["gan"]], 0) == {"pictures": "sheet"}
+    assert drawn["labels"] == ["test images", "a, reconstructed", "a, samples", "gan, samples"]
+    assert {len(part) for part in drawn["rows"]} == {12}
+    assert "different sizes" in drawn["title"]
+    picture([runs["a"], runs["b"]], 0)
+    assert "samples of the same noise, seed 0" in drawn["title"]
+    same = drawn["rows"]
+    picture([runs["a"], runs["b"]], 0)
+    assert all(one.equal(two) for one, two in zip(same, drawn["rows"], strict=True))
+    runs["a"].model = Model((1, 28, 28))  # can do nothing
+    assert picture([runs["a"], runs["a"]], 0) == {}
+
+
+def test_curves_are_of_what_all_logged(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[dict[str, Any]] = []
+    monkeypatch.setattr("limner.evaluation.pictures.curves", lambda series, **about: drawn.append(series))
+    assert histories([runs["a"], runs["gan"]]) == {}, "a VAE and a GAN log nothing alike"
+    histories([runs["a"], runs["b"]])
+    assert [list(series) for series in drawn] == [["a", "b"]] * 4
+    held_out = [line["held_out/elbo"] for line in runs["a"].log]
+    assert drawn[0]["a"] == ([line["images"] for line in runs["a"].log], held_out)
+
+
+def test_two_runs_of_one_name_are_told_apart(runs: dict[str, Run], tmp_path: Path) -> None:
+    twin = copy(runs["a"], tmp_path / "elsewhere" / "a")
+    assert labels([runs["a"], runs["b"]]) == ["a", "b"]
+    assert labels([runs["a"], twin]) == [str(runs["a"].path), str(twin.path)]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "sign", "shown"),
+    [
+        (12.345, 0.123, "", "12.35 ± 0.12"),
+        (-0.5, 0.01, "+", "-0.500 ± 0.010"),
+        (1234.5, 30.0, "+", "+1234 ± 30"),
+        (0.25, None, "+", "+0.25"),
+        (0.0, 0.0, "+", "+0"),
+        (3.0, float("nan"), "", "3"),
+        (None, None, "", ""),
+    ],
+)
+def test_as_many_digits_as_the_error_warrants(
+    value: float | None, error: float | None, sign: str, shown: str
+) -> None:
+    assert with_error(value, error, sign) == shown

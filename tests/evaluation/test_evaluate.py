@@ -1,0 +1,466 @@
+"""Every model measured by what it can do, and samplers whose faults are known caught at them."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small import blobs
+from torch import Tensor, nn
+
+import limner
+from limner.data import Dataset, Images, to_float
+from limner.errors import LimnerError
+from limner.evaluation import FAMILIES, Evaluation, evaluate, stored, subject, together
+from limner.explore.codes import choice
+from limner.metrics import classifier, importance_bound
+from limner.models import MODELS
+from limner.models.base import Model, abilities
+from limner.training import Run
+
+measuring = importlib.import_module("limner.evaluation.evaluate")  # the package has a function of that name
+FEW: dict[str, Any] = {"n": 150, "k": 60, "images": 20, "quick": True}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where this file's runs are, and one cache for all of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(classifier, "LEAST_IMAGES", 0)
+        patch.setattr(measuring.codes, "PROBED", (400, 100))
+        yield tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(autouse=True)
+def _no_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Images of another kind only for the VAE of `found`."""
+    monkeypatch.setattr(measuring, "OTHERS", ())
+
+
+@pytest.fixture(scope="module")
+def runs(digits: Dataset, folder: Path) -> dict[str, Run]:
+    """Every model, briefly trained."""
+    return {
+        name: limner.train(name, digits, images=1000, batch=50, out=folder / name, quiet=True)
+        for name in MODELS
+    }
+
+
+@pytest.fixture(scope="module")
+def found(runs: dict[str, Run]) -> dict[str, Evaluation]:
+    """What was measured of each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "OTHERS", ("digits", "shapes"))
+        made = {"vae": evaluate(runs["vae"], **FEW)}
+        patch.setattr(measuring, "OTHERS", ())  # they take long to draw
+        return made | {name: evaluate(run, **FEW) for name, run in runs.items() if name != "vae"}
+
+
+class Toy(Model):
+    """A model whose images are `pixels`, looked at by the test that made it."""
+
+    def __init__(self, pixels: Tensor) -> None:
+        super().__init__(tuple(pixels.shape[1:]))
+        self.pixels, self.weight = pixels, nn.Parameter(torch.zeros(1))
+
+
+class Copies(Toy):
+    """New images are those it has."""
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        return to_float(self.pixels[torch.randint(len(self.pixels), (n,))])
+
+
+class OfClass(Copies):
+    """The images it has, of the class asked for, or of the next one."""
+
+    classes = 10
+
+    def __init__(self, train: Images, off: int) -> None:
+        super().__init__(train.pixels)
+        assert train.labels is not None
+        self.of = [(train.labels == (label + off) % 10).nonzero()[:, 0] for label in range(10)]
+
+    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+        if y is None:
+            return super().sample(n)
+        return to_float(self.pixels[[int(self.of[label][torch.randint(50, ())]) for label in y]])
+
+
+class Likely(Toy):
+    """Every pixel is N(0, 1): log p(x) is exact, and there is no code."""
+
+    def log_likelihood(self, x: Tensor, k: int) -> Tensor:
+        return (-x.square() / 2 - math.log(2 * math.pi) / 2).flatten(1).sum(1)
+
+
+class Exact(Toy):
+    """Gives back what it is given."""
+
+    latent_dim = 784
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x.flatten(1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.unflatten(1, (1, 28, 28))
+
+
+@pytest.fixture
+def toy(runs: dict[str, Run], tmp_path: Path) -> Callable[[Model, Dataset], Run]:
+    """Puts a model of the test's own and data into a run."""
+
+    def made(model: Model, data: Dataset) -> Run:
+        run = Run(
+            shutil.copytree(runs["gan"].path, tmp_path / "toy", ignore=shutil.ignore_patterns("state.pt"))
+        )
+        run.model, run.data = model, data
+        return run
+
+    return made
+
+
+def names(found: Evaluation, family: str) -> list[str]:
+    return [m.name for m in found.measures if m.family == family]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_measured_by_what_it_can_do(
+    model: str, runs: dict[str, Run], found: dict[str, Evaluation]
+) -> None:
+    can = set(abilities(runs[model].model))
+    allowed = {name for name, (needs, _) in FAMILIES.items() if set(needs) <= can}
+    made = found[model]
+    without = {"factors"} if model == "vae" else {"factors", "anomalies"}  # of digits no factors are known
+    assert {m.family for m in made.measures} == allowed - without
+    assert {m.n for m in made.measures if m.family in ("reconstruction", "samples", "modes")} == {150}
+    titles = [(m.family, m.name) for m in made.measures]
+    assert len({name for _, name in titles}) == len(titles), "a name means one measure"
+    for one in made.measures:
+        numbers = [v for v in (one.value, one.error, one.floor) if v is not None]
+        assert all(map(math.isfinite, numbers)), one
+        assert one.error is None or one.error >= 0
+        assert one.better in ("", "lower", "higher")
+    for name in ("fd[digits-cnn-v1]", "kid[digits-cnn-v1]", "recall"):
+        assert made[name].floor is not None, "no distance without its floor"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_written_holds_everything(
+    model: str, runs: dict[str, Run], found: dict[str, Evaluation]
+) -> None:
+    run, made = runs[model], found[model]
+
+    def refuse(word: str) -> float:
+        raise AssertionError(f"{word} is not JSON")
+
+    about = json.loads((run.path / "evaluation.json").read_text(), parse_constant=refuse)
+    kept = [
+        {k: getattr(m, k) for k in ("family", "name", "value", "error", "floor", "n")} for m in made.measures
+    ]
+    assert [{k: one[k] for k in kept[0]} for one in about["measures"]] == kept, "raw, not rounded"
+    assert (about["run"], about["model"], about["data"]["name"]) == (model, model, "digits")
+    assert (about["n"], about["k"], about["images"], about["seed"], about["quick"]) == (150, 60, 20, 0, True)
+    assert (about["images_seen"], about["training_seed"], about["split"]) == (1000, 0, "test")
+    extracted = about["extractor"]
+    assert extracted["name"] == "digits-cnn-v1"
+    assert len(extracted["sha256"]) == 64
+    assert extracted["accuracy"] > 0.95
+    assert set(about["versions"]) >= {"limner", "torch", "numpy"}
+    assert about["averaged"] == (["G"] if model == "gan" else [])
+    assert stored(run) == about
+    values = {f"{m.family}: {m.name}": m for m in made.measures}
+    with np.load(run.path / "evaluation.npz") as each:
+        singles = {name for name, m in values.items() if m.each is not None}
+        assert set(each.files) == singles
+        assert model == "gan" or "reconstruction: mse" in singles
+        for name in each.files:
+            assert len(each[name]) == values[name].n
+            assert each[name].mean() == pytest.approx(values[name].value, rel=1e-12)
+
+
+def test_the_table_names_each_family_once(found: dict[str, Evaluation]) -> None:
+    made = found["vae"]
+    lines = made.table().splitlines()
+    assert len(lines) == 1 + len(made.measures)
+    firsts = [line.split()[0] for line in lines[1:] if not line.startswith(" ")]
+    assert firsts == list(dict.fromkeys(m.family for m in made.measures))
+    assert all(word in made.header[1] for word in ("n 150", "seed 0", "quick", "digits-cnn-v1", "sha256"))
+    assert "auroc, other images" in names(made, "anomalies")
+    assert made.about["against"] == "shapes"
+    assert any("--leave-out" in line for line in made.left_out)
+    with pytest.raises(KeyError):
+        made["nothing of the kind"]
+
+
+def test_the_same_seed_gives_the_same_numbers_another_gives_others(
+    runs: dict[str, Run], found: dict[str, Evaluation]
+) -> None:
+    state = torch.get_rng_state()
+    again, other = evaluate(runs["gan"], **FEW), evaluate(runs["gan"], **FEW, seed=1)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert again.measures == found["gan"].measures
+    assert other["fd[digits-cnn-v1]"].value != again["fd[digits-cnn-v1]"].value
+    assert other["fd[digits-cnn-v1]"].value == pytest.approx(again["fd[digits-cnn-v1]"].value, rel=0.5)
+
+
+def test_nothing_depends_on_the_size_of_a_batch(
+    runs: dict[str, Run], found: dict[str, Evaluation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "BATCH", 16)
+    for one in evaluate(runs["vae"], **FEW).measures:
+        assert one.value == pytest.approx(found["vae"][one.name].value, rel=1e-5, abs=1e-9), one.name
+
+
+def test_a_perfect_sampler_is_as_good_as_real_images(toy: Callable, digits: Dataset) -> None:
+    found = evaluate(toy(Copies(digits.train.pixels), digits), n=179, quick=True)
+    assert {m.family for m in found.measures} == {"samples", "modes", "memorisation"}
+    fd, kid = found["fd[digits-cnn-v1]"], found["kid[digits-cnn-v1]"]
+    assert fd.floor is not None
+    assert kid.floor is not None
+    assert fd.floor / 2 < fd.value < 2 * fd.floor
+    assert abs(kid.value - kid.floor) < 4 * kid.error
+    for name in ("precision", "recall", "density", "coverage"):
+        assert found[name].value == pytest.approx(found[name].floor, abs=0.12), name
+    assert found["classes of 10"].value == 10
+    assert found["score[digits-cnn-v1]"].value == pytest.approx(found["score[digits-cnn-v1]"].floor, rel=0.05)
+    assert found["kl of classes"].value < 4 * found["kl of classes"].floor
+
+
+def test_a_sampler_that_copies_all_its_training_images_is_caught(toy: Callable, digits: Dataset) -> None:
+    known = Images(digits.train.pixels[:179], digits.train.labels[:179])
+    few = replace(digits, train=known)
+    copied = evaluate(toy(Copies(known.pixels), few), n=179, quick=True)
+    assert copied["nearer to train"].value > 0.99
+    assert copied["nearest train / test"].value < 0.01
+    assert copied["authentic"].value == 0
+    assert copied["authentic"].floor > 0.3
+
+
+def test_one_that_has_seen_other_images_is_not(toy: Callable, digits: Dataset) -> None:
+    known = Images(digits.train.pixels[:179], digits.train.labels[:179])
+    honest = evaluate(toy(Copies(digits.train.pixels[179:]), replace(digits, train=known)), n=179, quick=True)
+    assert honest["nearer to train"].value == pytest.approx(0.5, abs=0.15)
+    assert honest["nearest train / test"].value == pytest.approx(1, abs=0.2)
+    assert honest["authentic"].value == pytest.approx(honest["authentic"].floor, abs=0.15)
+
+
+def test_a_constant_sampler_is_caught(toy: Callable, digits: Dataset) -> None:
+    found = evaluate(toy(Copies(digits.train.pixels[:1]), digits), n=179, quick=True)
+    assert found["recall"].value == 0
+    assert found["coverage"].value < 0.1
+    assert found["classes of 10"].value == 1
+    assert found["score[digits-cnn-v1]"].value == pytest.approx(1, abs=1e-3)
+    assert found["kl of classes"].value > 1.5
+    assert found["fd[digits-cnn-v1]"].value > 20 * found["fd[digits-cnn-v1]"].floor
+
+
+def test_labels_kept_and_labels_ignored(
+    toy: Callable, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring.images, "BOOTSTRAPS", 5)
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 5000)
+    kept = evaluate(toy(OfClass(digits.train, 0), digits), n=250)
+    shutil.rmtree(tmp_path / "toy")
+    shifted = evaluate(toy(OfClass(digits.train, 1), digits), n=250, quick=True)
+    assert "conditional" in {m.family for m in shifted.measures}
+    test = kept["gan-test"]
+    assert test.value == pytest.approx(test.floor, abs=0.03)
+    assert shifted["gan-test"].value < 0.1
+    assert kept["gan-train"].value == pytest.approx(kept["gan-train"].floor, abs=0.15)
+    assert kept["gan-train"].value > 0.6
+    assert "gan-train" not in names(shifted, "conditional"), "quick leaves it out"
+    assert kept["fd[digits-cnn-v1]"].error > 0
+    assert shifted["fd[digits-cnn-v1]"].error is None
+
+
+def test_the_likelihood_is_the_bound(runs: dict[str, Run], found: dict[str, Evaluation]) -> None:
+    run, made = runs["vae"], found["vae"]
+    x = to_float(run.data.test.pixels[choice(179, 150, 0)])
+    nats = importance_bound(run.model, x, (1,), 0)[1]
+    elbo = made["elbo (k 1)"]
+    assert elbo.value == pytest.approx(float(nats.mean()), rel=1e-12)
+    assert elbo.error == pytest.approx(float(nats.std() / 150**0.5), rel=1e-9)
+    of_some = float(nats[:20].mean())
+    curve = [of_some, made["log p(x) (k 50)"].value, made["log p(x) (k 60)"].value]
+    assert curve == sorted(curve)
+    assert curve[2] > curve[0] + 0.1
+    assert made["bits per dim"].value == pytest.approx(8 - curve[-1] / (784 * math.log(2)))
+    assert run.model.protocol in elbo.note
+    rec, kl = (float(word) for word in elbo.note.split(" = ")[1].split(";")[0].split(" - KL "))
+    assert rec - kl == pytest.approx(elbo.value, abs=0.11)
+    assert made["active units"].value <= 16
+    assert made["mmd of codes to N(0, I)"].floor > 0
+
+
+def test_a_bernoulli_has_its_own_bits_and_protocol(digits: Dataset, tmp_path: Path) -> None:
+    options = {"likelihood": "bernoulli", "binarisation": "static", "latent_dim": 2}
+    run = limner.train("vae", digits, images=500, out=tmp_path / "b", quiet=True, **options)
+    found = evaluate(run, **FEW | {"n": 40, "k": 1})
+    nats = found["log p(x) (k 1)"].value
+    assert found["bits per dim"].value == pytest.approx(-nats / (784 * math.log(2)))
+    assert "black or white, drawn once" in found["elbo (k 1)"].note
+    assert found.about["protocol"] in found["elbo (k 1)"].note
+    given = run.model.prepare(run.data.test.pixels, fresh=False)[choice(179, 40, 0)]
+    assert set(given.unique().tolist()) == {0, 255}
+    y = run.model.decode(run.model.encode(to_float(given)))
+    assert found["mse"].value == pytest.approx(float((y - to_float(given)).square().mean() / 4), rel=1e-4)
+
+
+def test_an_exact_likelihood_without_a_code(toy: Callable, digits: Dataset) -> None:
+    found = evaluate(toy(Likely(digits.train.pixels), digits), **FEW)
+    assert {m.family for m in found.measures} == {"likelihood"}
+    exact = [found[f"log p(x) (k {k})"].value for k in (50, 60)]
+    assert exact[0] == exact[1]
+    x = to_float(digits.test.pixels[choice(179, 150, 0)]).double()
+    nats = -(x.square().sum((1, 2, 3)) + 784 * math.log(2 * math.pi)) / 2
+    assert found["elbo (k 1)"].value == pytest.approx(float(nats.mean()), rel=1e-5)
+    assert "by the model's own log_likelihood" in found["elbo (k 1)"].note
+
+
+def test_what_is_not_finite_is_null_in_the_file(toy: Callable, digits: Dataset) -> None:
+    found = evaluate(toy(Exact(digits.train.pixels), digits), **FEW)
+    assert found["mse"].value == 0
+    assert found["psnr"].value == math.inf
+    assert found["fd[digits-cnn-v1], reconstructed"].value == pytest.approx(0, abs=1e-6)
+    assert "inf" in found.table()
+    about = json.loads((Path("toy") / "evaluation.json").read_text(), parse_constant=pytest.fail)
+    assert [m["value"] for m in about["measures"] if m["name"] == "psnr"] == [None]
+
+
+def test_runs_that_differ_in_the_seed_only_have_a_mean(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "FAMILIES", {"samples": FAMILIES["samples"]})
+
+    def measured(name: str, **settings: Any) -> Evaluation:
+        run = limner.train("gan", digits, images=256, out=tmp_path / name, quiet=True, **settings)
+        return evaluate(run, **FEW | {"n": 40})
+
+    three = [measured(str(seed), seed=seed) for seed in range(3)]
+    mean = together(three)
+    assert mean is not None
+    values = [one["recall"].value for one in three] + [one["density"].value for one in three]
+    assert mean["recall"].value == pytest.approx(np.mean(values[:3]), rel=1e-12)
+    assert mean["density"].error == pytest.approx(np.std(values[3:], ddof=1), rel=1e-12)
+    assert mean["density"].floor == pytest.approx(three[0]["density"].floor)
+    assert [m.name for m in mean.measures] == [m.name for m in three[0].measures]
+    assert mean.about["training_seed"] == [0, 1, 2]
+    assert "training seeds 0, 1, 2" in mean.header[0]
+    assert "standard deviation between the runs" in mean.header[-1]
+    assert together(three[:1]) is None
+    assert together([three[0], three[0]]) is None, "the same run twice is no spread"
+    others: list[dict[str, Any]] = [{"latent_dim": 8}, {"batch": 64}, {"clip": 1.0}, {"leave_out": "3"}]
+    for i, changed in enumerate(others):
+        assert together([three[0], measured(f"other-{i}", seed=5, **changed)]) is None, changed
+    longer = replace(three[1], about=three[1].about | {"images_seen": 1})
+    assert together([three[0], longer]) is None
+
+
+def test_unlabelled_and_small_data(folder: Path) -> None:
+    train, test = blobs(120, (1, 16, 16)), blobs(60, (1, 16, 16), 1)
+    plain = Dataset("discs", "discs", Images(train.pixels), Images(test.pixels), None, (), "plain")
+    run = limner.train("vae", plain, images=500, batch=50, out=folder / "plain", quiet=True)
+    found = evaluate(run, **FEW)
+    assert found.about["n"] == 60
+    assert found.about["extractor"]["name"] == "discs-rot-v1"
+    assert found.about["extractor"]["labelled"] is False
+    assert "turns" in found.header[1]
+    assert "modes" not in {m.family for m in found.measures}
+    assert names(found, "codes") == ["effective dimensions", "dead dimensions"]
+    left_out = "\n".join(found.left_out)
+    for said in ("classes of samples: discs-rot-v1 knows none", "codes tell of labels: discs has none"):
+        assert said in left_out
+    assert "--leave-out" not in left_out
+    assert not any(m.name.startswith("fd") for m in found.measures)
+    assert "fd[discs-rot-v1] of 60 images: 64 features want 128 or more" in left_out
+    assert "fd[discs-rot-v1], reconstructed of 60 images" in left_out
+    assert found["kid[discs-rot-v1]"].floor is not None
+    run.data = replace(plain, test=Images(test.pixels[:19]))
+    with pytest.raises(LimnerError, match="19 test images: too few"):
+        evaluate(run, **FEW)
+
+
+def test_a_family_that_cannot_be_had_is_said_and_the_others_are_measured(
+    runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(about: object) -> list:
+        raise LimnerError("no such luck")
+
+    monkeypatch.setitem(FAMILIES, "modes", (("sample",), refuse))
+    found = evaluate(runs["gan"], **FEW)
+    assert "modes: no such luck" in found.left_out
+    assert {m.family for m in found.measures} == {"samples", "memorisation", "smoothness"}
+
+
+def test_factors_of_the_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = limner.train("autoencoder", "shapes", images=500, latent_dim=4, out=folder / "shapes", quiet=True)
+    asked: list[tuple[Tensor, Tensor]] = []
+    disentanglement = measuring.codes.disentanglement
+
+    class Numbers:
+        mig = sap = disentanglement = completeness = informativeness = factor_vae = 0.5
+
+    def caught(
+        z: Tensor, factors: Tensor, represent: Callable[[Tensor], Tensor], sizes: list, seed: int
+    ) -> Any:
+        asked.append((represent(factors), z))
+        assert sizes == [3, 4, 8, 8, 8]
+        return Numbers
+
+    assert callable(disentanglement)
+    monkeypatch.setattr(measuring.codes, "disentanglement", caught)
+    monkeypatch.setattr(measuring, "FAMILIES", {"factors": FAMILIES["factors"]})
+    monkeypatch.setattr(
+        measuring, "chosen_extractor", lambda *_: measuring.extractor(limner.data.load("digits"))
+    )
+    found = evaluate(run, **FEW)
+    assert [m.name for m in found.measures][:2] == ["mig", "sap"]
+    drawn, of_images = asked[0]
+    assert torch.allclose(drawn, of_images, atol=1e-5), "factors drawn again are the images they are of"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"features": "vgg"}, "no features called 'vgg': 'inception'"),
+        ({"weights": "w.pth"}, "weights are those of --features inception"),
+        ({"features": "inception"}, "--weights FILE is missing"),
+        ({"features": "inception", "weights": "w.pth"}, "there is no file w.pth"),
+        ({"n": 19}, "n must be at least 20, not 19"),
+        ({"images": 0}, "images must be at least 20, not 0"),
+        ({"k": 0}, "k must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be from 0 to 4294967295, not -1"),
+        ({"against": "mnits"}, "did you mean 'mnist'"),
+    ],
+    ids=str,
+)
+def test_a_mistake_is_told(given: dict[str, Any], said: str, runs: dict[str, Run]) -> None:
+    before = (runs["gan"].path / "evaluation.json").read_bytes() if stored(runs["gan"]) else b""
+    with pytest.raises(LimnerError, match=said.replace("(", r"\(")) as told:
+        evaluate(runs["gan"], **given)
+    assert len(str(told.value).splitlines()) == 1
+    after = runs["gan"].path / "evaluation.json"
+    assert (after.read_bytes() if after.exists() else b"") == before
+
+
+def test_a_run_that_may_only_be_read_is_measured_all_the_same(
+    runs: dict[str, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(shutil.copytree(runs["gan"].path, tmp_path / "read-only"))
+    (run.path / "evaluation.json").unlink(missing_ok=True)
+    assert stored(run) is None
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert evaluate(run, **FEW | {"n": 20})["recall"].n == 20
+    assert stored(run) is None
