@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
+from small import REAL
 
 from limner.data import Dataset, load
 
 torch.set_num_threads(1)  # tiny networks are quickest so, and the suite leaves a core to its processes
-
-REAL = Path(os.environ.get("LIMNER_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 
 @pytest.fixture(autouse=True)

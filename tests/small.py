@@ -1,11 +1,16 @@
-"""Small images of every shape, made on the spot."""
+"""Small images of every shape, made on the spot, and where real ones may be."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from limner.data import Images
+
+REAL = Path(os.environ.get("LIMNER_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 
 def blobs(n: int, shape: tuple[int, int, int], seed: int = 0) -> Images:

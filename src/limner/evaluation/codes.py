@@ -22,6 +22,7 @@ from limner.metrics import (
 )
 
 PROBED = (10_000, 5_000)  # training and test images of a probe
+MOST_CLASSES = 200  # that a linear probe is fitted to in reasonable time
 DEAD = 1e-3  # of the largest deviation
 
 
@@ -50,6 +51,9 @@ def codes(subject: Subject) -> list[Measure]:
         ),
     ]
     train, test = subject.data.train, subject.data.test
+    if train.labels is not None and int(train.labels.max()) >= MOST_CLASSES:
+        subject.left_out.append(f"what codes tell of labels: {subject.data.name} has too many classes")
+        return found
     if train.labels is None or len(train.labels.unique()) < 2 or test.labels is None:
         subject.left_out.append(f"what codes tell of labels: {subject.data.name} has none")
         return found

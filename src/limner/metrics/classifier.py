@@ -53,6 +53,24 @@ class Classifier(nn.Module):
         return self.logits(self.features(x))
 
 
+class StackedClassifier(nn.Module):
+    """A classifier of grey images on each of three channels (B, 3, H, W): a class for every triple.
+
+    `features` stand side by side, (B, 192); the logits (B, K^3) are sums of the channels' log-probabilities.
+    """
+
+    def __init__(self, single: Classifier) -> None:
+        super().__init__()
+        self.single, self.logits = single, single.logits
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.cat([self.single.features(channel) for channel in x.split(1, dim=1)], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        a, b, c = (self.single(channel).log_softmax(1) for channel in x.split(1, dim=1))
+        return (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
+
+
 def train_classifier(dataset: Dataset, seed: int = 0, device: str | torch.device = "cpu") -> Classifier:
     """A classifier trained on the training split by the fixed recipe; the caller's random state is kept."""
     labels = dataset.train.labels
@@ -118,7 +136,7 @@ def altered(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def classified(network: Classifier, pixels: Tensor) -> Tensor:
+def classified(network: Classifier | StackedClassifier, pixels: Tensor) -> Tensor:
     """Class probabilities (N, classes), on the CPU, of pixels (N, C, H, W) uint8."""
     device = network.logits.weight.device
     return torch.cat([network(to_float(part.to(device))).softmax(1).cpu() for part in pixels.split(1000)])
