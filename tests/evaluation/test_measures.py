@@ -17,26 +17,30 @@ def evaluation(*measures: Measure) -> Evaluation:
 
 
 def test_a_mean_and_its_standard_error() -> None:
-    one = mean_of("f", "m", torch.tensor([1.0, 2.0, 6.0]), better="lower")
+    one = mean_of("m", torch.tensor([1.0, 2.0, 6.0]), better="lower")
     assert (one.value, one.n, one.better) == (3.0, 3, "lower")
     assert one.error == pytest.approx(math.sqrt(7) / math.sqrt(3))
     assert one.each is not None
     assert one.each.dtype == torch.float64
-    assert mean_of("f", "m", torch.tensor([4.0])).error is None
+    assert mean_of("m", torch.tensor([4.0])).error is None
 
 
 def test_cells_show_what_can_be_read() -> None:
-    assert Measure("f", "m", 0.12345, 1000, 0.00678, 0.1, note="why").cells() == (
+    assert Measure("m", 0.12345, 1000, 0.00678, 0.1, note="why", family="f").cells() == (
         *("f", "m", "0.123", "0.0068", "0.100", "1,000", "why"),
     )
-    assert Measure("f", "fd[x]", -1e-9, 5).cells()[2:5] == ("0.00", "", ""), "a distance is printed from 0"
-    assert Measure("f", "kid[x]", -0.5, 5).cells()[2] == "-0.500", "an unbiased one may be below it"
-    assert Measure("f", "m", -0.0, 5, form=".1f").cells()[2] == "0.0"
+    assert Measure("fd[x]", -1e-9, 5, family="f").cells()[2:5] == ("0.00", "", ""), (
+        "a distance is printed from 0"
+    )
+    assert Measure("kid[x]", -0.5, 5, family="f").cells()[2] == "-0.500", "an unbiased one may be below it"
+    assert Measure("m", -0.0, 5, form=".1f", family="f").cells()[2] == "0.0"
 
 
 def test_the_table_is_aligned_and_names_a_family_once() -> None:
     made = evaluation(
-        Measure("one", "a", 1.0, 10), Measure("one", "bbbb", 20.0, 10), Measure("two", "c", 3.0, 5)
+        Measure("a", 1.0, 10, family="one"),
+        Measure("bbbb", 20.0, 10, family="one"),
+        Measure("c", 3.0, 5, family="two"),
     )
     lines = made.table().splitlines()
     assert [line[:3] for line in lines] == ["   ", "one", "   ", "two"]
@@ -51,8 +55,8 @@ def test_the_table_is_aligned_and_names_a_family_once() -> None:
 
 
 def test_json_has_raw_values_and_nothing_that_json_has_not() -> None:
-    one = mean_of("f", "a", torch.tensor([1 / 3, 1 / 3], dtype=torch.float64))
-    two = Measure("f", "b", math.inf, 2, math.nan, -math.inf)
+    one = mean_of("a", torch.tensor([1 / 3, 1 / 3], dtype=torch.float64), family="f")
+    two = Measure("b", math.inf, 2, math.nan, -math.inf, family="f")
     about = evaluation(one, two).json()
     assert json.loads(json.dumps(about, allow_nan=False)) == about
     assert about["n"] == 2
@@ -66,9 +70,9 @@ def test_json_has_raw_values_and_nothing_that_json_has_not() -> None:
 def test_over_seeds_is_the_mean_and_the_deviation_between_runs() -> None:
     runs = [
         evaluation(
-            Measure("f", "a", value, 10, 99.0, value / 2, "lower", f"of run {value}", ".2f"),
-            Measure("f", "b", value, 10, note="the same"),
-            *([Measure("f", "c", value, 10)] if value < 3 else []),
+            Measure("a", value, 10, 99.0, value / 2, "lower", f"of run {value}", ".2f", family="f"),
+            Measure("b", value, 10, note="the same", family="f"),
+            *([Measure("c", value, 10, family="f")] if value < 3 else []),
         )
         for value in (1.0, 2.0, 6.0)
     ]

@@ -34,21 +34,13 @@ def codes(subject: Subject) -> list[Measure]:
     dead = float((deviation <= DEAD * deviation.max()).sum())
     found = [
         Measure(
-            "codes",
             "effective dimensions",
             effective_dimensions(z),
             n,
             note=f"of {size}; participation ratio",
             form=".2f",
         ),
-        Measure(
-            "codes",
-            "dead dimensions",
-            dead,
-            n,
-            note="deviation below a thousandth of the largest",
-            form=".0f",
-        ),
+        Measure("dead dimensions", dead, n, note="deviation below a thousandth of the largest", form=".0f"),
     ]
     train, test = subject.data.train, subject.data.test
     if train.labels is not None and int(train.labels.max()) >= MOST_CLASSES:
@@ -72,9 +64,7 @@ def codes(subject: Subject) -> list[Measure]:
             error = (value * (1 - value) / len(two)) ** 0.5
             note = f"share of labels told, {len(one):,} training images" if name == "codes" else ""
             better = "higher" if name == "codes" else ""
-            found.append(
-                Measure("codes", f"{probe}: {name}", value, len(two), error, None, better, note, ".4f")
-            )
+            found.append(Measure(f"{probe}: {name}", value, len(two), error, None, better, note, ".4f"))
     return found
 
 
@@ -86,10 +76,16 @@ def prior(subject: Subject) -> list[Measure]:
     found = mmd_to_normal(z[:5000])
     return [
         Measure(
-            "prior", "mmd of codes to N(0, I)", found.value, min(len(z), 5000), None, found.floor, "lower",
-            "codes drawn from q(z|x); the floor is one deviation of a perfect match", ".2e",
+            "mmd of codes to N(0, I)",
+            found.value,
+            min(len(z), 5000),
+            None,
+            found.floor,
+            "lower",
+            "codes drawn from q(z|x); the floor is one deviation of a perfect match",
+            ".2e",
         )
-    ]  # fmt: skip
+    ]
 
 
 def anomalies(subject: Subject) -> list[Measure]:
@@ -110,11 +106,15 @@ def anomalies(subject: Subject) -> list[Measure]:
         strange["other images"] = scores(subject, chosen), f"test images of {subject.other.name}"
     return [
         Measure(
-            "anomalies", f"auroc, {name}", auroc(normal, theirs), len(normal) + len(theirs),
-            better="higher", note=f"{what}; chance is .5", form=".4f",
+            f"auroc, {name}",
+            auroc(normal, theirs),
+            len(normal) + len(theirs),
+            better="higher",
+            note=f"{what}; chance is .5",
+            form=".4f",
         )
         for name, (theirs, what) in strange.items()
-    ]  # fmt: skip
+    ]
 
 
 def scores(subject: Subject, pixels: Tensor) -> Tensor:
@@ -152,6 +152,6 @@ def factors(subject: Subject) -> list[Measure]:
     note = ", ".join(shapes.FACTORS)
     n = len(known[some])
     return [
-        Measure("factors", name, value, n, better="higher", note=note * (name == "mig"), form=".3f")
+        Measure(name, value, n, better="higher", note=note * (name == "mig"), form=".3f")
         for name, value in values.items()
     ]

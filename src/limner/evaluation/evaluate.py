@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,7 @@ def most(data: Dataset, n: int) -> int:
 def family(name: str, subject: Subject) -> list[Measure]:
     """The measures of a family; none, which is said, where they cannot be had of this run."""
     try:
-        return FAMILIES[name][1](subject)
+        return [replace(measure, family=name) for measure in FAMILIES[name][1](subject)]
     except LimnerError as error:  # the other families are measured all the same
         subject.left_out.append(f"{name}: {error}")
         return []

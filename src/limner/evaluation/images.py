@@ -48,13 +48,11 @@ def reconstruction(subject: Subject) -> list[Measure]:
     """How near reconstructions of test images are, beside PCA with as many numbers."""
     x, y = to_float(subject.given), subject.reconstructions
     scale = "pixels in [0, 1]"
-    found = [mean_of("reconstruction", "mse", mse(x, y), form=".5f", better="lower", note=scale)]
+    found = [mean_of("mse", mse(x, y), form=".5f", better="lower", note=scale)]
     found += linear_codes(subject, x)
-    found.append(
-        mean_of("reconstruction", "psnr", psnr(x, y), form=".2f", better="higher", note="dB, mean of images")
-    )
+    found.append(mean_of("psnr", psnr(x, y), form=".2f", better="higher", note="dB, mean of images"))
     try:
-        found.append(mean_of("reconstruction", "ssim", ssim(x, y), form=".4f", better="higher"))
+        found.append(mean_of("ssim", ssim(x, y), form=".4f", better="higher"))
     except LimnerError as error:  # torchmetrics is not installed
         subject.left_out.append(str(error))
     if too_few(subject, name := f"fd[{subject.measured.name}], reconstructed"):
@@ -62,7 +60,7 @@ def reconstruction(subject: Subject) -> list[Measure]:
     made = subject.measured.features(to_uint8(y))
     what = "what the decoder alone costs; images against those they reconstruct"
     distance = frechet(made, subject.test_features)
-    return [*found, Measure("reconstruction", name, distance, subject.n, better="lower", note=what)]
+    return [*found, Measure(name, distance, subject.n, better="lower", note=what)]
 
 
 def too_few(subject: Subject, name: str) -> bool:
@@ -79,7 +77,7 @@ def linear_codes(subject: Subject, x: Tensor) -> list[Measure]:
     if size > min(len(train), train[0].numel()):
         return []
     error = pca_mse(to_float(train), x, [size])[size]
-    return [Measure("reconstruction", "mse of PCA", error, len(x), note=f"{size} numbers too", form=".5f")]
+    return [Measure("mse of PCA", error, len(x), note=f"{size} numbers too", form=".5f")]
 
 
 def samples(subject: Subject) -> list[Measure]:
@@ -91,25 +89,23 @@ def samples(subject: Subject) -> list[Measure]:
         few = f"n is below 10 times {d} features: the floor is high" if n < 10 * d else ""
         error = None if subject.quick else resampled_frechet(made, real, subject.seed)
         found.append(
-            Measure(
-                "samples", f"fd[{name}]", frechet(made, real), n, error, frechet(train, real), "lower", few
-            )
+            Measure(f"fd[{name}]", frechet(made, real), n, error, frechet(train, real), "lower", few)
         )
     if n > 5 * d + 5:
         limit = frechet_limit(made, real, seed=subject.seed).value
         note = "for infinitely many samples"
-        found.append(Measure("samples", f"fd_inf[{name}]", limit, n, better="lower", note=note))
+        found.append(Measure(f"fd_inf[{name}]", limit, n, better="lower", note=note))
     if n >= 2 * d and not subject.quick:
         found += other_codes(subject)
     error = kid_blocks(made, real, min(BLOCK, n // 2), subject.seed)[1]
     floor = kid(train, real)
-    found.append(Measure("samples", f"kid[{name}]", kid(made, real), n, error, floor, "lower", form="#.3g"))
+    found.append(Measure(f"kid[{name}]", kid(made, real), n, error, floor, "lower", form="#.3g"))
     ours, theirs = prdc(real, made), prdc(real, train)
     for measure, value in ours._asdict().items():
         share = measure != "density"
         error = (value * (1 - value) / n) ** 0.5 if share else None
         floor = getattr(theirs, measure)
-        found.append(Measure("samples", measure, value, n, error, floor, "higher", "k 5", ".3f"))
+        found.append(Measure(measure, value, n, error, floor, "higher", "k 5", ".3f"))
     return found
 
 
@@ -126,14 +122,7 @@ def other_codes(subject: Subject) -> list[Measure]:
         distance = frechet(made, subject.test_features)
         note = f"codes drawn from '{prior}', fitted to the training codes"
         found.append(
-            Measure(
-                "samples",
-                f"fd[{subject.measured.name}], {prior}",
-                distance,
-                subject.n,
-                better="lower",
-                note=note,
-            )
+            Measure(f"fd[{subject.measured.name}], {prior}", distance, subject.n, better="lower", note=note)
         )
     return found
 
@@ -152,7 +141,6 @@ def modes(subject: Subject) -> list[Measure]:
     score, best = classifier_score(made), classifier_score(real)
     found = [
         Measure(
-            "modes",
             f"classes of {classes}",
             present,
             n,
@@ -162,7 +150,7 @@ def modes(subject: Subject) -> list[Measure]:
             least,
             ".0f",
         ),
-        Measure("modes", f"score[{judge.name}]", score, n, None, best, "higher", f"1 to {classes}", ".3f"),
+        Measure(f"score[{judge.name}]", score, n, None, best, "higher", f"1 to {classes}", ".3f"),
     ]
     try:
         divergence = class_kl(counts, reference)
@@ -170,7 +158,7 @@ def modes(subject: Subject) -> list[Measure]:
         subject.left_out.append(f"KL of the classes: {error}")
         return found
     floor, note = class_kl_floor(classes, n), "nats, samples' classes against test images'"
-    return [*found, Measure("modes", "kl of classes", divergence, n, None, floor, "lower", note, ".4f")]
+    return [*found, Measure("kl of classes", divergence, n, None, floor, "lower", note, ".4f")]
 
 
 def memory(subject: Subject) -> list[Measure]:
@@ -181,9 +169,9 @@ def memory(subject: Subject) -> list[Measure]:
     error = (ours.copied * (1 - ours.copied) / n) ** 0.5
     held_out = float(authentic(real, train).double().mean())
     return [
-        Measure("memorisation", "nearest train / test", ours.ratio, n, None, 1.0, "", by, ".3f"),
-        Measure("memorisation", "nearer to train", ours.copied, n, error, 0.5, "", "share", ".3f"),
-        Measure("memorisation", "authentic", ours.authentic, n, None, held_out, "", "share", ".3f"),
+        Measure("nearest train / test", ours.ratio, n, None, 1.0, "", by, ".3f"),
+        Measure("nearer to train", ours.copied, n, error, 0.5, "", "share", ".3f"),
+        Measure("authentic", ours.authentic, n, None, held_out, "", "share", ".3f"),
     ]
 
 
@@ -200,28 +188,20 @@ def conditional(subject: Subject) -> list[Measure]:
     pixels = torch.cat([to_uint8(part).cpu() for part in parts])
     right = (judge.classify(pixels).argmax(1) == asked).double()  # its mean is limner.metrics.gan_test
     note = "share of samples of the class asked for"
-    found = [
-        mean_of(
-            "conditional", "gan-test", right, form=".4f", better="higher", floor=judge.accuracy, note=note
-        )
-    ]
+    found = [mean_of("gan-test", right, form=".4f", better="higher", floor=judge.accuracy, note=note)]
     per_class = per_class_frechet(
         judge.features(pixels), asked, judge.features(data.test.pixels), data.test.labels
     )
     for label, distance in per_class.items():
         name = data.classes[label] if data.classes else str(label)
-        found.append(
-            Measure("conditional", f"fd, class {name}", distance, int((asked == label).sum()), better="lower")
-        )
+        found.append(Measure(f"fd, class {name}", distance, int((asked == label).sum()), better="lower"))
     if not subject.quick:
         some, n = min(TRAINED, subject.n), "real test images told by a classifier trained on as many"
         learnt = gan_train(Images(pixels[:some], asked[:some]), data, subject.seed)
         chosen = torch.randperm(len(data.train), generator=generator)[:some]
         assert data.train.labels is not None
         real = gan_train(Images(data.train.pixels[chosen], data.train.labels[chosen]), data, subject.seed)
-        found.append(
-            Measure("conditional", "gan-train", learnt, some, None, real, "higher", f"{n} samples", ".4f")
-        )
+        found.append(Measure("gan-train", learnt, some, None, real, "higher", f"{n} samples", ".4f"))
     return found
 
 
@@ -251,4 +231,4 @@ def smoothness(subject: Subject) -> list[Measure]:
     error = float(kept.std() / len(kept) ** 0.5)
     note = f"{way}, squared distance of features, 1 % tails left out"
     name = f"path length[{subject.measured.name}]"
-    return [Measure("smoothness", name, length.mean, pairs, error, better="lower", note=note)]
+    return [Measure(name, length.mean, pairs, error, better="lower", note=note)]

@@ -24,23 +24,17 @@ def likelihood(subject: Subject) -> list[Measure]:
     terms = terms_of(subject)
     mean, kl = float(elbo.mean()), terms.get("kl")
     shown = f" = {mean + kl:.1f} - KL {kl:.1f}" if kl is not None else ""
-    found = [
-        mean_of(
-            "likelihood", "elbo (k 1)", elbo, form=".2f", better="higher", note=f"nats{shown}; {protocol}"
-        )
-    ]
+    found = [mean_of("elbo (k 1)", elbo, form=".2f", better="higher", note=f"nats{shown}; {protocol}")]
     ks = [k for k in CURVE[1:] if k < subject.k] + [subject.k]
     x = to_float(given[: subject.images]).to(model.device)
     bounds = importance_bound(model, x, ks, subject.seed)
     for k, nats in bounds.items():
-        found.append(
-            mean_of("likelihood", f"log p(x) (k {k:,})", nats, form=".2f", better="higher", note="nats")
-        )
+        found.append(mean_of(f"log p(x) (k {k:,})", nats, form=".2f", better="higher", note="nats"))
     dims = math.prod(subject.run.shape)
     levels = 256 if getattr(model, "likelihood", "bernoulli") == "gaussian" else 1
     bits = bits_per_dim(found[-1].value, dims, levels)
     note = "of the density at 256 grey levels" if levels > 1 else ""
-    found.append(Measure("likelihood", "bits per dim", bits, len(x), better="lower", note=note, form=".4f"))
+    found.append(Measure("bits per dim", bits, len(x), better="lower", note=note, form=".4f"))
     return found + (used(terms, subject) if "encode" in abilities(model) else [])
 
 
@@ -63,13 +57,9 @@ def used(terms: dict[str, Any], subject: Subject) -> list[Measure]:
     found = []
     size, n = subject.model.latent_dim, subject.n
     active = float(active_units(subject.codes))
-    found.append(
-        Measure("likelihood", "active units", active, n, note=f"of {size}; Var_x E[z|x] > 0.01", form=".0f")
-    )
+    found.append(Measure("active units", active, n, note=f"of {size}; Var_x E[z|x] > 0.01", form=".0f"))
     if "kl_per_dim" in terms:
         kl = sorted(terms["kl_per_dim"], reverse=True)
         shown = " ".join(f"{value:.2f}" for value in kl[:8]) + (" ..." if len(kl) > 8 else "")
-        found.append(
-            Measure("likelihood", "largest kl of a dim", kl[0], n, note=f"nats, sorted: {shown}", form=".2f")
-        )
+        found.append(Measure("largest kl of a dim", kl[0], n, note=f"nats, sorted: {shown}", form=".2f"))
     return found

@@ -15,14 +15,13 @@ COLUMNS = ("", "measure", "value", "±", "real", "n", "")
 
 @dataclass(frozen=True)
 class Measure:
-    """One number of a run.
+    """One number of a run, of a `family` of such.
 
     `error` is a standard error, `floor` the same measure of real images in place of the model's, `n` the
     images it was taken on, `note` what else a reader must know, `better` which way is good.  `each` holds
     the values of single test images where it is their mean, so that runs can be compared image by image.
     """
 
-    family: str
     name: str
     value: float
     n: int
@@ -32,6 +31,7 @@ class Measure:
     note: str = ""
     form: str = "#.3g"
     each: Tensor | None = field(default=None, compare=False, repr=False)
+    family: str = ""
 
     def show(self, value: float | None) -> str:
         """A number of this measure as text; nothing where there is none."""
@@ -44,11 +44,11 @@ class Measure:
         return (self.family, self.name, shown, error, self.show(self.floor), f"{self.n:,}", self.note)
 
 
-def mean_of(family: str, name: str, each: Tensor, **about: Any) -> Measure:
+def mean_of(name: str, each: Tensor, **about: Any) -> Measure:
     """The mean of one value per image (n,), with its standard error."""
     each = each.double()
     error = float(each.std() / len(each) ** 0.5) if len(each) > 1 else None
-    return Measure(family, name, float(each.mean()), len(each), error, each=each, **about)
+    return Measure(name, float(each.mean()), len(each), error, each=each, **about)
 
 
 @dataclass(frozen=True)
@@ -125,5 +125,5 @@ def over_seeds(evaluations: Sequence[Evaluation]) -> list[Measure]:
         note = measure.note if len({m.note for m in same}) == 1 else ""
         about: dict[str, Any] = {"better": measure.better, "note": note, "form": measure.form}
         mean, deviation = float(values.mean()), float(values.std())
-        found.append(Measure(measure.family, measure.name, mean, measure.n, deviation, floor, **about))
+        found.append(Measure(measure.name, mean, measure.n, deviation, floor, family=measure.family, **about))
     return found
