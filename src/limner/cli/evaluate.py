@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Runs = Annotated[
     tuple[str, ...],
     tyro.conf.Positional,
-    tyro.conf.arg(metavar="RUN...", help="runs' folders, or their names under runs/"),
+    tyro.conf.arg(metavar="RUN...", help="runs' folders, or their names under runs/", help_behavior_hint=""),
 ]
 Images = Annotated[
     int | None,

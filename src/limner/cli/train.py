@@ -35,7 +35,7 @@ SETTINGS: dict[str, tuple[Any, str, str]] = {
     ),
     "clip": (float, "longest gradient, its norm; default: any", "NORM"),
     "ema_half_life": (float, "images after which an averaged weight is half forgotten; default 10000", "N"),
-    "lr_drops": (tuple[int, ...], "images seen at which every learning rate falls; default never", "N"),
+    "lr_drops": (tuple[int, ...], "images seen at which every learning rate falls; default never", "N ..."),
     "lr_drop": (float, "what it is multiplied by then; default 0.1", "FACTOR"),
     "validation": (int, "training images held out to choose the weights that are kept; default 0", "N"),
     "leave_out": (str, "a class not to train on, so that its anomaly scores can be judged", "CLASS"),

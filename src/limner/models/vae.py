@@ -2,7 +2,11 @@
 
     minimise  -E_q(z|x) log p(x|z) + beta KL(q(z|x) || N(0, I)),  q(z|x) = N(mu, sigma^2),  in nats per image
 
-With beta = 1 this is the negative of a lower bound on log p(x), for x in [0, 1].
+With beta = 1 this is the negative of a lower bound on log p(x), for x in [0, 1].  With k > 1 codes an image
+the bound is the tighter one of the importance-weighted autoencoder (Burda et al. 2016, arXiv 1509.00519):
+
+    minimise  -E log 1/k sum_i p(x|z_i) p(z_i) / q(z_i|x),  z_1 .. z_k ~ q(z|x)
+
 Differs from the paper in: ReLU units and Adam unless `--preset paper`; a Gaussian likelihood has one variance
 for all pixels; no weight decay; torch's initial weights.  The default likelihood is a Gaussian with learned
 variance (Rybkin et al. 2021), which is right for grey and colour images; `paper` is the Bernoulli on
