@@ -35,7 +35,7 @@ def digits(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """GAN on MNIST, 1,200,000 images, 5 seeds: all 10 classes among 1,000 samples, each at least 10 times."""
     data = load("digits" if quick else "mnist")
     seeds = range(seed, seed + (2 if quick else SEEDS))
-    images, n = (10_000, 1000) if quick else (1_200_000, N)
+    images, n = (3000, 300) if quick else (1_200_000, N)
     runs = [trained(out / f"gan-{s}", "gan", data, seed=s, images=images) for s in seeds]
     made = [drawn(run, n, seed=s) for run, s in zip(runs, seeds, strict=True)]
     rows = class_rows(made, data, not quick) + distance_rows(made, data, seed)

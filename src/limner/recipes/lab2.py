@@ -27,7 +27,7 @@ CURED = 0.5  # of that distance: the VAE's samples, at most
 def random_vectors(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """Lab 2 on MNIST: codes group digits; random codes fail in the autoencoder and work in a VAE."""
     data = load("digits" if quick else "mnist")
-    epochs, n = (2, 500) if quick else (10, N)
+    epochs, n = (1, 300) if quick else (10, N)
     plain = trained(out / "conv-autoencoder", "conv-autoencoder", data, epochs=epochs, seed=seed)
     vae = trained(out / "vae", "vae", data, epochs=epochs, seed=seed, **VAE)
     measured = extractor(data)
@@ -38,7 +38,7 @@ def random_vectors(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     worse, cured = distances[random] / distances[made], distances["VAE, N(0, I)"] / distances[random]
     rows.append(at_least("random codes over reconstructions, fd", worse, WORSE, not quick, ".1f"))
     rows.append(at_most("VAE over the autoencoder's random codes, fd", cured, CURED, not quick, ".2f"))
-    mapped = map_codes(plain, "tsne", 500 if quick else 3000, seed=seed)
+    mapped = map_codes(plain, "tsne", 200 if quick else 3000, seed=seed)
     pictures = [save(mapped.image, out / "lab2-map.png"), random_strip(sets, out)]
     return Report(
         rows, pictures, [f"{epochs} epochs of each model; {measured.name} is {measured.sha256[:16]}"]
