@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from limner.data import load
+from limner.explore.codes import chosen
 from limner.figures import curves
 from limner.recipes.manifold import bound_of
-from limner.recipes.report import Report, Row, at_least, save, trained
+from limner.recipes.report import Report, Row, at_most, save, trained
 from limner.training import Run
 
 # the paper's networks and sizes; its horizontal axis goes on to 10^8 samples
@@ -20,7 +21,7 @@ SETS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
         {"images": 1_000_000, "hidden": (200,), "likelihood": "gaussian", "binarisation": "none"},
     ),
 }
-SLACK = 2.0  # nats: what superfluous code variables may cost
+SLACK = 2.0  # nats by which superfluous code variables may widen the gap to training images
 
 
 def learning_curves(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
@@ -34,27 +35,27 @@ def learning_curves(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
             d: trained(out / f"{name}-{d}", "vae", data, preset="paper", latent_dim=d, seed=seed, **settings)
             for d in (sizes[:2] if quick else sizes)
         }
-        bounds = {d: bound_of(run, data, seed)["elbo"] for d, run in runs.items()}
+        some = chosen(data.train.pixels, len(data.test), seed)
+        bounds = {d: bound_of(run, data.test.pixels, seed)["elbo"] for d, run in runs.items()}
+        gaps = {d: bound_of(run, some, seed)["elbo"] - bounds[d] for d, run in runs.items()}
         for d, run in runs.items():
-            rows.append(
-                Row(f"{name}: held-out bound, {d} numbers", f"{bounds[d]:.1f} nats; {on_the_way(run)}")
-            )
+            reached = f"{bounds[d]:.1f} nats, on training images {gaps[d]:+.1f}; {on_the_way(run)}"
+            rows.append(Row(f"{name}: held-out bound, {d} numbers", reached))
         if name == "mnist":
-            rows += judged(bounds, not quick)
+            rows += judged(bounds, gaps, not quick)
         pictures.append(figure(name, data.name, runs, out))
     return Report(rows, pictures, ["the paper shows figure 2 as curves only: its numbers are not given"])
 
 
-def judged(bounds: dict[int, float], whole: bool) -> list[Row]:
-    """What the paper says of the curves of MNIST."""
+def judged(bounds: dict[int, float], gaps: dict[int, float], whole: bool) -> list[Row]:
+    """What the paper says of MNIST: more numbers are better, and superfluous ones do not overfit."""
     few = {d: bound for d, bound in bounds.items() if d <= 20}
     rises = all(bounds[a] < bounds[b] for a, b in pairwise(few))
     asked = "mnist: the bound rises with the code, up to 20 numbers"
     rows = [Row(asked, "yes" if rises else "no", "yes", rises if whole else None)]
-    least, most = min(bounds), max(bounds)
-    gain = bounds[most] - bounds[20 if 20 in bounds else least]
-    what = f"mnist: {most} numbers over {20 if 20 in bounds else least}, nats"
-    return [*rows, at_least(what, gain, -SLACK, whole, ".1f")]
+    least, most = max(d for d in few if d < max(bounds)), max(bounds)
+    what = f"mnist: training over held-out bound, {most} numbers against {least}, nats"
+    return [*rows, at_most(what, gaps[most] - gaps[least], SLACK, whole, ".1f")]
 
 
 def on_the_way(run: Run) -> str:
