@@ -203,7 +203,7 @@ def curves(
     if max((max(x) for x, _ in series.values() if len(x)), default=0) >= 10_000 and not log_x:
         ax.xaxis.set_major_formatter("{x:,.0f}")
     if len(series) > 1:
-        ax.legend(frameon=False)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # never over a line
     return drawn(figure)
 
 

@@ -105,6 +105,8 @@ class VAE(Model):
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x) as (mu, logvar), each (B, latent_dim), of x on the [0, 1] scale."""
+        if self.likelihood == "gaussian":
+            x = 2 * x - 1  # greys are centred; black-and-white pixels are mostly 0 and stay so
         mu, logvar = self.encoder(x).float().chunk(2, 1)  # in full precision: the KL subtracts near equals
         return mu, logvar
 
