@@ -113,7 +113,7 @@ def states_are_equal(one: Path, other: Path) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_killed_run_goes_on_bit_for_bit(model: str, tmp_path: Path) -> None:
-    images = "60000" if model in ("autoencoder", "vae") else "30000"
+    images = "40000" if model in ("autoencoder", "vae") else "20000"
     words = [model, "--images", images, "--save-seconds", "0", "--quiet"]
     straight = start(*words, "--out", "straight")
     killed = start(*words, "--out", "killed")

@@ -35,7 +35,7 @@ class Measure:
 
     def show(self, value: float | None) -> str:
         """A number of this measure as text; nothing where there is none."""
-        return "" if value is None else f"{value + 0.0:{self.form}}"  # + 0.0: no -0.0
+        return "" if value is None else f"{value + 0.0:{self.form}}".rstrip(".")  # + 0.0: no -0.0
 
     def cells(self) -> tuple[str, ...]:
         """What stands in the table's columns."""
