@@ -90,19 +90,19 @@ def test_differences_are_of_the_same_images(runs: dict[str, Run]) -> None:
     one, two = (evaluate(runs[name], **FEW) for name in "ab")
     for name in ("mse", "psnr", "elbo (k 1)", "log p(x) (k 2)"):
         line = row(found, name)
-        apart = two[name].each - one[name].each  # type: ignore[operator]
+        apart = two[name].each - one[name].each
         assert line.paired
         assert list(line.values) == [one[name].value, two[name].value]
-        difference, error = line.differences[0]  # type: ignore[misc]
+        difference, error = line.differences[0]
         assert difference == pytest.approx(float(apart.mean()), rel=1e-9)
         assert difference == pytest.approx(two[name].value - one[name].value, rel=1e-6)
         assert error == pytest.approx(float(apart.std() / len(apart) ** 0.5), rel=1e-9)
     recall = row(found, "recall")
     assert not recall.paired
-    difference, error = recall.differences[0]  # type: ignore[misc]
+    difference, error = recall.differences[0]
     assert difference == two["recall"].value - one["recall"].value
     assert error == pytest.approx(np.hypot(one["recall"].error, two["recall"].error))
-    assert row(found, "density").differences[0][1] is None  # type: ignore[index]
+    assert row(found, "density").differences[0][1] is None
 
 
 def test_a_run_beside_itself_differs_in_nothing(runs: dict[str, Run], evaluated: list[str]) -> None:
@@ -113,7 +113,7 @@ def test_a_run_beside_itself_differs_in_nothing(runs: dict[str, Run], evaluated:
     assert "settings that differ" in found.table()
     assert found.table().splitlines()[1].startswith("none")
     for one in found.measures:
-        assert one.differences[0][0] == 0, one.name  # type: ignore[index]
+        assert one.differences[0][0] == 0, one.name
     assert row(found, "mse").differences == [(0.0, 0.0)]
     assert row(found, "mse").paired
 
@@ -192,7 +192,7 @@ def test_more_images_than_there_are_are_all_there_are(runs: dict[str, Run], eval
         found = compare(pair, **FEW | {"n": 5000, "images": 500})
         assert evaluated == ["gan", "other"]
     assert found.measures
-    assert stored(pair[1])["n"] == 179  # type: ignore[index]
+    assert stored(pair[1])["n"] == 179
 
 
 def test_a_run_without_evaluation_is_measured_like_the_others(
@@ -260,7 +260,7 @@ def test_pictures_and_curves_are_written_and_show_something(runs: dict[str, Run]
     assert about["runs"] == ["a", "b"]
     assert about["settings"] == {"seed": [0, 1]}
     assert [m["name"] for m in about["measures"]] == [m.name for m in found.measures]
-    assert about["measures"][0]["differences"][0] == list(found.measures[0].differences[0])  # type: ignore
+    assert about["measures"][0]["differences"][0] == list(found.measures[0].differences[0])
 
 
 def test_pictures_have_a_row_for_each_and_labels(

@@ -46,7 +46,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def _installed(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType("torch_fidelity")
-    module.FeatureExtractorInceptionV3 = StandIn  # type: ignore[attr-defined]
+    module.FeatureExtractorInceptionV3 = StandIn
     monkeypatch.setitem(sys.modules, "torch_fidelity", module)
 
 
