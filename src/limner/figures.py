@@ -204,6 +204,8 @@ def curves(
         ax.xaxis.set_major_formatter("{x:,.0f}")
     if len(series) > 1:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # never over a line
+    if not log_x:
+        ax.locator_params(axis="x", nbins=5)  # so that counts in the millions do not touch
     return drawn(figure)
 
 
