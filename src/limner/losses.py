@@ -28,10 +28,23 @@ def gaussian_nll(mean: Tensor, x: Tensor, variance: Tensor) -> Tensor:
     return 0.5 * (squares.sum((-3, -2, -1)) / variance + pixels * (math.log(2 * math.pi) + variance.log()))
 
 
-# Goodfellow et al. 2014:  J_D = -1/2 E_x log D(x) - 1/2 E_z log(1 - D(G(z)))
-def discriminator_loss(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
+# The GANs' games.  Discriminators' losses take logits of real and of generated images, (B, 1) each, and where
+# the real ones should be told from the generated: 1 and 0, or soft labels (B, 1).
+
+
+# H(p, q) = -(p log q + (1 - p) log(1 - q)), q = D(x) = sigmoid(logit)
+def cross_entropy(logit: Tensor, target: Tensor | float) -> Tensor:
+    """Binary cross-entropy of each logit with its target in [0, 1]: (B, 1) -> (B, 1), in nats."""
+    return F.softplus(logit) - target * logit
+
+
+# Goodfellow et al. 2014 (arXiv 1406.2661):  J_D = -1/2 E_x log D(x) - 1/2 E_z log(1 - D(G(z)))
+def discriminator_loss(
+    real_logit: Tensor, fake_logit: Tensor, real_label: Tensor | float = 1.0, fake_label: Tensor | float = 0.0
+) -> Tensor:
     """Binary cross-entropy of real against generated, from logits: two (B, 1) -> scalar."""
-    return 0.5 * F.softplus(-real_logit).mean() + 0.5 * F.softplus(fake_logit).mean()
+    real, fake = cross_entropy(real_logit, real_label), cross_entropy(fake_logit, fake_label)
+    return 0.5 * real.mean() + 0.5 * fake.mean()
 
 
 # J_G = E_z log(1 - D(G(z))): its gradient vanishes where D is sure
@@ -44,3 +57,54 @@ def minimax_generator_loss(fake_logit: Tensor) -> Tensor:
 def non_saturating_generator_loss(fake_logit: Tensor) -> Tensor:
     """The improved generator loss, from logits: (B, 1) -> scalar."""
     return F.softplus(-fake_logit).mean()
+
+
+# Mao et al. 2017 (arXiv 1611.04076), eq. 9:  1/2 E_x (D(x) - 1)^2 + 1/2 E_z D(G(z))^2
+def least_squares_discriminator_loss(
+    real_logit: Tensor, fake_logit: Tensor, real_label: Tensor | float = 1.0, fake_label: Tensor | float = 0.0
+) -> Tensor:
+    """Squared distance of the discriminator's outputs to the labels: two (B, 1) -> scalar."""
+    return 0.5 * (real_logit - real_label).square().mean() + 0.5 * (fake_logit - fake_label).square().mean()
+
+
+# 1/2 E_z (D(G(z)) - 1)^2
+def least_squares_generator_loss(fake_logit: Tensor) -> Tensor:
+    """Squared distance of the discriminator's outputs to the label of real images: (B, 1) -> scalar."""
+    return 0.5 * (fake_logit - 1).square().mean()
+
+
+# Lim & Ye 2017 (arXiv 1705.02894):  E_x max(0, 1 - D(x)) + E_z max(0, 1 + D(G(z)))
+def hinge_discriminator_loss(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
+    """The hinge: nothing is gained from outputs beyond 1 and -1: two (B, 1) -> scalar."""
+    return F.relu(1 - real_logit).mean() + F.relu(1 + fake_logit).mean()
+
+
+# Arjovsky et al. 2017 (arXiv 1701.07875):  E_z D(G(z)) - E_x D(x), D a critic without a sigmoid
+def wasserstein_critic_loss(real_logit: Tensor, fake_logit: Tensor) -> Tensor:
+    """Minus the critic's estimate of the Wasserstein distance: two (B, 1) -> scalar."""
+    return fake_logit.mean() - real_logit.mean()
+
+
+# -E_z D(G(z))
+def critic_generator_loss(fake_logit: Tensor) -> Tensor:
+    """The generator's loss of the hinge and the Wasserstein game: (B, 1) -> scalar."""
+    return -fake_logit.mean()
+
+
+# Jolicoeur-Martineau 2018 (arXiv 1807.00734); Huang et al. 2024 (arXiv 2501.05441), eq. 2:
+# E_{z, x} f(D(G(z)) - D(x)), f(t) = -log(1 + e^-t), large for G, small for D
+def relativistic_loss(should_win: Tensor, should_lose: Tensor) -> Tensor:
+    """How far one side's logits are from exceeding the other's, pair by pair: two (B, 1) -> scalar."""
+    return F.softplus(should_lose - should_win).mean()
+
+
+# Mescheder et al. 2018 (arXiv 1801.04406), eq. 9:  gamma / 2 E ||grad D||^2; R1 at real images, R2 at others
+def zero_centred_penalty(gradient: Tensor) -> Tensor:
+    """Half the squared norm of each image's gradient: (B, C, H, W) -> (B,)."""
+    return 0.5 * gradient.square().sum((1, 2, 3))
+
+
+# Gulrajani et al. 2017 (arXiv 1704.00028), eq. 3:  lambda E (||grad D|| - 1)^2 between real and generated
+def one_centred_penalty(gradient: Tensor) -> Tensor:
+    """The squared distance of each image's gradient norm from 1: (B, C, H, W) -> (B,)."""
+    return (gradient.square().sum((1, 2, 3)).add(1e-12).sqrt() - 1).square()

@@ -77,9 +77,10 @@ def options_class(cls: type[Model]) -> type:
     import docstring_parser
     import tyro
 
-    from limner.models import options
+    from limner.models import constructors, options
 
-    told = {p.arg_name: p.description for p in docstring_parser.parse(inspect.getdoc(cls) or "").params}
+    docs = [docstring_parser.parse(inspect.getdoc(one) or "") for one in reversed([*constructors(cls)])]
+    told = {p.arg_name: p.description for doc in docs for p in doc.params}
     fields: list[Any] = []
     for name, (kind, text, metavar) in SETTINGS.items():
         about = tyro.conf.arg(help=text, metavar=metavar, help_behavior_hint="")

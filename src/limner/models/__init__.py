@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from limner.errors import LimnerError, nearest
@@ -17,6 +18,7 @@ MODELS: dict[str, str] = {
     "conv-autoencoder": "limner.models.conv_autoencoder:ConvAutoencoder",
     "vae": "limner.models.vae:VAE",
     "gan": "limner.models.gan:GAN",
+    "dcgan": "limner.models.dcgan:DCGAN",
 }
 
 
@@ -40,9 +42,21 @@ def model_class(name: str) -> type[Model]:
 
 
 def options(cls: type[Model]) -> dict[str, inspect.Parameter]:
-    """A model's options: the keyword arguments of its constructor, by name."""
-    parameters = inspect.signature(cls.__init__, eval_str=True).parameters
-    return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    """A model's options: its constructor's keyword arguments, and its parent's where it passes others on."""
+    found: dict[str, inspect.Parameter] = {}
+    for one in constructors(cls):
+        parameters = inspect.signature(one.__init__, eval_str=True).parameters
+        found = {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} | found
+    return found
+
+
+def constructors(cls: type[Model]) -> Iterator[type[Model]]:
+    """The class, and its ancestors as far as each passes **options on to the next."""
+    for one in cls.__mro__:
+        if "__init__" in vars(one):
+            yield one
+            if not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(one).parameters.values()):
+                return
 
 
 def resolve(cls: type[Model], preset: str | None, given: dict[str, Any]) -> dict[str, Any]:

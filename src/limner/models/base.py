@@ -24,6 +24,7 @@ class Model(nn.Module):
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}  # name -> options; "paper" is the cited original
+    switches: ClassVar[dict[str, Any]] = {}  # option -> the value that turns it on where `ablate` varies it
     ema: tuple[str, ...] = ()  # networks of which inference uses a running average
     batch: ClassVar[int] = 128  # batch size unless the user says otherwise
     bf16: bool = False  # quicker in bf16 on a CPU that has it, with results equal within noise

@@ -8,111 +8,79 @@ in [-1, 1] with Tanh, an average of the generator's weights for inference.  `--p
 discriminator with dropout, SGD with falling rate and rising momentum, sigmoid pixels, as in the paper's
 published code, which however updates both players at once, on the same noise, where Algorithm 1 and this
 file update them in turn.
+`Adversarial` has the game, its losses and its options.
 At another image size the generator's last and the discriminator's first layer have C*H*W units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Optimizer
 
-from limner.losses import discriminator_loss, minimax_generator_loss, non_saturating_generator_loss
-from limner.models.base import Batch, Logs, Model, Shape, Update, require
-
-GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "non-saturating": non_saturating_generator_loss}
+from limner.models.adversarial import Adversarial, Dropout, Pixels, Unit
+from limner.models.base import Shape, require
 
 
-class GAN(Model):
+class GAN(Adversarial):
     """Generative adversarial network: a generator against a discriminator, both fully connected (Lab 4).
 
     Args:
-        latent_dim: numbers of noise a new image is made from.
-        noise: distribution of z: gaussian, N(0, I), or uniform on [-1, 1].
-        loss: the generator's: minimax saturates where the discriminator is sure, non-saturating does not.
-        critic_steps: discriminator steps per generator step, each on fresh data and noise (k in Algorithm 1).
         networks: leaky: LeakyReLU; maxout: the paper's, ReLU generator against a maxout discriminator.
         hidden: widths of the generator's layers; the discriminator mirrors them (leaky).
         dropout: share of the discriminator's hidden units left out in training.
         optimizer: adam with beta1 0.5, or the paper's sgd with falling rate and rising momentum.
         lr: learning rate of both players.
-        averaged: what inference uses a running average of; nothing: the last weights, as in the paper.
     """
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         # Goodfellow et al. 2014 with mnist.yaml of the published code: see `Maxout` and `FallingSGD`.
         "paper": {
             "latent_dim": 100, "noise": "gaussian", "loss": "non-saturating", "critic_steps": 1,
-            "networks": "maxout", "hidden": (1200, 1200), "dropout": 0.5, "optimizer": "sgd", "lr": 0.1,
-            "averaged": "nothing", "batch": 100,
+            "networks": "maxout", "hidden": (1200, 1200), "dropout": 0.5, "inputs": "unit",
+            "optimizer": "sgd", "lr": 0.1, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
-    images: ClassVar[int] = 2_000_000
 
     def __init__(
         self,
         shape: Shape,
         *,
-        latent_dim: int = 64,
-        noise: Literal["gaussian", "uniform"] = "gaussian",
-        loss: Literal["non-saturating", "minimax"] = "non-saturating",
-        critic_steps: int = 1,
         networks: Literal["leaky", "maxout"] = "leaky",
         hidden: tuple[int, ...] = (256, 512),
         dropout: float = 0.3,
         optimizer: Literal["adam", "sgd"] = "adam",
         lr: float = 5e-4,
-        averaged: Literal["generator", "nothing"] = "generator",
+        **game: Any,
     ) -> None:
-        super().__init__(shape)
-        require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
-        require(critic_steps >= 1, f"critic_steps must be at least 1, not {critic_steps}")
-        require(lr > 0, f"lr must be above 0, not {lr}")
+        super().__init__(shape, lr=lr, **game)
         require(len(hidden) > 0 and min(hidden) >= 1, f"hidden needs widths of at least 1, not {hidden}")
         require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
-        require(loss in GENERATOR_LOSSES, f"loss must be one of {', '.join(GENERATOR_LOSSES)}, not {loss}")
-        self.latent_dim, self.noise, self.critic_steps = latent_dim, noise, critic_steps
-        self.generator_loss = GENERATOR_LOSSES[loss]
-        self.optimizer, self.lr = optimizer, lr
-        self.ema = ("G",) if averaged == "generator" else ()
-        build = {"leaky": leaky_networks, "maxout": maxout_networks}[networks]
-        self.G, self.D = build(shape, latent_dim, hidden, dropout)
+        require(networks == "leaky" or self.inputs == "unit", "maxout networks see inputs unit, in [0, 1]")
+        self.optimizer = optimizer
+        if networks == "maxout":
+            self.players(*maxout_networks(shape, self.latent_dim, hidden, dropout))
+        else:
+            self.players(
+                generator(shape, self.latent_dim, hidden, self.generator_dropout, self.inputs),
+                discriminator(shape, hidden, dropout, self.inputs),
+            )
 
     def optimizers(self) -> dict[str, Optimizer]:
-        players = {"D": self.D.parameters(), "G": self.G.parameters()}
-        if self.optimizer == "sgd":
-            return {name: FallingSGD(weights, self.lr) for name, weights in players.items()}
-        return {name: Adam(weights, self.lr, (0.5, 0.999), fused=True) for name, weights in players.items()}
-
-    def z(self, n: int) -> Tensor:
-        """Noise (n, latent_dim)."""
-        z = torch.empty(n, self.latent_dim, device=self.device)
-        return z.uniform_(-1, 1) if self.noise == "uniform" else z.normal_()
-
-    def step(self, data: Iterator[Batch], update: Update) -> Logs:
-        for _ in range(self.critic_steps):
-            x, _ = next(data)
-            with torch.no_grad():
-                fake = self.G(self.z(len(x)))
-            real_logit, fake_logit = self.D(torch.cat([x, fake])).chunk(2)
-            update("D", discriminator_loss(real_logit, fake_logit))
-        update("G", self.generator_loss(self.D(self.G(self.z(len(x))))))
-        return {"D(x)": real_logit.sigmoid().mean(), "D(G(z))": fake_logit.sigmoid().mean()}
-
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """n new images (n, C, H, W) from noise."""
-        return self.decode(self.z(n))
+        if self.optimizer == "adam":
+            return super().optimizers()
+        return {
+            "D": FallingSGD(self.D.parameters(), self.d_lr),
+            "G": FallingSGD(self.G.parameters(), self.lr),
+        }
 
     def decode(self, z: Tensor) -> Tensor:
         """The image of a noise vector: (B, latent_dim) -> (B, C, H, W)."""
-        return self.G(z)
-
-    def forward(self, z: Tensor) -> Tensor:
-        """The discriminator's logit of the image of a noise vector: (B, latent_dim) -> (B, 1)."""
-        return self.D(self.G(z))
+        return self.generate(z)
 
     # As the published code does: "output bias from pixel marginals"
     def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
@@ -124,19 +92,28 @@ class GAN(Model):
         return pixels
 
 
-def leaky_networks(
-    shape: Shape, latent_dim: int, hidden: tuple[int, ...], dropout: float
-) -> tuple[nn.Module, nn.Module]:
-    """Today's fully connected pair: LeakyReLU, a layer-normalised generator, a discriminator with dropout."""
-    pixels = shape[0] * shape[1] * shape[2]
-    generator: list[nn.Module] = []
-    discriminator: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip((latent_dim, *hidden), hidden, strict=False):
-        generator += [nn.Linear(before, after), nn.LayerNorm(after), nn.LeakyReLU(0.2)]
-    for before, after in zip((pixels, *reversed(hidden)), reversed(hidden), strict=False):
-        discriminator += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
-    generator += [nn.Linear(hidden[-1], pixels), nn.Tanh(), nn.Unflatten(1, shape)]
-    return nn.Sequential(*generator), nn.Sequential(*discriminator, nn.Linear(hidden[0], 1))
+def generator(
+    shape: Shape, inputs: int, hidden: tuple[int, ...], dropout: float = 0.0, pixels: str = "centred"
+) -> nn.Sequential:
+    """Layer-normalised LeakyReLU layers: (B, inputs) -> images in [-1, 1]."""
+    layers: list[nn.Module] = []
+    for before, after in zip((inputs, *hidden), hidden, strict=False):
+        layers += [nn.Linear(before, after), nn.LayerNorm(after), nn.LeakyReLU(0.2)]
+        layers += [Dropout(dropout)] if dropout else []
+    layers += [nn.Linear(hidden[-1], shape[0] * shape[1] * shape[2])]
+    return nn.Sequential(*layers, Pixels() if pixels == "unit" else nn.Tanh(), nn.Unflatten(1, shape))
+
+
+def discriminator(
+    shape: Shape, hidden: tuple[int, ...], dropout: float, pixels: str = "centred"
+) -> nn.Sequential:
+    """LeakyReLU layers with dropout, the generator's widths backwards: images -> logits (B, 1)."""
+    layers: list[nn.Module] = [Unit()] if pixels == "unit" else []
+    layers += [nn.Flatten()]
+    widths = (shape[0] * shape[1] * shape[2], *reversed(hidden))
+    for before, after in pairwise(widths):
+        layers += [nn.Linear(before, after), nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+    return nn.Sequential(*layers, nn.Linear(hidden[0], 1))
 
 
 class Maxout(nn.Module):
