@@ -1,16 +1,32 @@
-"""Small images of every shape, made on the spot, and where real ones may be."""
+"""Small images of every shape, made on the spot, small models, and where real images may be."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from limner.data import Images
+from limner.models import model_class, options
 
 REAL = Path(os.environ.get("LIMNER_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
+
+
+def small(model: str) -> dict[str, Any]:
+    """Options that make the model of that name small and quick."""
+    sizes = {"latent_dim": 8, "width": 8, "hidden": (32, 16)}
+    return {name: size for name, size in sizes.items() if name in options(model_class(model))}
+
+
+def words(settings: dict[str, Any]) -> list[str]:
+    """Those options on a command line."""
+    said: list[str] = []
+    for name, value in settings.items():
+        said += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else [value])]
+    return said
 
 
 def blobs(n: int, shape: tuple[int, int, int], seed: int = 0) -> Images:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from limner import losses
+from limner.models.adversarial import GAMES
+
+Formula = Callable[[Tensor, Tensor], Tensor]
 
 
 def test_kl_normal_is_the_divergence_of_two_normals() -> None:
@@ -30,13 +38,91 @@ def test_gaussian_nll_sums_over_pixels() -> None:
     torch.testing.assert_close(losses.gaussian_nll(mean, x, variance), reference)
 
 
-def test_adversarial_losses_are_the_papers() -> None:
-    real, fake = torch.randn(8, 1, dtype=torch.float64), torch.randn(8, 1, dtype=torch.float64)
-    d_real, d_fake = real.sigmoid(), fake.sigmoid()
-    j_d = -0.5 * d_real.log().mean() - 0.5 * (1 - d_fake).log().mean()
-    torch.testing.assert_close(losses.discriminator_loss(real, fake), j_d)
-    torch.testing.assert_close(losses.minimax_generator_loss(fake), (1 - d_fake).log().mean())
-    torch.testing.assert_close(losses.non_saturating_generator_loss(fake), -d_fake.log().mean())
+def cross_entropies(real: Tensor, fake: Tensor) -> Tensor:
+    return -real.sigmoid().log().mean() / 2 - (1 - fake.sigmoid()).log().mean() / 2
+
+
+# game -> the papers' losses of D and of G, from logits of real (r) and of generated images (f)
+PAPERS: dict[str, tuple[Formula, Formula]] = {
+    "minimax": (cross_entropies, lambda r, f: (1 - f.sigmoid()).log().mean()),
+    "non-saturating": (cross_entropies, lambda r, f: -f.sigmoid().log().mean()),
+    "least-squares": (
+        lambda r, f: ((r - 1) ** 2).mean() / 2 + (f**2).mean() / 2,
+        lambda r, f: ((f - 1) ** 2).mean() / 2,
+    ),
+    "hinge": (
+        lambda r, f: -(r - 1).clamp(max=0).mean() - (-f - 1).clamp(max=0).mean(),
+        lambda r, f: -f.mean(),
+    ),
+    "wasserstein": (lambda r, f: f.mean() - r.mean(), lambda r, f: -f.mean()),
+    "relativistic": (
+        lambda r, f: -(r - f).sigmoid().log().mean(),
+        lambda r, f: -(f - r).sigmoid().log().mean(),
+    ),
+}
+
+
+def logits(n: int = 64) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(0)
+    return 2 * torch.randn(n, 1, dtype=torch.float64), 2 * torch.randn(n, 1, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_every_game_is_its_papers(name: str) -> None:
+    game, (discriminator, generator), (real, fake) = GAMES[name], PAPERS[name], logits()
+    torch.testing.assert_close(game.discriminator(real, fake), discriminator(real, fake))
+    given = (fake, real) if game.relative else (fake,)
+    torch.testing.assert_close(game.generator(*given), generator(real, fake))
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_each_player_gains_by_the_right_sign(name: str) -> None:
+    real, fake = (one.requires_grad_() for one in logits())
+    by_real, by_fake = torch.autograd.grad(GAMES[name].discriminator(real, fake), (real, fake))
+    given = (fake, real.detach()) if GAMES[name].relative else (fake,)
+    (by_generated,) = torch.autograd.grad(GAMES[name].generator(*given), fake)
+    if name == "least-squares":  # which has a target that can be overshot
+        by_real, by_fake = by_real[real < 1], by_fake[fake > 0]
+        by_generated = by_generated[fake < 1]
+    assert by_real.max() <= 0 <= by_fake.min(), "D's loss falls where real logits rise and fake ones fall"
+    assert by_generated.max() < 0, "G's falls where its own logits rise"
+
+
+@pytest.mark.parametrize("name", [name for name, game in GAMES.items() if game.labels])
+def test_soft_labels_are_targets(name: str) -> None:
+    real, fake = logits()
+    p, q = torch.rand_like(real), torch.rand_like(fake)
+    told = GAMES[name].discriminator(real, fake, p, q)
+    if name == "least-squares":
+        reference = ((real - p) ** 2).mean() / 2 + ((fake - q) ** 2).mean() / 2
+    else:
+        bce = F.binary_cross_entropy_with_logits
+        reference = bce(real, p) / 2 + bce(fake, q) / 2
+    torch.testing.assert_close(told, reference)
+
+
+def test_cross_entropy_is_torchs_and_finite_at_large_logits() -> None:
+    logit, target = logits()[0], torch.rand(64, 1, dtype=torch.float64)
+    reference = F.binary_cross_entropy_with_logits(logit, target, reduction="none")
+    torch.testing.assert_close(losses.cross_entropy(logit, target), reference)
+    sure = torch.tensor([[-500.0], [500.0]])
+    assert losses.cross_entropy(sure, 1.0).tolist() == [[500.0], [0.0]]
+    assert losses.cross_entropy(sure, 0.0).tolist() == [[0.0], [500.0]]
+
+
+def test_penalties_are_of_each_images_gradient() -> None:
+    gradient = torch.randn(5, 2, 3, 4, dtype=torch.float64)
+    norm = torch.stack([one.norm() for one in gradient])
+    torch.testing.assert_close(losses.zero_centred_penalty(gradient), norm**2 / 2)
+    torch.testing.assert_close(losses.one_centred_penalty(gradient), (norm - 1) ** 2)
+
+
+def test_a_flat_discriminator_has_a_finite_penalty_gradient() -> None:
+    gradient = torch.zeros(2, 1, 3, 3, requires_grad=True)
+    penalty = losses.one_centred_penalty(gradient)
+    torch.testing.assert_close(penalty.detach(), torch.ones(2), atol=1e-5, rtol=0)
+    (slope,) = torch.autograd.grad(penalty.sum(), gradient)
+    assert slope.isfinite().all()
 
 
 def test_a_sure_discriminator_leaves_the_minimax_generator_no_gradient() -> None:

@@ -91,8 +91,8 @@ def critic_generator_loss(fake_logit: Tensor) -> Tensor:
     return -fake_logit.mean()
 
 
-# Jolicoeur-Martineau 2018 (arXiv 1807.00734); Huang et al. 2024 (arXiv 2501.05441), eq. 2:
-# E_{z, x} f(D(G(z)) - D(x)), f(t) = -log(1 + e^-t), large for G, small for D
+# Jolicoeur-Martineau 2018 (arXiv 1807.00734); Huang et al. 2024 (arXiv 2501.05441), f(t) = -log(1 + e^-t):
+# D: -E_{z, x} f(D(x) - D(G(z))),  G: -E_{z, x} f(D(G(z)) - D(x))
 def relativistic_loss(should_win: Tensor, should_lose: Tensor) -> Tensor:
     """How far one side's logits are from exceeding the other's, pair by pair: two (B, 1) -> scalar."""
     return F.softplus(should_lose - should_win).mean()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from small import small
 
 import limner
 from limner.cli import run as cli
@@ -32,7 +33,9 @@ WITH_JSON = ("sample", "embed", "similar", "anomalies")
 @pytest.fixture(scope="module", params=list(MODELS))
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("runs") / f"{request.param}-digits-0001"
-    return limner.train(request.param, "digits", images=1000, batch=100, quiet=True, out=out)
+    return limner.train(
+        request.param, "digits", images=1000, batch=100, quiet=True, out=out, **small(request.param)
+    )
 
 
 def arguments(run: Run, verb: str) -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import blobs
+from small import blobs, small
 
 import limner
 from limner import explore
@@ -54,6 +54,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         channels=SHAPES[size][0],
         quiet=True,
         out=folder / "run",
+        **small(model),
     )
     assert made.shape == SHAPES[size]
     return made

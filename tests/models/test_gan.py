@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from small import blobs
 from torch import nn
 
 from limner.data.stream import Stream
+from limner.errors import LimnerError
 from limner.models import create
+from limner.models.adversarial import Pixels
 from limner.models.gan import FallingSGD, Maxout
 from limner.training import Trainer
 
@@ -138,3 +141,38 @@ def test_falling_sgd_follows_its_schedule_and_its_state_keeps_it() -> None:
     other = FallingSGD([nn.Parameter(torch.ones(1))], 0.1)
     other.load_state_dict(optimizer.state_dict())
     assert other.param_groups[0]["lr"] == group["lr"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"hidden": ()}, "hidden needs widths of at least 1"),
+        ({"hidden": (8, 0)}, "hidden needs widths of at least 1"),
+        ({"dropout": 1.0}, "dropout must be from 0 to below 1, not 1.0"),
+        ({"networks": "maxout"}, "maxout networks see inputs unit"),
+        (
+            {"networks": "maxout", "inputs": "unit", "generator_dropout": 0.3},
+            "the maxout networks have no generator_dropout: leave it out, or choose networks leaky",
+        ),
+        ({"optimizer": "adamw"}, "optimizer cannot be 'adamw': did you mean 'adam'"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_told(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(LimnerError, match=told):
+        create("gan", SHAPE, **options)
+
+
+def test_the_discriminator_mirrors_the_generator() -> None:
+    model = create("gan", (3, 8, 8), hidden=(16, 32), generator_dropout=0.2)
+    widths = [
+        [
+            (layer.in_features, layer.out_features)
+            for layer in network.modules()
+            if isinstance(layer, nn.Linear)
+        ]
+        for network in (model.G, model.D)
+    ]
+    assert widths == [[(64, 16), (16, 32), (32, 192)], [(192, 32), (32, 16), (16, 1)]]
+    assert isinstance(model.G[-2], nn.Tanh)
+    assert isinstance(create("gan", SHAPE, inputs="unit").G[-2], Pixels)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
-from small import blobs
+from small import blobs, small
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError
-from limner.models import MODELS, create, model_class, options, resolve
+from limner.models import MODELS, constructors, create, model_class, options, resolve
 from limner.models.base import Decodes, Encodes, HasLikelihood, Model, Samples, Scores, abilities
 from limner.training import Trainer
 
@@ -18,9 +19,11 @@ SHAPES = [(1, 28, 28), (1, 28, 20), (1, 16, 16), (3, 32, 32), (3, 64, 64), (1, 1
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def built(name: str, shape: tuple[int, int, int] = (1, 28, 28), preset: str | None = None) -> Model:
+def built(
+    name: str, shape: tuple[int, int, int] = (1, 28, 28), preset: str | None = None, **given: Any
+) -> Model:
     torch.manual_seed(0)
-    chosen = resolve(model_class(name), preset, {})
+    chosen = resolve(model_class(name), preset, given)
     model = create(name, shape, **chosen)
     if hasattr(model, "prior"):
         model.prior.fit(torch.randn(300, model.latent_dim))
@@ -30,7 +33,7 @@ def built(name: str, shape: tuple[int, int, int] = (1, 28, 28), preset: str | No
 @every_model
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
-    model = built(name, shape)
+    model = built(name, shape, **small(name))
     before = [p.clone() for p in model.parameters()]
     trainer = Trainer(model, Stream(blobs(8, shape), batch=4))
     for _ in itertools.islice(trainer, 2):
@@ -119,8 +122,9 @@ def test_its_loss_does_not_depend_on_the_batch(name: str) -> None:
 @every_model
 def test_every_option_has_a_line_of_help_and_every_preset_fits(name: str) -> None:
     cls = model_class(name)
+    told = "".join(one.__doc__ or "" for one in constructors(cls))
     for option in options(cls):
-        assert f"        {option}: " in (cls.__doc__ or ""), f"{name} does not explain {option}"
+        assert f"        {option}: " in told, f"{name} does not explain {option}"
     assert "paper" in cls.presets
     for preset in cls.presets:
         built(name, preset=preset)

@@ -9,24 +9,26 @@ import random
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from processes import start
+from small import small, words
 from torch import Tensor
 
 import limner
+from limner.cli import run as cli
 from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.models import MODELS
 from limner.training.checkpoint import read_state, read_weights, write_json, write_weights
 
 TINY = {"images": 2000, "batch": 50, "quiet": True}
-LIMNER = [sys.executable, "-m", "limner"]
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +42,20 @@ def copy(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
-def start(*words: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*LIMNER, "train", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-    )  # fmt: skip
+def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a command that cannot be done says: exit code 2 and one line."""
+    assert cli(list(words)) == 2
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1, told
+    assert told.startswith("limner: error: ")
+    return told
 
 
-def wait_for(path: Path, seconds: float = 60) -> None:
+def wait_for(path: Path, process: ForkServerProcess, seconds: float = 120) -> None:
+    """Until the process has made that file."""
     end = time.monotonic() + seconds
     while not path.exists():
+        assert process.is_alive() or path.exists(), Path("said").read_text()
         assert time.monotonic() < end, f"{path} never came"
         time.sleep(0.01)
 
@@ -112,34 +118,32 @@ def states_are_equal(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_killed_run_goes_on_bit_for_bit(model: str, tmp_path: Path) -> None:
-    images = "40000" if model in ("autoencoder", "vae") else "20000"
-    words = [model, "--images", images, "--save-seconds", "0", "--quiet"]
-    straight = start(*words, "--out", "straight")
-    killed = start(*words, "--out", "killed")
-    log = tmp_path / "killed" / "log.jsonl"
-    wait_for(log)
-    time.sleep(random.uniform(0, 0.5))
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
+def test_a_killed_run_goes_on_bit_for_bit(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("limner.training.fit.LEAST_TICK", 0)
+    settings = {"images": 6000, "save_seconds": 0} | small(model)
+    straight = limner.train(model, "digits", out="straight", quiet=True, **settings)
+    killed = start("train", model, *words(settings), "--out", "killed", "--quiet")
+    wait_for(tmp_path / "killed" / "log.jsonl", killed)
+    time.sleep(random.uniform(0, straight.log[-1]["seconds"] / 2))
+    killed.kill()
+    killed.join()
     seen = read_state(tmp_path / "killed" / "state.pt")["images_seen"]
-    assert straight.wait(120) == 0
-    resumed = start(*words, "--out", "killed", "--resume")
-    assert resumed.wait(120) == 0, resumed.stderr.read()
+    resumed = limner.train(out="killed", resume=True, quiet=True)
     assert seen >= 0
-    states_are_equal(tmp_path / "straight", tmp_path / "killed")
-    counts = [[line["images"] for line in limner.load(name).log] for name in ("straight", "killed")]
-    assert counts[0] == counts[1]
+    states_are_equal(straight.path, resumed.path)
+    assert [line["images"] for line in resumed.log] == [line["images"] for line in straight.log]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_asked_to_stop_it_saves_first(number: signal.Signals, code: int, tmp_path: Path) -> None:
-    process = start("autoencoder", "--images", "50000000", "--save-seconds", "1000", "--out", "run")
-    wait_for(tmp_path / "run" / "log.jsonl")
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "Traceback" not in told
+    process = start("train", "autoencoder", "--images", "50000000", "--save-seconds", "1000", "--out", "run")
+    wait_for(tmp_path / "run" / "log.jsonl", process)
+    os.kill(process.pid, number)
+    process.join(60)
+    assert process.exitcode == code
+    assert "Traceback" not in (tmp_path / "said").read_text()
     run = limner.load("run")
     assert run.images_seen > 0
     state = read_state(tmp_path / "run" / "state.pt")
@@ -185,7 +189,9 @@ def test_an_output_folder_is_never_overwritten(copy: Path, tmp_path: Path, digit
 
 @pytest.mark.parametrize("name", ["run.json", "weights.safetensors"])
 @pytest.mark.parametrize("damage", ["missing", "truncated", "foreign"])
-def test_a_damaged_run_is_refused_in_one_line(copy: Path, name: str, damage: str) -> None:
+def test_a_damaged_run_is_refused_in_one_line(
+    copy: Path, name: str, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = copy / name
     if damage == "missing":
         path.unlink()
@@ -195,11 +201,8 @@ def test_a_damaged_run_is_refused_in_one_line(copy: Path, name: str, damage: str
         path.write_text('{"hello": "world"}')
     else:
         write_weights(path, {"hello": torch.ones(3)}, 0)
-    done = subprocess.run([*LIMNER, "sample", str(copy)], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.startswith("limner: error: ")
-    assert name in done.stderr or "no run.json" in done.stderr
+    told = mistake(capsys, "sample", str(copy))
+    assert name in told or "no run.json" in told
 
 
 class Evil:
@@ -271,7 +274,7 @@ def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Pat
 @pytest.mark.parametrize("n", [1, 6])
 def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) -> None:
     np.savez(tmp_path / "same.npz", images=np.full((n, 16, 16), 90, np.uint8))
-    run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True)
+    run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True, **small(model))
     assert run.model.sample(3).shape == (3, 1, 16, 16)
     assert run.data.notes
 
@@ -285,13 +288,9 @@ def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset) -> No
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
-    done = subprocess.run(
-        [*LIMNER, "train", "vae", "--out", "closed/run"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert "closed/run" in done.stderr
+    assert "closed/run" in mistake(capsys, "train", "vae", "--out", "closed/run")
 
 
 def test_a_cut_log_is_read_up_to_the_cut(copy: Path) -> None:
@@ -308,33 +307,36 @@ def test_changed_data_is_noticed(copy: Path) -> None:
         _ = limner.load(copy).data
 
 
-def limited() -> None:
+@pytest.fixture
+def _full_disk() -> Iterator[None]:
     """Files of at most 100 kB: what a full disk does to a writer."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    before, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, before)
 
 
-def test_no_space_leaves_what_was_there(copy: Path) -> None:
-    before = {p.name: p.read_bytes() for p in copy.iterdir() if p.is_file()}
-    words = ["train", "vae", "--out", str(copy), "--resume", "--images", "4000", "--quiet"]
-    done = subprocess.run([*LIMNER, *words], capture_output=True, text=True, check=False, preexec_fn=limited)
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert "cannot write" in done.stderr
+@pytest.fixture
+def contents(copy: Path) -> dict[str, bytes]:
+    """What the run's files hold at first."""
+    return {p.name: p.read_bytes() for p in copy.iterdir() if p.is_file()}
+
+
+@pytest.mark.usefixtures("contents", "_full_disk")
+def test_no_space_leaves_what_was_there(
+    copy: Path, contents: dict[str, bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = ["train", "vae", "--out", str(copy), "--resume", "--images", "4000", "--quiet"]
+    assert "cannot write" in mistake(capsys, *again)
     for name in ("weights.safetensors", "state.pt"):
-        assert (copy / name).read_bytes() == before[name]
+        assert (copy / name).read_bytes() == contents[name]
     assert not [p for p in copy.iterdir() if p.name.startswith(".")]
     assert limner.load(copy).images_seen == 2000
 
 
-def test_an_output_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_made_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "file").write_text("")
-    done = subprocess.run(
-        [*LIMNER, "train", "vae", "--out", "file/run", "--images", "100"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "file" in done.stderr
+    assert "file" in mistake(capsys, "train", "vae", "--out", "file/run", "--images", "100")

@@ -21,6 +21,12 @@ SETTINGS = {"latent_dim": 2, "batch": 50, "validation": 300, "quiet": True, "sav
 OVERFIT = {"lr": 1e-2, "hidden": (200, 200), "latent_dim": 16}
 
 
+@pytest.fixture(autouse=True)
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The validation images are looked at often, so that short runs say something."""
+    monkeypatch.setattr("limner.training.fit.LEAST_TICK", 2000)
+
+
 @pytest.fixture(scope="module")
 def few(digits: Dataset) -> Dataset:
     """So few images that a network soon knows them by heart."""
@@ -29,13 +35,13 @@ def few(digits: Dataset) -> Dataset:
 
 
 def test_the_weights_kept_are_those_with_the_lowest_validation_loss(few: Dataset, tmp_path: Path) -> None:
-    run = limner.train("vae", few, out=tmp_path / "run", images=30_000, **SETTINGS | OVERFIT)
+    run = limner.train("vae", few, out=tmp_path / "run", images=10_000, **SETTINGS | OVERFIT)
     losses = {line["images"]: line["validation/loss"] for line in run.log}
     best = min(losses, key=lambda images: losses[images])
-    assert best < 30_000, "it must have overfitted for the test to say anything"
+    assert best < 10_000, "it must have overfitted for the test to say anything"
     assert run.images_seen == best
     state = read_state(run.path / "state.pt")
-    assert state["images_seen"] == 30_000, "resuming goes on from the last weights"
+    assert state["images_seen"] == 10_000, "resuming goes on from the last weights"
     kept, last = read_weights(run.path / "weights.safetensors")[0], state["model"]
     assert not torch.equal(kept["decoder.0.weight"], last["decoder.0.weight"])
     there = limner.train("vae", few, out=tmp_path / "there", images=best, **SETTINGS | OVERFIT)
@@ -57,10 +63,10 @@ def test_validation_images_are_not_trained_on(few: Dataset, tmp_path: Path) -> N
 
 
 def test_a_resumed_run_chooses_as_one_that_never_stopped(few: Dataset, tmp_path: Path) -> None:
-    settings = SETTINGS | OVERFIT | {"lr_drops": (5_000, 15_000), "lr_drop": 0.5}
-    straight = limner.train("vae", few, out=tmp_path / "a", images=20_000, **settings)
-    limner.train("vae", few, out=tmp_path / "b", images=10_000, **settings)
-    parts = limner.train(data=few, out=tmp_path / "b", images=20_000, resume=True, quiet=True)
+    settings = SETTINGS | OVERFIT | {"lr_drops": (1_000, 3_000), "lr_drop": 0.5}
+    straight = limner.train("vae", few, out=tmp_path / "a", images=4_000, **settings)
+    limner.train("vae", few, out=tmp_path / "b", images=2_000, **settings)
+    parts = limner.train(data=few, out=tmp_path / "b", images=4_000, resume=True, quiet=True)
     assert parts.images_seen == straight.images_seen
     assert [line["validation/loss"] for line in parts.log] == [
         line["validation/loss"] for line in straight.log

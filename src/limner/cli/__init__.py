@@ -18,6 +18,7 @@ from limner.errors import LimnerError, nearest
 VERBS: dict[str, dict[str, str]] = {
     "Start": {
         "demo": "train the lecture's four labs on handwritten digits and write one page",
+        "problems": "what goes wrong in a GAN, made to happen and remedied, on one page",
         "models": "list the models and what each can do",
         "data": "list the named data sets, or describe any data",
         "summary": "print a model layer by layer",
@@ -38,7 +39,9 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Check": {
         "evaluate": "measure all that a run's model can do",
+        "doctor": "what goes wrong in a run, why, and what to change",
         "compare": "runs side by side: settings, measures, pictures, curves",
+        "ablate": "switch options one at a time and measure the effect of each",
         "reproduce": "re-run a named experiment against its target",
     },
     "Shell": {"completion": "print a completion script for bash, zsh or tcsh"},

@@ -39,6 +39,13 @@ SETTINGS: dict[str, tuple[Any, str, str]] = {
     "lr_drop": (float, "what it is multiplied by then; default 0.1", "FACTOR"),
     "validation": (int, "training images held out to choose the weights that are kept; default 0", "N"),
     "leave_out": (str, "a class not to train on, so that its anomaly scores can be judged", "CLASS"),
+    "tick": (int, "images between two lines of the log; default an epoch, or 10000 where that is more", "N"),
+    "on_trouble": (
+        Literal["report", "stop", "restore", "ignore"],
+        "what the doctor does about one that is grave: restore goes back to the weights nearest to the data; "
+        "default report; ignore: no doctor",
+        "{report,stop,restore,ignore}",
+    ),
     "save_seconds": (float, "least time between checkpoints; default 5", "T"),
     "device": (str, "cpu, cuda, cuda:1, ...; default: a GPU if there is one", "DEVICE"),
     "out": (Path, "the run's folder; default runs/MODEL-DATA-NUMBER", "RUN"),

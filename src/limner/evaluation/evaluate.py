@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -58,13 +58,15 @@ def evaluate(
     features: str | None = None,
     weights: str | Path | None = None,
     against: str | None = None,
+    families: Collection[str] | None = None,
 ) -> Evaluation:
     """Measure all that a run's model can do, on test images, and write evaluation.json into the run.
 
     n: test images, and samples, 10,000 (quick: 1,000) or all there are.  k: codes a likelihood is estimated
     with, 5,000 (100).  images: test images it is estimated on, 1,000 (100).  `features` is 'inception', with
     its `weights` file, or None: the data set's own extractor.  `against`: images of another kind.
-    Beside evaluation.json, evaluation.npz holds the values of single images.
+    Beside evaluation.json, evaluation.npz holds the values of single images.  Where only some `families` of
+    FAMILIES are asked for, nothing is written: what is kept is whole.
     """
     made = run if isinstance(run, Run) else load(run)
     began = time.monotonic()
@@ -86,14 +88,16 @@ def evaluate(
         )
     measured = chosen_extractor(data, features, weights)
     can = {*abilities(made.model), *(["labels"] if getattr(made.model, "classes", 0) else [])}
-    other = other_images(made, against) if "score" in can or against is not None else None
+    asked = [name for name in FAMILIES if families is None or name in families]
+    scored = "score" in can and "anomalies" in asked
+    other = other_images(made, against) if scored or against is not None else None
     subject = Subject(made, measured, n, k, min(images, n), seed, quick, other)
-    measures = [
-        m for name, (needs, _) in FAMILIES.items() if set(needs) <= can for m in family(name, subject)
-    ]
+    measures = [m for name in asked if set(FAMILIES[name][0]) <= can for m in family(name, subject)]
     about = provenance(subject, time.monotonic() - began)
     found = Evaluation(header(subject, about), measures, subject.left_out, about)
-    if os.access(made.path, os.W_OK):  # a run that may only be read is measured all the same
+    if families is None and os.access(
+        made.path, os.W_OK
+    ):  # a run that may only be read is measured all the same
         write(found, made.path)
     return found
 

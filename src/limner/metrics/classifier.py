@@ -50,7 +50,11 @@ class Classifier(nn.Module):
         self.logits = nn.Linear(FEATURES, classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.logits(self.features(x))
+        return self.told(self.features(x))
+
+    def told(self, features: Tensor) -> Tensor:
+        """Class logits (B, classes) of features (B, 64)."""
+        return self.logits(features)
 
 
 class StackedClassifier(nn.Module):
@@ -67,7 +71,11 @@ class StackedClassifier(nn.Module):
         return torch.cat([self.single.features(channel) for channel in x.split(1, dim=1)], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b, c = (self.single(channel).log_softmax(1) for channel in x.split(1, dim=1))
+        return self.told(self.features(x))
+
+    def told(self, features: Tensor) -> Tensor:
+        """Class logits (B, K^3) of features (B, 192)."""
+        a, b, c = (self.logits(channel).log_softmax(1) for channel in features.chunk(3, dim=1))
         return (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 

@@ -109,6 +109,16 @@ class Extractor:
 
 def extractor(dataset: Dataset) -> Extractor:
     """The extractor of a data set: the package's, the cache's, or trained now."""
+    found = at_hand(dataset)
+    if found is None:
+        make(dataset, cached(dataset))
+        found = at_hand(dataset)
+    assert found is not None
+    return found
+
+
+def at_hand(dataset: Dataset) -> Extractor | None:
+    """The extractor of a data set where it is part of the package or in the cache."""
     if dataset.fingerprint in PINNED:
         name, sha256 = PINNED[dataset.fingerprint]
         found = read(WEIGHTS / f"{name}.safetensors", name)
@@ -119,11 +129,18 @@ def extractor(dataset: Dataset) -> Extractor:
         return found
     if dataset.source == "stacked-mnist":
         return stacked(read(WEIGHTS / "mnist-cnn-v1.safetensors", "mnist-cnn-v1"))
-    name = f"{dataset.name}-{VERSION if has_classes(dataset) else UNLABELLED}"
-    path = root() / "extractors" / f"{name}-{dataset.fingerprint}.safetensors"
-    if not path.exists():
-        make(dataset, path)
-    return read(path, name)
+    path = cached(dataset)
+    return read(path, title(dataset)) if path.exists() else None
+
+
+def title(dataset: Dataset) -> str:
+    """What an extractor trained on this data set is called."""
+    return f"{dataset.name}-{VERSION if has_classes(dataset) else UNLABELLED}"
+
+
+def cached(dataset: Dataset) -> Path:
+    """Where the extractor of a data set is kept that is not part of the package."""
+    return root() / "extractors" / f"{title(dataset)}-{dataset.fingerprint}.safetensors"
 
 
 def stacked(single: Extractor) -> Extractor:

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from limner.errors import LimnerError, nearest
 
@@ -19,6 +19,7 @@ MODELS: dict[str, str] = {
     "vae": "limner.models.vae:VAE",
     "gan": "limner.models.gan:GAN",
     "dcgan": "limner.models.dcgan:DCGAN",
+    "cgan": "limner.models.cgan:CGAN",
 }
 
 
@@ -70,7 +71,21 @@ def resolve(cls: type[Model], preset: str | None, given: dict[str, Any]) -> dict
         raise LimnerError(f"{cls.__name__} has no preset '{preset}': {have}")
     chosen = cls.presets[preset] if preset else {}
     defaults = {name: p.default for name, p in known.items()}
-    return defaults | {name: value for name, value in chosen.items() if name in known} | given
+    settled = defaults | {name: value for name, value in chosen.items() if name in known} | given
+    for name, value in settled.items():
+        refuse_unknown(name, known[name].annotation, value)
+    return settled
+
+
+def refuse_unknown(name: str, kind: Any, value: Any) -> None:
+    """LimnerError for a word that is not among those an option can be."""
+    if get_origin(kind) is tuple:
+        if not isinstance(value, tuple | list):
+            raise LimnerError(f"{name} must be a tuple, not {value!r}: write ({value!r},)")
+        for one in value:
+            refuse_unknown(name, get_args(kind)[0], one)
+    elif get_origin(kind) is Literal and value not in get_args(kind):
+        raise LimnerError(f"{name} cannot be '{value}': {nearest(str(value), map(str, get_args(kind)))}")
 
 
 def preset_batch(cls: type[Model], preset: str | None) -> int:

@@ -172,8 +172,8 @@ class Adversarial(Model):
         return {"D(x)": real_logit.sigmoid().mean(), "D(G(z))": fake_logit.sigmoid().mean()}
 
     def seen(self, x: Tensor, y: Tensor | None) -> Tensor:
-        """Logits in training, of augmented images."""
-        return self.judge(augment(x, self.augment), y)
+        """Logits in training, of augmented images; in full precision, since losses subtract like numbers."""
+        return self.judge(augment(x, self.augment), y).float()
 
     def discriminator_loss(self, real_logit: Tensor, fake_logit: Tensor) -> Tensor:
         """D's loss with the labels it is told, from logits: two (B, 1) -> scalar."""

@@ -120,6 +120,27 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
+class Plays(Protocol):
+    """Is a generator against a discriminator."""
+
+    def z(self, n: int) -> Tensor:
+        """Noise (n, latent_dim)."""
+        ...
+
+    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, latent_dim) -> images (B, C, H, W) in [-1, 1], of the classes y where the model knows them."""
+        ...
+
+    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> logits (B, 1), larger for what the discriminator takes to be real."""
+        ...
+
+    def generator_loss(self, fake_logit: Tensor, real_logit: Tensor | None = None) -> Tensor:
+        """The generator's loss from logits (B, 1): a scalar."""
+        ...
+
+
+@runtime_checkable
 class HasLikelihood(Protocol):
     """Knows log p(x), or a bound that tightens with k."""
 

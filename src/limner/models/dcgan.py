@@ -7,7 +7,7 @@ convolutions, G up by transposed ones, no pooling; no fully connected layer but 
 but at the outputs (G: Tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5; weights from N(0, 0.02).
 Differs from the paper in (default preset): LeakyReLU in G as the lecture says, where the paper has ReLU,
 Gaussian noise, kernels of 4 as in its successors, half the width, an average of G's weights for inference.
-Sides are halved while at least 4 remain; an odd side comes back by output padding.
+Sides are halved while at least 3 remain; an odd side comes back by output padding.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ class DCGAN(Adversarial):
 
 
 def sizes(shape: Shape, kernel: int) -> list[tuple[int, int]]:
-    """Heights and widths from the image's down: halved while at least 4 remain."""
+    """Heights and widths from the image's down: halved while at least 3 remain."""
     found = [shape[1:]]
     while True:
         height, width = ((side + 2 * ((kernel - 1) // 2) - kernel) // 2 + 1 for side in found[-1])
-        if min(height, width) < 4:
+        if min(height, width) < 3:
             return found
         found.append((height, width))
 

@@ -61,6 +61,10 @@ class GAN(Adversarial):
         require(len(hidden) > 0 and min(hidden) >= 1, f"hidden needs widths of at least 1, not {hidden}")
         require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
         require(networks == "leaky" or self.inputs == "unit", "maxout networks see inputs unit, in [0, 1]")
+        require(
+            networks == "leaky" or not self.generator_dropout,
+            "the maxout networks have no generator_dropout: leave it out, or choose networks leaky",
+        )
         self.optimizer = optimizer
         if networks == "maxout":
             self.players(*maxout_networks(shape, self.latent_dim, hidden, dropout))

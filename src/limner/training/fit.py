@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 
@@ -15,11 +16,14 @@ from limner.data import progress as data_progress
 from limner.errors import LimnerError
 from limner.models import model_class, preset_batch, resolve
 from limner.models.base import Model
-from limner.training.checkpoint import images_seen, write_json
-from limner.training.run import Run, latest, load, new_folder, write_config
+from limner.training.about import class_count, provenance
+from limner.training.resume import existing, refuse_changes, same_data, settle_length
+from limner.training.run import Run, new_folder, write_config
 from limner.training.session import Session
 from limner.training.trainer import Precision
 
+OnTrouble = Literal["report", "stop", "restore", "ignore"]
+TROUBLED = get_args(OnTrouble)
 LEAST_TICK = 10_000  # images between two log lines, or an epoch where that is more
 
 
@@ -41,6 +45,9 @@ def train(
     lr_drop: float | None = None,
     validation: int | None = None,
     leave_out: str | None = None,
+    tick: int | None = None,
+    on_trouble: OnTrouble | None = None,
+    watcher: str | None = "limner.doctor:Doctor",
     save_seconds: float = 5.0,
     device: str | None = None,
     out: str | Path | None = None,
@@ -57,6 +64,8 @@ def train(
     Learning rates are multiplied by `lr_drop` when each of `lr_drops` images has been seen.
     The last `validation` training images are not trained on: the weights with the lowest loss on them, looked
     at once per tick, are the ones kept.  Images of the class `leave_out` are not trained on.
+    The `watcher`, a class named by its place as it stands above this floor, looks on once per `tick` images:
+    the doctor reports troubles, or stops at a grave one, or restores the weights nearest to the data.
     `options` are the model's.
     """
     data_progress.quiet = quiet
@@ -72,6 +81,8 @@ def train(
         "lr_drop": lr_drop,
         "validation": validation,
         "leave_out": None if leave_out is None else str(leave_out),
+        "tick": tick,
+        "on_trouble": on_trouble,
     }
     check(given, epochs, images)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
@@ -91,7 +102,7 @@ def train(
             run, network = begin(model, dataset, preset, given, options, out, where)
         epoch = len(dataset.train) - run.config["training"].get("validation", 0)
         target = settle_length(run, length(epoch, epochs, images))
-        Session(run, network, dataset, save_seconds, quiet).go(target)
+        Session(run, network, dataset, save_seconds, quiet, called(watcher)).go(target)
         trained = Run(run.path)
         trained.data = whole  # at hand: not to be read again
         trained.ensure_prior()
@@ -110,6 +121,8 @@ def begin(
     """Check everything and build the model, then make the folder of a new run with its run.json."""
     cls = model_class(model)
     resolved = resolve(cls, preset, options)
+    if "classes" in resolved:  # known from the data
+        resolved["classes"] = class_count(model, dataset, options.get("classes"))
     training: dict[str, Any] = {
         "images": 0,
         "batch": preset_batch(cls, preset),
@@ -121,18 +134,26 @@ def begin(
         "lr_drop": 0.1,
         "validation": 0,
         "leave_out": None,
+        "on_trouble": "report",
     }
     training |= {name: value for name, value in given.items() if value is not None}
     epoch = epoch_of(cls, dataset, training["validation"])
-    training |= {"tick": max(epoch, LEAST_TICK), "device": where.type}
+    training = {"tick": max(epoch, LEAST_TICK), "device": where.type} | training
     network = built(lambda: cls(dataset.shape, **resolved), training["seed"], where)
     training["precision"] = training["precision"] or default_precision(network)
-    about: dict[str, Any] = {"source": dataset.source, "name": dataset.name, "shape": list(dataset.shape)}
-    about |= {"train": len(dataset.train), "test": len(dataset.test), "fingerprint": dataset.fingerprint}
+    about = provenance(dataset, resolved.get("classes", 0))
     config = {"model": model, "preset": preset, "options": resolved, "data": about, "training": training}
     path = new_folder(model, dataset.name, out)
     write_config(path, config)
     return Run(path), network
+
+
+def called(watcher: str | None) -> Any:
+    """The watcher's class by 'module:Class'."""
+    if watcher is None:
+        return None
+    module, _, name = watcher.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def seen(whole: Dataset, leave_out: str | None) -> Dataset:
@@ -171,6 +192,8 @@ def check(given: dict[str, Any], epochs: float | None, images: int | None) -> No
         ("lr_drops", given["lr_drops"], lambda v: all(at >= 1 for at in v), "counts of images, at least 1"),
         ("lr_drop", given["lr_drop"], lambda v: 0 < v <= 1, "above 0 and at most 1"),
         ("validation", given["validation"], lambda v: v >= 0, "at least 0"),
+        ("tick", given["tick"], lambda v: v >= 1, "at least 1"),
+        ("on_trouble", given["on_trouble"], lambda v: v in TROUBLED, f"one of {', '.join(TROUBLED)}"),
         ("epochs", epochs, lambda v: 0 < v < math.inf, "above 0 and finite"),
         ("images", images, lambda v: v >= 1, "at least 1"),
     ]
@@ -186,64 +209,6 @@ def default_precision(model: Model) -> Precision:
     has: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older torch
     fit = model.device.type == "cpu" and (has.get("avx512_bf16", False) or has.get("amx_bf16", False))
     return "bf16" if model.bf16 and fit else "fp32"
-
-
-def existing(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
-    """The run that --resume means."""
-    if out is not None:
-        return load(out)
-    if model is None:
-        raise LimnerError("resume needs the run: give its folder as --out")
-    name = data.name if isinstance(data, Dataset) else datasets.load("digits" if data is None else data).name
-    path = latest(model, name)
-    if path is None:
-        raise LimnerError(
-            f"there is no run of {model} on {name} to resume: train without --resume, or give its --out"
-        )
-    return Run(path)
-
-
-def same_data(run: Run, data: str | Path | Dataset | None) -> Dataset:
-    """The data of a resumed run, which `data`, if given, has to be."""
-    if data is None:
-        return run.data
-    channels, *size = run.shape
-    found = datasets.load(data, size=(size[0], size[1]), channels=channels)
-    if found.fingerprint != run.config["data"]["fingerprint"]:
-        raise LimnerError(
-            f"{run.name} was trained on {run.config['data']['source']}, which holds other images than "
-            f"{found.source}: leave it out, or train anew"
-        )
-    return found
-
-
-def settle_length(run: Run, asked: int | None) -> int:
-    """The images the run is to have seen in all, written into run.json."""
-    training, weights = run.config["training"], run.path / "weights.safetensors"
-    target = asked or training["images"] or model_class(run.config["model"]).images
-    seen = images_seen(weights) if weights.exists() else 0
-    if target < seen and target != training["images"]:
-        raise LimnerError(f"{run.name} has seen {seen:,} images already, more than the {target:,} asked for")
-    if target != training["images"]:
-        training["images"] = target
-        write_json(run.path / "run.json", run.config)
-    return target
-
-
-def refuse_changes(
-    run: Run, model: str | None, about: dict[str, Any], given: dict[str, Any], options: dict[str, Any]
-) -> None:
-    """A resumed run goes on with its own settings: LimnerError where another one is asked for."""
-    config = run.config
-    stored = {"model": config["model"], "preset": config["preset"], "channels": config["data"]["shape"][0]}
-    stored |= {"size": config["data"]["shape"][1]} | config["training"] | config["options"]
-    for name, value in ({"model": model} | about | given | options).items():
-        value = list(value) if isinstance(value, tuple) else value
-        if value is not None and value != stored.get(name):
-            raise LimnerError(
-                f"{run.name} was trained with {name} {stored.get(name)}, not {value}: "
-                "leave it out, or train anew"
-            )
 
 
 def length(epoch: int, epochs: float | None, images: int | None) -> int | None:

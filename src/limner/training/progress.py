@@ -44,13 +44,17 @@ class Display:
         scalars = {
             k: v
             for k, v in line.items()
-            if isinstance(v, float) and k not in ("seconds", "images_per_second")
+            if isinstance(v, float)
+            and k not in ("seconds", "images_per_second")
+            and not k.startswith("doctor/")
         }
         held_out = {k.removeprefix("held_out/"): v for k, v in scalars.items() if k.startswith("held_out/")}
         shown = {f"held-out {k}": v for k, v in held_out.items()} or {
             k.replace("loss/", "loss "): v for k, v in scalars.items()
         }
-        self.measured = "  ".join(f"{k} {v:.4g}" for k, v in list(shown.items())[:4])
+        health = "healthy" if not line.get("troubles") else ", ".join(line["troubles"])
+        parts = [f"{k} {v:.4g}" for k, v in list(shown.items())[:4]]
+        self.measured = "  ".join(parts + [health] * ("troubles" in line))
 
     def at(self, images: int, last: bool = False) -> None:
         """Show where training is, if it is time to."""

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,16 +21,26 @@ from limner.training.checkpoint import read_state, sweep, write_atomically, writ
 from limner.training.progress import Display
 from limner.training.run import Run, read_log
 from limner.training.trainer import NotFinite, Trainer
+from limner.training.watcher import Call, Verdict, Watcher
 
 HELD_OUT = 1000  # test images looked at once per tick
 PREVIEW = 64  # images in a picture of samples/
+DISTANCE = "doctor/distance"  # what the weights to go back to are chosen by
 VALIDATED = 1000  # validation images at a time
 
 
 class Session:
-    """One training session of a run."""
+    """One training session of a run, looked on by the watcher that `call` gives."""
 
-    def __init__(self, run: Run, model: Model, dataset: Dataset, save_seconds: float, quiet: bool) -> None:
+    def __init__(
+        self,
+        run: Run,
+        model: Model,
+        dataset: Dataset,
+        save_seconds: float,
+        quiet: bool,
+        call: Call | None = None,
+    ) -> None:
         self.run, self.quiet, self.save_seconds = run, quiet, save_seconds
         settings, place = run.config["training"], model.device
         self.fresh = not (run.path / "state.pt").exists()
@@ -41,7 +51,10 @@ class Session:
             Images(pixels[part], labels[part] if labels is not None else None)
             for part in (slice(kept), slice(kept, None))
         )
-        self.best: dict[str, Any] | None = None  # the weights with the lowest validation loss
+        self.best: dict[str, Any] | None = None  # the weights to keep instead of the last, and why
+        self.nearest: dict[str, Any] | None = None  # the weights with the least distance, to go back to
+        self.on_trouble, self.call = settings.get("on_trouble", "report"), call
+        self.watcher: Watcher | None = None
         stream = Stream(train, settings["batch"], settings["seed"], place)
         self.trainer = Trainer(
             model,
@@ -58,7 +71,9 @@ class Session:
         some = torch.randperm(len(watched), generator=torch.Generator().manual_seed(0))[:HELD_OUT]
         self.x = to_float(watched.pixels[some]).to(place)
         self.y = watched.labels[some].to(place) if watched.labels is not None else None
-        self.seconds = 0.0
+        self.dataset = Dataset(**{**vars(dataset), "train": train})
+        self.seconds, self.given_up = 0.0, False
+        self.watched_before: dict[str, Any] | None = None
 
     def go(self, target: int) -> None:
         """Train until `target` images have been seen, from the start or from where the state was saved."""
@@ -72,15 +87,19 @@ class Session:
             self.keep_log_until(trainer.images_seen)
             if trainer.images_seen >= target:
                 return  # nothing is left to do
+        if self.call is not None and self.on_trouble != "ignore":
+            watched = Images(to_uint8(self.x), self.y)
+            tick, lines = self.run.config["training"]["tick"], self.run.log
+            self.watcher = self.call(trainer, self.dataset, watched, tick, lines)
+            if self.watched_before is not None:
+                self.watcher.restore(self.watched_before)
         with Display(self.run.name, trainer.images_seen, target, self.quiet) as display, stoppable() as stop:
             for remark in self.remarks:
                 display.say(f"note: {remark}")
             try:
                 self.loop(target, display, stop)
             except NotFinite as error:
-                raise LimnerError(
-                    f"{error}; {path} keeps the weights of {self.saved_images:,} images"
-                ) from None
+                self.ended(str(error), display)
         if stop:
             raise KeyboardInterrupt if stop[0] == signal.SIGINT else SystemExit(128 + stop[0])
 
@@ -88,7 +107,8 @@ class Session:
         """Put the trainer where it was; LimnerError where the state is of another model."""
         try:
             self.trainer.restore(state)
-            self.best = state.get("best")
+            self.best, self.nearest = state.get("best"), state.get("nearest")
+            self.watched_before = state.get("watcher")
         except (RuntimeError, KeyError, ValueError, TypeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise LimnerError(f"{self.run.path / 'state.pt'} is not of this run: {reason}") from None
@@ -100,32 +120,37 @@ class Session:
         since, began = trainer.images_seen, time.monotonic()
         saved = began
         while trainer.images_seen < target and not stop:
-            next(trainer)
+            logs = next(trainer)
+            if self.watcher is not None:
+                self.watcher.iterated(logs)
             display.at(trainer.images_seen)
             if trainer.images_seen < next_tick:
                 continue
             means = trainer.tick()  # waits for the device
             passed = time.monotonic() - began
-            display.measure(self.log(means, trainer.images_seen - since, passed))
+            found = self.log(means, trainer.images_seen - since, passed, display)
             self.picture()
+            if any(verdict.grave for verdict in found) and self.on_trouble in ("stop", "restore"):
+                self.give_up(display)
+                break
             if time.monotonic() - saved >= self.save_seconds:
                 self.save()
                 saved = time.monotonic()
             next_tick += tick
             since, began = trainer.images_seen, time.monotonic()
-        if trainer.images_seen > since:
-            display.measure(self.log(trainer.tick(), trainer.images_seen - since, time.monotonic() - began))
+        if trainer.images_seen > since and not self.given_up:
+            self.log(trainer.tick(), trainer.images_seen - since, time.monotonic() - began, display)
         self.picture(last=True)
         self.save()
         display.at(trainer.images_seen, last=True)
         if self.best is not None:
-            loss, images = self.best["loss"], self.best["images"]
-            display.say(
-                f"note: kept the weights of {images:,} images, the lowest validation loss: {loss:.4f}"
-            )
+            value, images, by = self.best["value"], self.best["images"], self.best["by"]
+            display.say(f"note: kept the weights of {images:,} images, the lowest {by}: {value:.4f}")
 
-    def log(self, means: dict[str, float], images: int, seconds: float) -> dict[str, Any]:
-        """Append a line to log.jsonl: what was logged since the last, and the model on held-out images."""
+    def log(
+        self, means: dict[str, float], images: int, seconds: float, display: Display
+    ) -> Sequence[Verdict]:
+        """Append a line to log.jsonl: means since the last, the model on held-out images, what is wrong."""
         self.seconds += seconds
         line: dict[str, Any] = {"images": self.trainer.images_seen, "seconds": round(self.seconds, 3)}
         line |= {"images_per_second": round(images / seconds, 1)} | means
@@ -133,9 +158,47 @@ class Session:
             line |= {f"held_out/{name}": value for name, value in model.validate(self.x, self.y).items()}
             if len(self.validation):
                 line["validation/loss"] = self.choose(model)
+        found = self.watcher.examined(line) if self.watcher is not None else []
+        if self.on_trouble == "restore" and DISTANCE in line:
+            self.nearest = self.lower(self.nearest, line[DISTANCE], "distance to training images")
+        self.write(line)
+        display.measure(line)
+        for verdict in found:
+            display.say(f"doctor: {verdict}")
+        return found
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append a line to log.jsonl."""
         with open(self.run.path / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
-        return line
+
+    def lower(self, best: dict[str, Any] | None, value: float, by: str) -> dict[str, Any]:
+        """The weights as inference sees them now with what they were chosen by, or the better ones so far."""
+        if best is not None and best["value"] <= value:
+            return best
+        now = self.trainer.model.state_dict() | self.trainer.averages
+        weights = {name: tensor.clone() for name, tensor in now.items()}
+        return {"value": value, "by": by, "images": self.trainer.images_seen, "weights": weights}
+
+    def give_up(self, display: Display) -> None:
+        """End the session because of a trouble, going back to the best weights if that was asked for."""
+        self.given_up = True
+        if self.on_trouble == "restore" and self.best is None:
+            self.best = self.nearest
+        display.say(f"doctor: stopped at {self.trainer.images_seen:,} images, as --on-trouble asks")
+
+    def ended(self, why: str, display: Display) -> None:
+        """A loss is not finite: note it; LimnerError unless the best weights were to be kept, and are."""
+        if self.watcher is not None:
+            line = {"images": self.trainer.images_seen, "seconds": round(self.seconds, 3)}
+            self.write(line | {"not_finite": why, "troubles": ["not finite"]})
+        if self.on_trouble == "restore" and self.nearest is not None:
+            weights, images, value = (self.nearest[name] for name in ("weights", "images", "value"))
+            write_weights(self.run.path / "weights.safetensors", weights, images)
+            display.say(f"doctor: {why}; went back to {images:,} images, {self.nearest['by']} {value:.4f}")
+            return
+        kept = f"{self.run.path} keeps the weights of {self.saved_images:,} images"
+        raise LimnerError(f"{why}; {kept}") from None
 
     def choose(self, model: Model) -> float:
         """The mean loss of all validation images; the weights are remembered where it is the lowest yet."""
@@ -145,9 +208,7 @@ class Session:
             y = labels[part].to(model.device) if labels is not None else None
             total += model.loss(x, y)[0].item() * len(part)
         loss = total / len(pixels)
-        if self.best is None or loss < self.best["loss"]:
-            weights = {name: value.clone() for name, value in model.state_dict().items()}
-            self.best = {"loss": loss, "images": self.trainer.images_seen, "weights": weights}
+        self.best = self.lower(self.best, loss, "validation loss")
         return loss
 
     def picture(self, last: bool = False) -> None:
@@ -166,7 +227,9 @@ class Session:
         if self.best is not None:
             weights, images = self.best["weights"], self.best["images"]
         write_weights(self.run.path / "weights.safetensors", weights, images)
-        write_state(self.run.path / "state.pt", self.trainer.state() | {"best": self.best})
+        state = self.trainer.state() | {"best": self.best, "nearest": self.nearest}
+        state |= {"watcher": self.watcher.state() if self.watcher is not None else None}
+        write_state(self.run.path / "state.pt", state)
         self.saved_images = self.trainer.images_seen
 
     def keep_log_until(self, images: int) -> None:

@@ -1,0 +1,52 @@
+"""Small features for live distances: an extractor's where one is at hand, else principal pixels.
+
+Nothing is trained for a live look: a data set whose extractor was never needed gets the leading principal
+axes of its training images, 16 pixels a side.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from limner.data import Dataset
+from limner.metrics import PCA, pca
+from limner.metrics.features import Extractor, at_hand
+
+AXES = 48
+SIDE = 16
+FITTED = 2000  # training images
+
+
+class Small:
+    """Features (N, d) of uint8 pixels (N, C, H, W), and classes where the extractor knows them."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.extractor: Extractor | None = at_hand(dataset)
+        self.labelled = self.extractor is not None and self.extractor.labelled
+        self.name = self.extractor.name if self.extractor is not None else "principal-pixels"
+        if self.extractor is None:
+            generator = torch.Generator().manual_seed(0)
+            some = torch.randperm(len(dataset.train), generator=generator)[:FITTED]
+            few = thumbnails(dataset.train.pixels[some])
+            self.axes: PCA = pca(few, min(AXES, *few.shape))
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """(N, C, H, W) uint8 -> (N, d) float32, on the CPU."""
+        if self.extractor is not None:
+            return self.extractor.features(pixels)
+        return (thumbnails(pixels) - self.axes.mean) @ self.axes.axes.T
+
+    @torch.no_grad()
+    def classes(self, features: Tensor) -> Tensor:
+        """The classifier's labels of these features: (N, d) -> (N,)."""
+        assert self.extractor is not None
+        network = self.extractor.network
+        return network.told(features.to(network.logits.weight.device)).argmax(1).cpu()
+
+
+def thumbnails(pixels: Tensor) -> Tensor:
+    """Images averaged to at most 16 pixels a side, flat, in [-1, 1]: uint8 (N, C, H, W) -> (N, d)."""
+    height, width = (min(side, SIDE) for side in pixels.shape[2:])
+    return adaptive_avg_pool2d(pixels.float() / 127.5 - 1, (height, width)).flatten(1)

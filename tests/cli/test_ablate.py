@@ -1,0 +1,95 @@
+"""`limner ablate` as a person types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from limner.cli import run
+from limner.training import Run
+
+SMALL = ["--images", "100", "--n", "130", "--set", "batch=50,hidden=16x8"]
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """What a mistaken command says: exit code 2 and one line, nothing else."""
+    assert run(list(words)) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert len(told.err.splitlines()) == 1, told.err
+    assert told.err.startswith("limner: error: ")
+    return told.err
+
+
+def test_ablate_trains_tells_and_writes_and_a_second_call_only_tells(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["ablate", "gan", "--vary", "noise,dropout=0.5", "--seeds", "2", *SMALL]
+    assert run(words) == 0
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0].startswith("gan on digits, one option changed at a time: 2 seeds, 100 images a run")
+    assert lines[2].split()[:3] == ["measure", "switch", "base"]
+    assert lines[3].startswith("fd[digits-cnn-v1], lower is better  noise=uniform ")
+    assert lines[4].split()[0] == "dropout=0.5"
+    assert all(line.endswith(("better", "worse", "noise")) for line in lines[3:13])
+    assert lines[-2:] == [f"wrote ablations/gan-digits/ablation.{suffix}" for suffix in ("md", "json")]
+    assert [line for line in lines[13:-2] if line and not line.startswith("note: ")] == []
+    done = told.err.splitlines()
+    assert len(done) == 6
+    assert done[0].startswith("base, seed 0: fd ")
+    assert done[5].startswith("dropout=0.5, seed 1: fd ")
+    assert done[5].endswith(" (6 of 6 runs)")
+    trained = Run(Path("ablations/gan-digits/noise=uniform-1"))
+    assert (trained.config["options"]["noise"], trained.config["options"]["hidden"]) == ("uniform", [16, 8])
+    assert trained.config["training"]["batch"] == 50
+
+    stamp = (trained.path / "weights.safetensors").stat().st_mtime_ns
+    assert run([*words, "--json", "--quiet"]) == 0
+    told = capsys.readouterr()
+    about = json.loads(told.out)
+    assert about["path"] == "ablations/gan-digits"
+    assert [row["switch"] for row in about["rows"][:2]] == ["noise=uniform", "dropout=0.5"]
+    assert told.err == ""
+    assert (trained.path / "weights.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_ablate_quietly_and_elsewhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert (
+        run(["ablate", "gan", "--vary", "noise", "--seeds", "1", "--out", "~/there", "--quiet", *SMALL]) == 0
+    )
+    assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "there" / "ablation.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gan"], "--vary"),
+        (["gan", "--vary", ""], "nothing to vary: name options of GAN"),
+        (["gna", "--vary", "noise"], "no model called 'gna': did you mean 'gan'?"),
+        (["gan", "--vary", "nois"], "GAN has no option 'nois': did you mean 'noise'?"),
+        (["gan", "--vary", "noise=gausian"], "noise cannot be 'gausian': did you mean 'gaussian'?"),
+        (["gan", "--vary", "lr"], "lr is 0.0005 and nothing tells what else to try: lr=VALUE"),
+        (["gan", "--vary", "noise", "--set", "noise"], "'noise' sets nothing: write NAME=VALUE"),
+        (["gan", "--vary", "noise", "--set", "images=5"], "GAN has no option 'images'"),
+        (["gan", "--vary", "noise", "--set", "noise=uniform", "--data", "digts"], "did you mean 'digits'"),
+        (["gan", "--vary", "critic_steps=0"], "critic_steps=0: critic_steps must be at least 1, not 0"),
+        (["gan", "--vary", "noise", "--seeds", "0"], "seeds must be at least 1, not 0"),
+        (["gan", "--vary", "noise", "--out", "file"], "file exists and is no ablation"),
+        (["gan", "--vry", "noise"], "no option --vry: did you mean '--vary'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_gets_one_line_and_leaves_nothing(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("file").write_text("mine")
+    assert said in mistake(capsys, "ablate", *words)
+    assert Path("file").read_text() == "mine"
+    assert not Path("ablations").exists()

@@ -1,0 +1,34 @@
+"""Commands as processes of their own, for tests that kill them: torch is imported once, not by each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from multiprocessing.context import ForkServerProcess
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["limner.training", "torch._dynamo"])  # the latter is what Adam imports
+
+
+def start(*words: str) -> ForkServerProcess:
+    """Begin `limner WORDS` here, with a tick per epoch; what it says goes to the file `said`."""
+    process = SERVER.Process(target=command, args=(words, os.getcwd(), dict(os.environ)), daemon=True)
+    process.start()
+    return process
+
+
+def command(words: tuple[str, ...], folder: str, environment: dict[str, str]) -> None:
+    """What the process does: it leaves with the command's exit code."""
+    import torch
+
+    from limner.cli import main
+    from limner.training import fit
+
+    os.chdir(folder)
+    os.environ.update(environment)
+    torch.set_num_threads(1)
+    fit.LEAST_TICK = 0
+    with open("said", "w", buffering=1) as sys.stdout:
+        sys.stderr = sys.stdout
+        main(words)
