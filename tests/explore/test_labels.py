@@ -111,7 +111,8 @@ def test_the_classes_come_from_the_data_and_are_kept(run: Run) -> None:
 
 
 def test_a_model_without_classes_keeps_none() -> None:
-    config = limner.train("dcgan", discs(), out="plain", **TINY | small("dcgan")).config
+    settings = small("dcgan") | {"images": 100, "quiet": True}
+    config = limner.train("dcgan", discs(), out="plain", **settings).config
     assert "classes" not in config["options"]
     assert "classes" not in config["data"]
 

@@ -285,7 +285,7 @@ def test_a_run_with_spectral_norm_comes_back_and_goes_on(digits: Dataset) -> Non
     assert any("original" in key for key in straight)
     for layer in first.D.modules():
         if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            assert torch.linalg.matrix_norm(weights(layer), 2).item() == pytest.approx(1, abs=0.02)
+            assert torch.linalg.matrix_norm(weights(layer), 2).item() == pytest.approx(1, abs=0.1)
     x = digits.test.pixels[:4].float() / 127.5 - 1
     assert torch.equal(first.judge(x), limner.load("run").model.judge(x)), "judging changes nothing"
     limner.train(resume=True, out="run", images=128, quiet=True)

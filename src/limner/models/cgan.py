@@ -3,8 +3,9 @@
     min_G max_D  1/2 E_(x,y) log D(x | y) + 1/2 E_(z,y) log(1 - D(G(z | y) | y))
 
 Both players are told the class y; G is asked for the labels of the real images that D has just seen.
-Differs from the paper in (default preset): DCGAN's networks, and as Miyato & Koyama 2018 (arXiv 1802.05637)
-batch norms in G with a gain and a bias for each class, and a projection discriminator:
+Differs from the paper in (default preset): DCGAN's networks; each batch norm in G has the class's own gain and
+bias, from one vector of it (Brock et al. 2019, arXiv 1809.11096); a projection discriminator (Miyato & Koyama
+2018, arXiv 1802.05637),
 
     D's logit of x | y = psi(f(x)) + <embed(y), f(x)>
 
@@ -33,7 +34,7 @@ from limner.models.gan import FallingSGD, Maxout
 from limner.models.gan import discriminator as mlp_discriminator
 from limner.models.gan import generator as mlp_generator
 
-EMBEDDED = 50  # numbers that tell a convolutional generator without batch norm the class
+EMBEDDED = 50  # numbers that tell a convolutional generator the class
 
 
 class CGAN(Adversarial):
@@ -93,24 +94,26 @@ class CGAN(Adversarial):
             self.players(*self.maxout_networks(dropout))
 
     def conv_networks(self, width: int, batch_norm: str) -> tuple[nn.Module, nn.Module]:
-        """DCGAN's pair: batch norms of each class, or its vector beside z; projection, or a plane of the class."""
+        """DCGAN's pair: G learns the class after its batch norms, or beside z; D as `condition` says."""
         channels, height, side = self.shape
         require(min(height, side) >= 8, f"convolutions need images of 8x8 or more, not {height}x{side}")
         if batch_norm == "auto":
             batch_norm = "both" if self.penalty == "none" else "generator"
-        planes = 1 if self.condition == "embedding" else 0
-        beside = EMBEDDED if batch_norm == "nothing" else 0
-        G = conv_generator(
-            self.shape, self.latent_dim + beside, width, 4, "leaky", not beside, self.generator_dropout
-        ).apply(drawn_from_the_papers_normal)
-        D = conv_discriminator((channels + planes, height, side), width, 4, batch_norm == "both")
+        norm = batch_norm != "nothing"
+        inputs = self.latent_dim + (0 if norm else EMBEDDED)
+        network = conv_generator(self.shape, inputs, width, 4, "leaky", norm, self.generator_dropout)
         if self.inputs == "unit":
-            G[-1] = Pixels()
+            network[-1] = Pixels()
+        G = (
+            ClassNormed(network, self.classes)
+            if norm
+            else Beside(nn.Embedding(self.classes, EMBEDDED), network)
+        )
+        planes = 1 if self.condition == "embedding" else 0
+        D = conv_discriminator((channels + planes, height, side), width, 4, batch_norm == "both")
         plane = nn.Sequential(nn.Embedding(self.classes, height * side), nn.Unflatten(1, (1, height, side)))
-        told = self.told(D, self.seen_pixels(), plane).apply(drawn_from_the_papers_normal)
-        if beside:
-            return Beside(nn.Embedding(self.classes, EMBEDDED), G), told
-        return ClassNormed(G, self.classes), told
+        told = self.told(D, self.seen_pixels(), plane)
+        return G.apply(drawn_from_the_papers_normal), told.apply(drawn_from_the_papers_normal)
 
     def mlp_networks(self, hidden: tuple[int, ...], dropout: float) -> tuple[nn.Module, nn.Module]:
         """The GAN's leaky pair: z beside the one-hot class; projection, or the class beside the pixels."""
@@ -230,36 +233,39 @@ class Beside(nn.Module):
 
 
 class ClassNormed(nn.Module):
-    """A generator that learns the class from its batch norms.
+    """A convolutional generator that learns the class after each batch norm, from one vector of it.
 
-    With the class beside z instead, batch norm gets its variance from the class, and z comes to be ignored.
+    With the class beside z instead, batch norm takes its variance from the class, and z comes to be ignored.
     """
 
     def __init__(self, network: nn.Sequential, classes: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            ClassNorm(layer.num_features, classes) if isinstance(layer, nn.BatchNorm2d) else layer
-            for layer in network
-        )
+        self.embed, size = nn.Embedding(classes, EMBEDDED), network[1].kernel_size
+        self.layers = nn.ModuleList()
+        for layer in network:
+            if isinstance(layer, nn.BatchNorm2d):
+                layer, size = ClassNorm(layer, size), (1, 1)
+            self.layers.append(layer)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        e = self.embed(y)
         for layer in self.layers:
-            z = layer(z, y) if isinstance(layer, ClassNorm) else layer(z)
+            z = layer(z, e) if isinstance(layer, ClassNorm) else layer(z)
         return z
 
 
 class ClassNorm(nn.Module):
-    """Batch norm with a gain and a bias for each class (Dumoulin et al. 2017, arXiv 1610.07629)."""
+    """norm(x) (1 + gain(e)) + bias(e) of a class's vector e, the bias at each place of `size` (or at all)."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, norm: nn.BatchNorm2d, size: tuple[int, int]) -> None:
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.gain, self.bias = nn.Embedding(classes, channels), nn.Embedding(classes, channels)
-        nn.init.normal_(self.gain.weight, 1.0, 0.02)
-        nn.init.zeros_(self.bias.weight)
+        channels, (height, width) = norm.num_features, size
+        self.norm, self.size = norm, (channels, height, width)
+        self.gain = nn.Linear(EMBEDDED, channels, bias=False)
+        self.bias = nn.Linear(EMBEDDED, channels * height * width, bias=False)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.norm(x) * self.gain(y)[:, :, None, None] + self.bias(y)[:, :, None, None]
+    def forward(self, x: Tensor, e: Tensor) -> Tensor:
+        return self.norm(x) * (1 + self.gain(e)[:, :, None, None]) + self.bias(e).unflatten(1, self.size)
 
 
 class Projection(nn.Module):
