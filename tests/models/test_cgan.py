@@ -58,8 +58,7 @@ def test_the_gradient_of_a_class_reaches_its_own_vectors_alone() -> None:
     model, y = built("conv projection").eval(), torch.tensor([1, 1, 3])
     model.judge(torch.rand(3, *SHAPE) * 2 - 1, y).sum().backward()
     model.generate(model.z(3), y).sum().backward()
-    norms = [layer for layer in model.G.modules() if isinstance(layer, ClassNorm)]
-    for layer in (model.D.embed, *(of for norm in norms for of in (norm.gain, norm.bias))):
+    for layer in (model.D.embed, model.G.embed):
         assert (layer.weight.grad.abs().sum(1) > 0).tolist() == [False, True, False, True]
 
 
@@ -101,19 +100,22 @@ def test_embedding_stands_beside_the_image(networks: str, more: int) -> None:
         assert torch.equal(told, model.D.embed[0].weight[y])
 
 
-def test_a_generators_batch_norms_are_the_classes() -> None:
-    layer, x, y = ClassNorm(3, 4), torch.randn(8, 3, 5, 5), torch.tensor([2, 0, 1, 3, 3, 2, 1, 0])
-    with torch.no_grad():
-        layer.gain.weight.copy_(torch.randn(4, 3))
-        layer.bias.weight.copy_(torch.randn(4, 3))
-    made = layer(x, y)
+def test_a_class_norm_is_batch_norm_with_a_gain_and_a_bias_of_the_class() -> None:
+    layer, x, e = ClassNorm(nn.BatchNorm2d(3), (2, 2)), torch.randn(8, 3, 2, 2), torch.randn(8, 50)
+    made = layer(x, e)
     for i in range(8):
+        bias = (layer.bias.weight @ e[i]).reshape(3, 2, 2)
         for c in range(3):
             normal = (x[i, c] - x[:, c].mean()) / (x[:, c].var(correction=0) + 1e-5).sqrt()
-            expected = normal * layer.gain.weight[y[i], c] + layer.bias.weight[y[i], c]
-            torch.testing.assert_close(made[i, c], expected)
+            gain = 1 + (layer.gain.weight[c] * e[i]).sum()
+            torch.testing.assert_close(made[i, c], normal * gain + bias[c])
+
+
+def test_every_batch_norm_of_the_generator_is_told_the_class() -> None:
     model = built("conv projection")
-    assert not any(isinstance(m, nn.BatchNorm2d) and m.affine for m in model.G.modules())
+    norms = [layer for layer in model.G.modules() if isinstance(layer, ClassNorm)]
+    assert len(norms) == sum(isinstance(m, nn.BatchNorm2d) for m in model.G.modules()) == 2
+    assert [norm.size for norm in norms] == [(16, 4, 4), (8, 1, 1)], "the first knows places"
     plain = built("conv projection", batch_norm="nothing")
     assert not any(isinstance(m, nn.BatchNorm2d) for m in plain.modules())
     z, y = plain.z(1), torch.arange(2)
@@ -204,18 +206,10 @@ def test_the_label_asked_for_comes_out(kind: str) -> None:
     with trainer.inference() as shown:
         made = shown.sample(400, asked)  # type: ignore[operator]
     assert (quadrant(made) == asked).float().mean() > 0.9
-    print(
-        kind,
-        [
-            (
-                made[label::4].std(0).mean() / (images.pixels[images.labels == label] / 127.5).std(0).mean()
-            ).item()
-            for label in range(4)
-        ],
-    )
-    for label in range(4):
-        real = images.pixels[images.labels == label] / 127.5
-        assert made[label::4].std(0).mean() > 0.4 * real.std(0).mean(), "z is not ignored"
+    real = images.pixels / 127.5 - 1
+    of_class = [(made[asked == k], real[images.labels == k]) for k in range(4)]
+    varied = [(ours.std(0).mean() / theirs.std(0).mean()).item() for ours, theirs in of_class]
+    assert sum(varied) / 4 > 0.4, "z makes a difference within a class"
 
 
 def test_shuffled_labels_do_not_come_out() -> None:

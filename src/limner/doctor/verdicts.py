@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Line = dict[str, Any]
+EARLY = 50_000  # images before which samples that are all alike mean nothing
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,13 @@ class History:
         """The signal's value at the last tick."""
         return (self.last(name, 1) or [float("nan")])[0]
 
+    def grows(self, name: str) -> bool:
+        """Whether a signal is an eighth above what it was at half of the images seen, or nothing was."""
+        whole = self.lines[-1]["images"]
+        half = [line for line in self.lines if line["images"] <= whole / 2]
+        before = History(half).now(name) if half else float("nan")
+        return not before * 1.125 >= self.now(name)  # with nothing to compare it may yet grow
+
     def held(self, name: str, holds: Callable[[float], bool], n: int) -> bool:
         """Whether the signal was measured, and so, at each of the last n ticks."""
         values = self.last(name, n)
@@ -82,8 +91,11 @@ def too_weak(h: History) -> str | None:
 
 
 def gradient_vanishes(h: History) -> str | None:
-    if h.held("g_saturated", lambda v: v > 0.9, 2):
-        return f"{h.now('g_saturated'):.0%} of generated images send G under a hundredth of a full gradient"
+    if h.held("g_slope", lambda v: v < 0.05, 2):
+        return (
+            f"{h.now('g_slope'):.1%} of a full gradient reaches G, and under a hundredth of one from "
+            f"{h.now('g_saturated'):.0%} of the generated images"
+        )
     norms = h.all("grad/G")
     if len(norms) >= 5 and max(norms[-2:]) < 0.01 * sorted(norms[:-2])[len(norms[:-2]) // 2]:
         return f"the norm of G's gradient fell to {norms[-1]:.2g}, under a hundredth of its median so far"
@@ -93,9 +105,11 @@ def gradient_vanishes(h: History) -> str | None:
 def collapse(h: History) -> str | None:
     if h.last("sensitivity", 1):
         return None  # it encodes: a collapse of its posterior has a name of its own
-    if h.held("diversity", lambda v: v < 0.5, 2):
+    if h.lines[-1]["images"] < EARLY or gradient_vanishes(h):
+        return None  # every generator begins with one image, and stays with it where it learns nothing
+    if h.held("diversity", lambda v: v < 0.5, 2) and not h.grows("diversity"):
         return f"samples differ from each other {h.now('diversity'):.0%} as much as real images do"
-    if h.held("classes", lambda v: v <= 0.5, 2) or h.held("evenness", lambda v: v < 0.7, 2):
+    if h.held("evenness", lambda v: v < 0.7, 2) and not h.grows("evenness"):
         return (
             f"{h.now('classes'):.0%} of the classes are there, "
             f"with {h.now('evenness'):.0%} of the entropy they have in the data"
@@ -104,15 +118,23 @@ def collapse(h: History) -> str | None:
 
 
 def oscillates(h: History) -> str | None:
-    moves, far = h.last("movement", 6), h.all("distance")
-    if len(moves) < 6 or len(far) < 8 or min(moves) < 0.6:
-        return None
-    if min(far[-6:]) < 0.95 * min(far[:-6]) or h.now("floors") < 10:
-        return None
-    return (
-        f"samples of the same noise still change by {moves[-1]:.0%} of the distance of two real images in a "
-        "tick, and six ticks brought them no nearer to the data"
-    )
+    far = h.all("distance")
+    if len(far) < 8 or min(far[-4:]) < 0.95 * min(far[:-4]):
+        return None  # there is progress
+    ranks = h.last("overlap", 8)
+    turns = sum((a < 0.5) != (b < 0.5) for a, b in pairwise(ranks))
+    if turns >= 3 and max(ranks) - min(ranks) > 0.5:
+        return (
+            f"D ranked {min(ranks):.0%} to {max(ranks):.0%} of real above generated images in the last eight "
+            f"ticks, and changed sides {turns} times, while samples came no nearer to the data"
+        )
+    moves = h.last("movement", 6)
+    if len(moves) == 6 and min(moves) > 0.6 and h.now("floors") > 10:
+        return (
+            f"samples of the same noise still change by {moves[-1]:.0%} of the distance of two real images "
+            "in a tick, and come no nearer to the data"
+        )
+    return None
 
 
 def overfits(h: History) -> str | None:
@@ -153,13 +175,14 @@ def not_finite(h: History) -> str | None:
 
 
 def dead(h: History) -> str | None:
-    if h.held("low", lambda v: v > 0.5, 3) or h.held("high", lambda v: v > 0.5, 3):
-        return (
-            f"the output's range does not match the data's: off by {h.now('low') / 2:.0%} at the dark end, "
-            f"{h.now('high') / 2:.0%} at the bright"
-        )
-    losses = [name for name in h.lines[-1] if name.startswith("loss/")]
-    for name in losses:
+    for name, end in (("low", "dark"), ("high", "bright")):
+        off = h.last(name, 5)
+        if len(off) == 5 and min(off) > 0.5 and max(off) - min(off) < 0.02:
+            return (
+                f"the output's range does not match the data's: off by {off[-1] / 2:.0%} at its {end} end, "
+                "and not moving"
+            )
+    for name in (name for name in h.lines[-1] if name.startswith("loss/")):
         values = h.all(name)
         if len(values) >= 3 and max(values) - min(values) <= 1e-6 * max(1e-6, abs(values[0])):
             return f"{name} has been {values[0]:.6g} since the first tick"

@@ -3,9 +3,9 @@
     min_G max_D  1/2 E_(x,y) log D(x | y) + 1/2 E_(z,y) log(1 - D(G(z | y) | y))
 
 Both players are told the class y; G is asked for the labels of the real images that D has just seen.
-Differs from the paper in (default preset): DCGAN's networks; each batch norm in G has the class's own gain and
-bias, from one vector of it (Brock et al. 2019, arXiv 1809.11096); a projection discriminator (Miyato & Koyama
-2018, arXiv 1802.05637),
+Differs from the paper in (default preset): DCGAN's networks; a gain and a bias of the class after each batch
+norm of G, from one vector of it (Brock et al. 2019, arXiv 1809.11096); a projection discriminator (Miyato &
+Koyama 2018, arXiv 1802.05637),
 
     D's logit of x | y = psi(f(x)) + <embed(y), f(x)>
 
@@ -28,7 +28,7 @@ from limner.errors import LimnerError
 from limner.models.adversarial import Adversarial, Dropout, Pixels, Unit
 from limner.models.base import Shape, require
 from limner.models.dcgan import discriminator as conv_discriminator
-from limner.models.dcgan import drawn_from_the_papers_normal
+from limner.models.dcgan import drawn_from_the_papers_normal, sizes
 from limner.models.dcgan import generator as conv_generator
 from limner.models.gan import FallingSGD, Maxout
 from limner.models.gan import discriminator as mlp_discriminator
@@ -104,11 +104,8 @@ class CGAN(Adversarial):
         network = conv_generator(self.shape, inputs, width, 4, "leaky", norm, self.generator_dropout)
         if self.inputs == "unit":
             network[-1] = Pixels()
-        G = (
-            ClassNormed(network, self.classes)
-            if norm
-            else Beside(nn.Embedding(self.classes, EMBEDDED), network)
-        )
+        embed = nn.Embedding(self.classes, EMBEDDED)
+        G = ClassNormed(embed, network, sizes(self.shape, 4)[-1]) if norm else Beside(embed, network)
         planes = 1 if self.condition == "embedding" else 0
         D = conv_discriminator((channels + planes, height, side), width, 4, batch_norm == "both")
         plane = nn.Sequential(nn.Embedding(self.classes, height * side), nn.Unflatten(1, (1, height, side)))
@@ -238,9 +235,9 @@ class ClassNormed(nn.Module):
     With the class beside z instead, batch norm takes its variance from the class, and z comes to be ignored.
     """
 
-    def __init__(self, network: nn.Sequential, classes: int) -> None:
+    def __init__(self, embed: nn.Embedding, network: nn.Sequential, size: tuple[int, int]) -> None:
         super().__init__()
-        self.embed, size = nn.Embedding(classes, EMBEDDED), network[1].kernel_size
+        self.embed = embed
         self.layers = nn.ModuleList()
         for layer in network:
             if isinstance(layer, nn.BatchNorm2d):

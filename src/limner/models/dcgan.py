@@ -40,7 +40,12 @@ class DCGAN(Adversarial):
             "latent_dim": 100, "noise": "uniform", "width": 128, "kernel": 5, "activation": "relu",
             "batch_norm": "both", "lr": 2e-4, "beta1": 0.5, "averaged": "nothing", "batch": 128,
         },
+        # The remedy of Miyato et al. 2018 (arXiv 1802.05957): a discriminator kept smooth by spectral norm in
+        # place of batch norm, with the hinge loss; the rest as by default.
+        "spectral": {"loss": "hinge", "spectral_norm": True, "batch_norm": "generator"},
     }  # fmt: skip
+    batch: ClassVar[int] = 64  # as in its successors: more steps for as many images
+    bf16 = True
 
     def __init__(
         self,

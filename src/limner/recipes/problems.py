@@ -6,6 +6,7 @@ equilibrium, so training may oscillate; D too good gives no gradient, D too bad 
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,22 +26,82 @@ from limner.training import Run
 from limner.training.checkpoint import write_json
 
 TICK = 5000  # images between two looks of the doctor
+# name -> options of the GAN, images seen
+RUNS: dict[str, tuple[dict[str, Any], int]] = {
+    "saturated": ({"lr": 1e-3, "d_lr": 5e-3, "dropout": 0.0, "loss": "minimax"}, 40_000),
+    "not-saturated": ({"lr": 1e-3, "d_lr": 5e-3, "dropout": 0.0, "loss": "non-saturating"}, 100_000),
+    "circling": ({"lr": 2e-3, "loss": "wasserstein", "penalty": "none", "averaged": "nothing"}, 80_000),
+    "held": ({"lr": 2e-3, "loss": "wasserstein", "penalty": "gp", "averaged": "nothing"}, 80_000),
+    "too-good": ({"lr": 4e-3, "beta1": 0.9}, 50_000),
+    "too-bad": ({"lr": 1e-3, "d_lr": 1e-6}, 50_000),
+    "collapsed": ({"lr": 1e-3, "d_lr": 1e-4, "loss": "minimax"}, 80_000),
+    "relativistic": ({"lr": 1e-3, "loss": "relativistic"}, 100_000),
+    "matched": ({"lr": 1e-3}, 120_000),
+}
 
 
 class Problem(NamedTuple):
-    """What the lecture says, how it is made to happen, what it is called, and what changes it."""
+    """What the lecture says, how it is made to happen, by which run, and the remedy's run."""
 
     title: str
     lecture: str
-    how: str
-    ill: dict[str, Any]
-    verdict: str
+    here: str
+    ill: str
     remedy: str
-    cured: dict[str, Any]
+    cured: str
     signals: tuple[str, ...]
 
 
-PROBLEMS: dict[str, Problem] = {}
+PROBLEMS: tuple[Problem, ...] = (
+    Problem(
+        "The generator's loss saturates",
+        "the minimax generator loss, E log(1 - D(G(z))), is flat where D is sure: where D wins early, "
+        "G learns nothing.",
+        "the minimax loss, and a discriminator without dropout that learns five times as fast.",
+        "saturated",
+        "the same discriminator, and the improved loss, -E log D(G(z)), which is steep where D is sure.",
+        "not-saturated",
+        ("g_slope", "distance"),
+    ),
+    Problem(
+        "Circles instead of an equilibrium",
+        "gradient descent seeks a minimum, but the players need an equilibrium: training may oscillate.",
+        "the Wasserstein game without its gradient penalty, so that nothing holds the discriminator back, and "
+        "the last weights instead of their average.",
+        "circling",
+        "the same game with the gradient penalty it was published with.",
+        "held",
+        ("overlap", "distance"),
+    ),
+    Problem(
+        "A discriminator too good",
+        "if D is too good, there is no gradient for G to follow.",
+        "four times the learning rate, with Adam's usual beta1 of 0.9: D runs away.",
+        "too-good",
+        "beta1 0.5, as in DCGAN, and a lower rate.",
+        "matched",
+        ("d_fake", "distance"),
+    ),
+    Problem(
+        "A discriminator too bad",
+        "if D is too bad, what it tells G is wrong.",
+        "a discriminator that learns a thousand times slower than the generator.",
+        "too-bad",
+        "equal rates.",
+        "matched",
+        ("overlap", "distance"),
+    ),
+    Problem(
+        "Mode collapse",
+        "G makes one or a few images that fool D, whatever the noise.",
+        "the minimax loss, and a discriminator that learns ten times slower than the generator, which runs "
+        "after whatever fools it now.",
+        "collapsed",
+        "the relativistic loss with R1 and R2, which compares every generated image with real ones.",
+        "relativistic",
+        ("diversity", "evenness"),
+    ),
+)
 
 
 def problems(
@@ -48,91 +109,83 @@ def problems(
 ) -> Path:
     """Make the four problems happen on the digits, remedy each, and write OUT/index.html; returns its path.
 
-    Runs that are in OUT already are used again.  `scale` multiplies the images each run sees.
+    Runs that are in OUT already are used again, stopped ones go on.  `scale` multiplies the images each run
+    sees.
     """
     out = out.expanduser()
-    if not scale > 0:
-        raise LimnerError(f"scale must be above 0, not {scale}")
+    if not 0 < scale < math.inf:
+        raise LimnerError(f"scale must be above 0 and finite, not {scale}")
     if out.exists() and not out.is_dir():
         raise LimnerError(f"{out} is a file: choose another --out")
+    digits, runs = load("digits"), {}
+    for number, (name, (options, images)) in enumerate(RUNS.items()):
+        if not quiet:
+            print(f"[{number + 1}/{len(RUNS)}] {name}: {command(options)}", file=sys.stderr, flush=True)
+        seen = max(round(images * scale), 3 * TICK)
+        runs[name] = trained(
+            out / name, "gan", digits, seed=seed, tick=TICK, images=seen, quiet=quiet, **options
+        )
+    told = {name: diagnose(run) for name, run in runs.items()}
     page = Page("What goes wrong in a GAN, and what the doctor says of it")
     page.text(
-        "The lecture's four problems, each made to happen on purpose on the 1,437 training images of the "
-        "handwritten digits, with the same run after one change. Every verdict is the doctor's own, read off "
-        "these runs: `limner doctor RUN` tells it again."
+        f"The lecture's four problems, made to happen on purpose on {len(digits.train):,} handwritten digits, "
+        "each beside the same network with one remedy. Every verdict is the doctor's own, read off these runs; "
+        "`limner doctor RUN` tells it again."
     )
-    digits = load("digits")
-    found: dict[str, dict[str, Any]] = {}
-    for number, (name, problem) in enumerate(PROBLEMS.items()):
-        if not quiet:
-            print(f"[{number + 1}/{len(PROBLEMS)}] {problem.title}", file=sys.stderr, flush=True)
-        ill, cured = (
-            trained(
-                out / f"{name}-{kind}",
-                "gan",
-                digits,
-                seed=seed,
-                tick=TICK,
-                quiet=quiet,
-                **with_scale(o, scale),
-            )
-            for kind, o in (("ill", problem.ill), ("cured", problem.cured))
-        )
-        told = {"ill": diagnose(ill), "cured": diagnose(cured)}
-        found[name] = {kind: diagnosis.json() for kind, diagnosis in told.items()}
-        section(page, problem, {"ill": ill, "cured": cured}, told)
+    for problem in PROBLEMS:
+        section(page, problem, runs, told)
     page.save(out / "index.html")
-    write_json(out / "problems.json", found)
+    write_json(out / "problems.json", {name: diagnosis.json() for name, diagnosis in told.items()})
     return out / "index.html"
 
 
-def with_scale(options: dict[str, Any], scale: float) -> dict[str, Any]:
-    """The options, the images seen multiplied by `scale`."""
-    return options | {"images": max(round(options["images"] * scale), 4 * TICK)}
-
-
 def section(page: Page, problem: Problem, runs: dict[str, Run], told: dict[str, Diagnosis]) -> None:
-    """One problem: what the lecture says, pictures, signals, verdicts."""
+    """One problem: what the lecture says, pictures, verdicts, signals."""
+    ill, cured = problem.ill, problem.cured
     page.heading(problem.title)
-    page.text(f"The lecture: {problem.lecture}", f"Here: {problem.how}")
+    page.text(f"The lecture: {problem.lecture}", f"Here: {problem.here}")
     page.pictures(
-        (pictures(runs["ill"]), f"ill: {command(problem.ill)}"),
-        (pictures(runs["cured"]), f"remedied: {command(problem.cured)}"),
+        (pictures(runs[ill]), f"ill: `{command(RUNS[ill][0])}`"),
+        (pictures(runs[cured]), f"remedied: `{command(RUNS[cured][0])}`"),
     )
-    page.text(f"The doctor, of the first: {spoken(told['ill'])}")
-    page.pictures(*((chart, f"`{name}`: {says}") for name, chart, says in charts(problem, told)))
-    page.text(f"The remedy: {problem.remedy}", f"The doctor, of the second: {spoken(told['cured'])}")
+    page.text(f"The doctor, of the first: {spoken(told[ill])}")
+    page.text(f"The remedy: {problem.remedy} The doctor, of the second: {spoken(told[cured])}")
+    page.pictures(*charts(problem, told))
 
 
 def spoken(told: Diagnosis) -> str:
     """The verdicts in words."""
-    if told.healthy and told.passed:
-        passed = ", ".join(f"{name} until {last:,} images" for name, _, last in told.passed)
-        return f"healthy at the end ({passed})."
-    return " ".join(str(verdict) for verdict in told.verdicts) or "healthy."
+    passed = "; ".join(f"{name} from {first:,} to {last:,} images" for name, first, last in told.passed)
+    now = " ".join(str(verdict) for verdict in told.verdicts) or "healthy at the end."
+    return f"{now} Before: {passed}." if passed else now
 
 
 def command(options: dict[str, Any]) -> str:
-    """The options as the shell takes them, in backticks."""
-    words = [f"--{name.replace('_', '-')} {value}" for name, value in options.items() if name != "images"]
-    return f"`limner train gan {' '.join(words)}`" if words else "`limner train gan`"
+    """The run as the shell takes it."""
+    words = [
+        f"--{name.replace('_', '-')} {value:g}"
+        if isinstance(value, float)
+        else f"--{name.replace('_', '-')} {value}"
+        for name, value in options.items()
+    ]
+    return f"limner train gan {' '.join(words)}"
 
 
 def pictures(run: Run) -> Image.Image:
     """The same noise over training, and more samples at the end."""
     over = watched(run, 10)
-    ends = list(drawn(run, 30, seed=1).split(10))
-    rows = [*over.values(), *ends]
-    labels = [f"{seen:,}" for seen in over] + ["more", "samples", ""]
+    shown = dict(list(over.items())[-6:])
+    rows = [*shown.values(), *drawn(run, 20, seed=1).split(10)]
+    labels = [f"{seen:,}" for seen in shown] + ["others", ""]
     return sheet(rows, title="the same noise over training, images seen at the left", row_labels=labels)
 
 
-def charts(problem: Problem, told: dict[str, Diagnosis]) -> list[tuple[str, Image.Image, str]]:
-    """For each of the problem's signals its name, a chart of both runs, and what it is."""
+def charts(problem: Problem, told: dict[str, Diagnosis]) -> list[tuple[Image.Image, str]]:
+    """A chart of both runs for each of the problem's signals, with what it is."""
     made = []
     for name in problem.signals:
-        series = {title: told[kind].series(name) for kind, title in (("ill", "ill"), ("cured", "remedied"))}
+        series = {"ill": told[problem.ill].series(name), "remedied": told[problem.cured].series(name)}
         what, health = SHOWN[name]
-        log = name in ("distance", "g_slope")
-        made.append((name, curves(series, xlabel="images seen", ylabel=name, log_y=log), f"{what}; {health}"))
+        chart = curves(series, xlabel="images seen", ylabel=name, log_y=name in ("distance", "g_slope"))
+        made.append((chart, f"`{name}`: {what}; {health}"))
     return made
