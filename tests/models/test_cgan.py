@@ -100,14 +100,15 @@ def test_embedding_stands_beside_the_image(networks: str, more: int) -> None:
         assert torch.equal(told, model.D.embed[0].weight[y])
 
 
-def test_a_class_norm_is_batch_norm_with_a_gain_and_a_bias_of_the_class() -> None:
-    layer, x, e = ClassNorm(nn.BatchNorm2d(3), (2, 2)), torch.randn(8, 3, 2, 2), torch.randn(8, 50)
+@pytest.mark.parametrize("first", [None, (2, 2)])
+def test_a_class_norm_is_batch_norm_with_what_the_class_adds(first: tuple[int, int] | None) -> None:
+    layer, x, e = ClassNorm(nn.BatchNorm2d(3), first), torch.randn(8, 3, 2, 2), torch.randn(8, 50)
     made = layer(x, e)
     for i in range(8):
-        bias = (layer.bias.weight @ e[i]).reshape(3, 2, 2)
+        bias = (layer.bias.weight @ e[i]).reshape(3, *(first or (1, 1)))
         for c in range(3):
             normal = (x[i, c] - x[:, c].mean()) / (x[:, c].var(correction=0) + 1e-5).sqrt()
-            gain = 1 + (layer.gain.weight[c] * e[i]).sum()
+            gain = 1 if first else 1 + (layer.gain.weight[c] * e[i]).sum()
             torch.testing.assert_close(made[i, c], normal * gain + bias[c])
 
 
@@ -116,6 +117,7 @@ def test_every_batch_norm_of_the_generator_is_told_the_class() -> None:
     norms = [layer for layer in model.G.modules() if isinstance(layer, ClassNorm)]
     assert len(norms) == sum(isinstance(m, nn.BatchNorm2d) for m in model.G.modules()) == 2
     assert [norm.size for norm in norms] == [(16, 4, 4), (8, 1, 1)], "the first knows places"
+    assert [norm.gain is None for norm in norms] == [True, False], "no class can shut out z"
     plain = built("conv projection", batch_norm="nothing")
     assert not any(isinstance(m, nn.BatchNorm2d) for m in plain.modules())
     z, y = plain.z(1), torch.arange(2)

@@ -14,7 +14,7 @@ Of every optimiser:
     grad/NAME       the norm of the loss's gradient by its weights, mean of some iterations
 Of whatever samples, on images of the same noise at every tick, as inference sees the model:
     distance        Frechet distance to training images in small features (doctor/features.py)
-    floors          the same as a multiple of what as many real images have
+    floors          the same as a multiple of the distance of as many held-out real images
     diversity       mean distance of two samples in these features, relative to two real images
     pixel_diversity the same in pixels
     movement        how far a sample went in these features since the last tick, relative to two real images
@@ -60,7 +60,7 @@ class Probe:
         real = train.pixels[chosen]
         features = small.features(real)
         self.moments = moments(features)
-        self.floor = self.of_real(train, generator)
+        self.floor = apart(moments(small.features(held_out.pixels[:N])), self.moments) + 1e-12
         self.features_apart, self.pixels_apart = apart_in(features[:N]), apart_in(real[:N].float())
         self.range = ends(real[:N])
         self.classes = small.classes(features) if small.labelled else None
@@ -69,11 +69,6 @@ class Probe:
         self.held_x = to_float(held_out.pixels[:N]).to(place)
         self.held_y = held_out.labels[:N].to(place) if held_out.labels is not None else None
         self.before: Tensor | None = None  # features of the samples at the last tick
-
-    def of_real(self, train: Images, generator: torch.Generator) -> float:
-        """The distance of N other training images, or of N of them all where there are too few."""
-        some = torch.randperm(len(train), generator=generator)[:N]
-        return apart(moments(self.small.features(train.pixels[some])), self.moments) + 1e-12
 
     def players(self, model: Plays) -> dict[str, float]:
         """How the discriminator tells real from generated, and what the generator learns of it."""

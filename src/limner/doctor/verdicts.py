@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from statistics import mean
 from typing import Any
 
 Line = dict[str, Any]
-EARLY = 50_000  # images before which samples that are all alike mean nothing
+BEGUN = 20_000  # images before which an output that has not left the middle grey means nothing
+EARLY = 50_000  # images before which samples that are alike, or not what was asked for, mean nothing
 
 
 @dataclass(frozen=True)
@@ -138,20 +140,21 @@ def oscillates(h: History) -> str | None:
 
 
 def overfits(h: History) -> str | None:
-    if not h.held("held_out_gap", lambda v: v > 0.3, 3):
+    gaps = h.last("held_out_gap", 5)
+    if len(gaps) < 5 or mean(gaps) < 0.25 or min(gaps[-2:]) < 0.1:
         return None
-    return f"D puts held-out real images {h.now('held_out_gap'):.0%} of the way towards the generated ones"
+    return f"D puts held-out real images {mean(gaps):.0%} of the way towards the generated ones (five ticks)"
 
 
 def labels_ignored(h: History) -> str | None:
     told = h.last("agreement", 3)
-    if len(told) < 3 or max(told) > 0.5 or told[-1] > told[0] + 0.05:
+    if h.lines[-1]["images"] < EARLY or len(told) < 3 or max(told) > 0.5 or told[-1] > told[0] + 0.05:
         return None
     return f"the classifier sees the class that was asked for in {told[-1]:.0%} of the samples"
 
 
 def posterior_collapses(h: History) -> str | None:
-    if not h.held("sensitivity", lambda v: v < 0.05, 2):
+    if not h.held("sensitivity", lambda v: v < 0.05, 2) or h.grows("sensitivity"):
         return None
     active = h.last("held_out/active_units", 1)
     units = f", {active[0]:.0f} of its numbers vary with the image" if active else ""
@@ -165,7 +168,7 @@ def prior_mismatch(h: History) -> str | None:
     ratios = [
         d / max(r, 1e-9) for d, r in zip(h.last("distance", 3), h.last("reconstruction", 3), strict=False)
     ]
-    if len(ratios) < 3 or min(ratios) < 5 or h.now("floors") < 20:
+    if len(ratios) < 3 or min(ratios) < 10 or h.now("floors") < 20:
         return None
     return f"samples are {ratios[-1]:.1f} times as far from the data as reconstructions are"
 
@@ -177,7 +180,7 @@ def not_finite(h: History) -> str | None:
 def dead(h: History) -> str | None:
     for name, end in (("low", "dark"), ("high", "bright")):
         off = h.last(name, 5)
-        if len(off) == 5 and min(off) > 0.5 and max(off) - min(off) < 0.02:
+        if h.lines[-1]["images"] >= BEGUN and len(off) == 5 and min(off) > 0.6 and max(off) - min(off) < 0.02:
             return (
                 f"the output's range does not match the data's: off by {off[-1] / 2:.0%} at its {end} end, "
                 "and not moving"

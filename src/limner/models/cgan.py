@@ -232,16 +232,17 @@ class Beside(nn.Module):
 class ClassNormed(nn.Module):
     """A convolutional generator that learns the class after each batch norm, from one vector of it.
 
-    With the class beside z instead, batch norm takes its variance from the class, and z comes to be ignored.
+    With the class beside z instead, batch norm takes its variance from the class, and z comes to be ignored;
+    so it does for a class whose gain after the first norm falls to 0, which therefore has a bias alone.
     """
 
     def __init__(self, embed: nn.Embedding, network: nn.Sequential, size: tuple[int, int]) -> None:
         super().__init__()
-        self.embed = embed
-        self.layers = nn.ModuleList()
+        first: tuple[int, int] | None = size
+        self.embed, self.layers = embed, nn.ModuleList()
         for layer in network:
             if isinstance(layer, nn.BatchNorm2d):
-                layer, size = ClassNorm(layer, size), (1, 1)
+                layer, first = ClassNorm(layer, first), None
             self.layers.append(layer)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
@@ -252,17 +253,20 @@ class ClassNormed(nn.Module):
 
 
 class ClassNorm(nn.Module):
-    """norm(x) (1 + gain(e)) + bias(e) of a class's vector e, the bias at each place of `size` (or at all)."""
+    """norm(x) (1 + gain(e)) + bias(e) of a class's vector e; at the `first`, of that size, without gain."""
 
-    def __init__(self, norm: nn.BatchNorm2d, size: tuple[int, int]) -> None:
+    def __init__(self, norm: nn.BatchNorm2d, first: tuple[int, int] | None) -> None:
         super().__init__()
-        channels, (height, width) = norm.num_features, size
+        channels, (height, width) = norm.num_features, first or (1, 1)
         self.norm, self.size = norm, (channels, height, width)
-        self.gain = nn.Linear(EMBEDDED, channels, bias=False)
+        self.gain = None if first else nn.Linear(EMBEDDED, channels, bias=False)
         self.bias = nn.Linear(EMBEDDED, channels * height * width, bias=False)
 
     def forward(self, x: Tensor, e: Tensor) -> Tensor:
-        return self.norm(x) * (1 + self.gain(e)[:, :, None, None]) + self.bias(e).unflatten(1, self.size)
+        x = self.norm(x)
+        if self.gain is not None:
+            x = x * (1 + self.gain(e)[:, :, None, None])
+        return x + self.bias(e).unflatten(1, self.size)
 
 
 class Projection(nn.Module):

@@ -66,7 +66,7 @@ PROBLEMS: tuple[Problem, ...] = (
     Problem(
         "Circles instead of an equilibrium",
         "gradient descent seeks a minimum, but the players need an equilibrium: training may oscillate.",
-        "the Wasserstein game without its gradient penalty, so that nothing holds the discriminator back, and "
+        "the Wasserstein game without its gradient penalty, so that nothing holds the discriminator, and "
         "the last weights instead of their average.",
         "circling",
         "the same game with the gradient penalty it was published with.",
@@ -128,9 +128,9 @@ def problems(
     told = {name: diagnose(run) for name, run in runs.items()}
     page = Page("What goes wrong in a GAN, and what the doctor says of it")
     page.text(
-        f"The lecture's four problems, made to happen on purpose on {len(digits.train):,} handwritten digits, "
-        "each beside the same network with one remedy. Every verdict is the doctor's own, read off these runs; "
-        "`limner doctor RUN` tells it again."
+        f"The lecture's four problems, made to happen on {len(digits.train):,} handwritten digits, "
+        "each beside the same network with one remedy. Every verdict is the doctor's own, read off these "
+        "runs: `limner doctor RUN` tells it again."
     )
     for problem in PROBLEMS:
         section(page, problem, runs, told)

@@ -138,7 +138,8 @@ def begin(
     }
     training |= {name: value for name, value in given.items() if value is not None}
     epoch = epoch_of(cls, dataset, training["validation"])
-    training = {"tick": max(epoch, LEAST_TICK), "device": where.type} | training
+    training.setdefault("tick", max(epoch, LEAST_TICK))
+    training["device"] = where.type
     network = built(lambda: cls(dataset.shape, **resolved), training["seed"], where)
     training["precision"] = training["precision"] or default_precision(network)
     about = provenance(dataset, resolved.get("classes", 0))

@@ -24,6 +24,7 @@ from limner.training.trainer import NotFinite, Trainer
 from limner.training.watcher import Call, Verdict, Watcher
 
 HELD_OUT = 1000  # test images looked at once per tick
+FEWEST = 20  # images, seen and held out, for a watcher to compare with
 PREVIEW = 64  # images in a picture of samples/
 DISTANCE = "doctor/distance"  # what the weights to go back to are chosen by
 VALIDATED = 1000  # validation images at a time
@@ -87,8 +88,9 @@ class Session:
             self.keep_log_until(trainer.images_seen)
             if trainer.images_seen >= target:
                 return  # nothing is left to do
-        if self.call is not None and self.on_trouble != "ignore":
-            watched = Images(to_uint8(self.x), self.y)
+        watched = Images(to_uint8(self.x), self.y)
+        some = min(len(watched), len(self.dataset.train)) >= FEWEST
+        if self.call is not None and self.on_trouble != "ignore" and some:
             tick, lines = self.run.config["training"]["tick"], self.run.log
             self.watcher = self.call(trainer, self.dataset, watched, tick, lines)
             if self.watched_before is not None:
