@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "limner"
 FLOORS = [
     {"errors"},
-    {"losses", "nn", "figures"},
+    {"losses", "augmentation", "nn", "figures"},
     {"data", "models"},
     {"training"},
     {"explore", "metrics"},

@@ -12,7 +12,7 @@ from small import small
 
 import limner
 from limner.cli import run as cli
-from limner.explore.able import NEEDS
+from limner.explore.able import LACKS, NEEDS
 from limner.models import MODELS
 from limner.models.base import abilities
 from limner.training import Run
@@ -52,10 +52,10 @@ def test_a_verb_writes_its_file_or_says_why_not(
         assert cli(argv) == 2
         error = capsys.readouterr().err
         kind = type(run.model).__name__
-        lacks = "it has no anomaly score" if verb == "anomalies" else "it has no encoder"
+        lacks = next(LACKS[need] for need in NEEDS[verb] if need not in abilities(run.model))
+        can = "sample, interpolate, traverse and manifold" if "decode" in abilities(run.model) else "sample"
         assert error == (
-            f"limner: error: {run.name} is a {kind}: {lacks}, so {verb} cannot use it; "
-            "sample, interpolate, traverse and manifold can\n"
+            f"limner: error: {run.name} is a {kind}: {lacks}, so {verb} cannot use it; {can} can\n"
         )
         return
     assert cli(argv) == 0

@@ -168,3 +168,27 @@ def test_looking_changes_nothing(name: str) -> None:
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.isfinite(torch.tensor(value)) for value in found.values())
+
+
+def test_within_is_the_distance_of_two_of_one_class() -> None:
+    x = torch.tensor([[0.0], [1.0], [10.0], [13.0], [50.0]])
+    labels = torch.tensor([0, 0, 1, 1, 2])
+    assert signals.within(x, labels) == pytest.approx((1 + 3) / 2)
+
+
+def test_one_image_per_class_is_seen_though_every_class_is_there() -> None:
+    images = blobs(600, SHAPE)
+
+    class OnePerClass(Draws):
+        classes = 4
+
+        def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+            assert y is not None
+            first = [int((images.labels == k).nonzero()[0]) for k in range(4)]
+            return images.pixels[first][y].float() / 127.5 - 1
+
+    model = OnePerClass(images.pixels)
+    found = probe_of(model, images).samples(model)
+    assert found["agreement"] > 0.9
+    assert found["evenness"] == pytest.approx(1, abs=0.05)
+    assert found["within"] < 1e-3

@@ -273,7 +273,8 @@ def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Pat
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("n", [1, 6])
 def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) -> None:
-    np.savez(tmp_path / "same.npz", images=np.full((n, 16, 16), 90, np.uint8))
+    labels = np.zeros(n, np.int64)
+    np.savez(tmp_path / "same.npz", images=np.full((n, 16, 16), 90, np.uint8), labels=labels)
     run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True, **small(model))
     assert run.model.sample(3).shape == (3, 1, 16, 16)
     assert run.data.notes

@@ -27,6 +27,7 @@ SHOWN: dict[str, tuple[str, str]] = {
     "distance": ("distance of samples to training images", "falling"),
     "floors": ("the same as a multiple of real images'", "near 1"),
     "diversity": ("distance of two samples, relative to two real images", "near 1"),
+    "within": ("the same of two samples of one class", "near 1"),
     "evenness": ("entropy of the samples' classes, relative to the data's", "near 1"),
     "agreement": ("samples that are of the class asked for", "near 1"),
     "movement": ("change of the samples of the same noise in a tick", "falling"),
@@ -35,7 +36,7 @@ SHOWN: dict[str, tuple[str, str]] = {
 }
 PANELS: dict[str, tuple[tuple[str, ...], bool]] = {  # title -> its signals, on a log scale
     "the discriminator: 0.5 is the equilibrium": (("overlap", "d_real", "d_fake", "accuracy"), False),
-    "samples, relative to real images": (("diversity", "evenness", "agreement", "movement"), False),
+    "samples, relative to real images": (("diversity", "within", "evenness", "agreement", "movement"), False),
     "distance to training images": (("distance", "reconstruction"), True),
     "gradients": (("grad/D", "grad/G", "grad/main"), True),
 }

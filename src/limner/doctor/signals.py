@@ -17,6 +17,7 @@ Of whatever samples, on images of the same noise at every tick, as inference see
     floors          the same as a multiple of the distance of as many held-out real images
     diversity       mean distance of two samples in these features, relative to two real images
     pixel_diversity the same in pixels
+    within          the same of two samples of one class, where a class is asked for
     movement        how far a sample went in these features since the last tick, relative to two real images
     classes         share of the data's classes that are there, by the classifier, where there is one
     evenness        entropy of the classes, relative to that of real images
@@ -66,6 +67,7 @@ class Probe:
         self.classes = small.classes(features) if small.labelled else None
         self.x = to_float(real[:N]).to(place)
         self.y = train.labels[chosen[:N]].to(place) if train.labels is not None else None
+        self.within = within(features[: len(self.x)], self.y.cpu()) if self.y is not None else 1.0
         self.held_x = to_float(held_out.pixels[:N]).to(place)
         self.held_y = held_out.labels[:N].to(place) if held_out.labels is not None else None
         self.before: Tensor | None = None  # features of the samples at the last tick
@@ -106,6 +108,8 @@ class Probe:
             "low": abs(ends(pixels)[0] - self.range[0]),
             "high": abs(ends(pixels)[1] - self.range[1]),
         }
+        if asked is not None and self.y is not None:
+            found["within"] = within(features, asked.cpu()) / self.within
         if self.before is not None:
             found["movement"] = float((features - self.before).norm(dim=1).mean()) / self.features_apart
         self.before = features
@@ -167,6 +171,12 @@ def apart_in(x: Tensor) -> float:
     """The mean distance of two different rows: (n, ...) -> a number."""
     flat = x.flatten(1).float()
     return float(torch.cdist(flat, flat).sum() / (len(flat) * (len(flat) - 1))) + 1e-12
+
+
+def within(x: Tensor, labels: Tensor) -> float:
+    """The mean of `apart_in` over the classes that have two or more of the rows (n, ...)."""
+    each = [apart_in(x[labels == k]) for k in labels.unique() if int((labels == k).sum()) > 1]
+    return sum(each) / max(len(each), 1) + 1e-12
 
 
 def ends(pixels: Tensor) -> tuple[float, float]:

@@ -40,7 +40,8 @@ class Verdict:
     grave: bool
 
     def __str__(self) -> str:
-        return f"{self.name} since {self.since:,} images: {self.evidence}. {self.means}. Try {self.change}."
+        means = self.means[0].upper() + self.means[1:]
+        return f"{self.name} since {self.since:,} images: {self.evidence}. {means}. Try {self.change}."
 
 
 class History:
@@ -111,6 +112,8 @@ def collapse(h: History) -> str | None:
         return None  # every generator begins with one image, and stays with it where it learns nothing
     if h.held("diversity", lambda v: v < 0.5, 2) and not h.grows("diversity"):
         return f"samples differ from each other {h.now('diversity'):.0%} as much as real images do"
+    if h.held("within", lambda v: v < 0.3, 2) and not h.grows("within"):
+        return f"samples of one class differ {h.now('within'):.0%} as much as real images of one class do"
     if h.held("evenness", lambda v: v < 0.7, 2) and not h.grows("evenness"):
         return (
             f"{h.now('classes'):.0%} of the classes are there, "

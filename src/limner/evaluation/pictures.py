@@ -73,10 +73,10 @@ def histories(runs: Sequence[Run]) -> dict[str, Image.Image]:
 
 
 def logged(log: Sequence[dict[str, Any]]) -> set[str]:
-    """The names of the numbers in a log, clocks left out."""
+    """The names of the numbers in a log, clocks and the signals of the doctor left out."""
     return {
         name
         for line in log
         for name, value in line.items()
-        if isinstance(value, float) and name not in CLOCKS
+        if isinstance(value, float) and name not in CLOCKS and not name.startswith("doctor/")
     }
