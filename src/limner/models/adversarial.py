@@ -73,7 +73,7 @@ class Adversarial(Model):
         averaged: what inference uses a running average of; nothing: the last weights, as in the paper.
     """
 
-    images: ClassVar[int] = 2_000_000
+    images: ClassVar[int] = 800_000
     # the lecture's tricks and today's remedies, as `limner ablate` turns them on
     switches: ClassVar[dict[str, Any]] = {
         "flip_labels": 0.05, "generator_dropout": 0.3, "penalty": "r1", "augment": ("translation",),

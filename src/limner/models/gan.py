@@ -45,6 +45,7 @@ class GAN(Adversarial):
             "optimizer": "sgd", "lr": 0.1, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
+    images: ClassVar[int] = 2_000_000
 
     def __init__(
         self,
