@@ -66,7 +66,10 @@ def run(argv: list[str]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return fail(f"{where}{error.strerror or error}")
     except KeyboardInterrupt:
-        saved = "; what was trained is saved, --resume goes on" if argv[:1] == ["train"] else ""
+        goes_on = {"train": "--resume goes on"} | dict.fromkeys(
+            ("ablate", "problems", "reproduce"), "the same command goes on"
+        )
+        saved = f"; what was trained is saved, {goes_on[argv[0]]}" if argv[:1] and argv[0] in goes_on else ""
         print(f"limner: stopped{saved}", file=sys.stderr)
         return 130
 

@@ -16,6 +16,7 @@ from limner.metrics.features import Extractor, at_hand
 
 AXES = 48
 SIDE = 16
+PART = 64  # images at a time, which fit a CPU's cache
 FITTED = 2000  # training images
 
 
@@ -26,7 +27,9 @@ class Small:
         self.extractor: Extractor | None = at_hand(dataset)
         self.labelled = self.extractor is not None and self.extractor.labelled
         self.name = self.extractor.name if self.extractor is not None else "principal-pixels"
-        if self.extractor is None:
+        if self.extractor is not None:  # a copy of our own, in the layout that is twice as quick on a CPU
+            self.extractor.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        else:
             generator = torch.Generator().manual_seed(0)
             some = torch.randperm(len(dataset.train), generator=generator)[:FITTED]
             few = thumbnails(dataset.train.pixels[some])
@@ -35,7 +38,7 @@ class Small:
     def features(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) uint8 -> (N, d) float32, on the CPU."""
         if self.extractor is not None:
-            return self.extractor.features(pixels)
+            return torch.cat([self.extractor.features(part) for part in pixels.split(PART)])
         return (thumbnails(pixels) - self.axes.mean) @ self.axes.axes.T
 
     @torch.no_grad()

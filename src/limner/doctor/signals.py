@@ -100,13 +100,14 @@ class Probe:
         asked = torch.arange(N, device=model.device) % model.classes if getattr(model, "classes", 0) else None
         pixels = to_uint8(model.sample(N, asked)).cpu()
         features = self.small.features(pixels)
+        distance, (low, high) = apart(moments(features), self.moments), ends(pixels)
         found = {
-            "distance": apart(moments(features), self.moments),
-            "floors": apart(moments(features), self.moments) / self.floor,
+            "distance": distance,
+            "floors": distance / self.floor,
             "diversity": apart_in(features) / self.features_apart,
             "pixel_diversity": apart_in(pixels.float()) / self.pixels_apart,
-            "low": abs(ends(pixels)[0] - self.range[0]),
-            "high": abs(ends(pixels)[1] - self.range[1]),
+            "low": abs(low - self.range[0]),
+            "high": abs(high - self.range[1]),
         }
         if asked is not None and self.y is not None:
             found["within"] = within(features, asked.cpu()) / self.within
@@ -181,9 +182,9 @@ def within(x: Tensor, labels: Tensor) -> float:
 
 def ends(pixels: Tensor) -> tuple[float, float]:
     """The darkest and the brightest hundredth of uint8 images, from -1 to 1."""
-    flat = pixels.flatten().float()
-    low, high = (flat.kthvalue(max(1, round(len(flat) * share))).values for share in (0.01, 0.99))
-    return float(low) / 127.5 - 1, float(high) / 127.5 - 1
+    share = torch.bincount(pixels.flatten(), minlength=256).cumsum(0) / pixels.numel()
+    low, high = (int((share < part).sum()) for part in (0.01, 0.99))
+    return low / 127.5 - 1, high / 127.5 - 1
 
 
 def evenness(told: Tensor, real: Tensor) -> float:

@@ -1,0 +1,104 @@
+"""`doctor`, `problems` and training under the doctor's eyes, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import limner
+from limner.cli import run
+from limner.recipes import problems
+
+TRAIN = ["train", "gan", "--images", "2000", "--tick", "500", "--hidden", "32", "--out", "run"]
+
+
+@pytest.fixture
+def trained(capsys: pytest.CaptureFixture[str]) -> Path:
+    assert run([*TRAIN, "--quiet"]) == 0
+    capsys.readouterr()
+    return Path("run")
+
+
+def test_doctor_tells_and_draws(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "run"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("run: ")
+    assert "real images ranked above generated ones (AUC)" in told
+    assert "wrote run/doctor.png" in told
+    with Image.open(trained / "doctor.png") as picture:
+        assert min(picture.size) > 400
+    assert run(["doctor", "run", "--json", "--out", "elsewhere.jpg"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["run"] == "run"
+    assert about["healthy"] == (not about["verdicts"])
+    assert set(about["signals"]) >= {"overlap", "diversity", "distance"}
+    assert Path("elsewhere.jpg").exists()
+    assert run(["doctor", "run", "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_doctor_of_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["doctor", "nothing"]) == 2
+    assert capsys.readouterr().err.startswith("limner: error: no run called 'nothing'")
+
+
+def test_the_progress_line_says_how_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(TRAIN) == 0
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    health = limner.load("run").log[-1]["troubles"]
+    assert last.endswith(", ".join(health) or "healthy")
+
+
+def test_no_doctor_where_none_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*TRAIN, "--on-trouble", "ignore"]) == 0
+    assert "healthy" not in capsys.readouterr().err
+    assert run(["doctor", "run"]) == 0
+    assert "note: trained without the doctor" in capsys.readouterr().out
+    assert run([*TRAIN[:-1], "other", "--on-trouble", "panic"]) == 2
+    assert "'restore'" in capsys.readouterr().err
+
+
+def test_stop_stops_at_a_grave_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = [
+        "train",
+        "vae",
+        "--beta",
+        "1000",
+        "--likelihood",
+        "bernoulli",
+        "--images",
+        "20000",
+        "--tick",
+        "1000",
+    ]
+    assert run([*bad, "--hidden", "32", "--on-trouble", "stop", "--out", "run"]) == 0
+    told = capsys.readouterr()
+    assert "doctor: posterior collapse since" in told.err
+    assert "as --on-trouble asks" in told.err
+    assert limner.load("run").log[-1]["images"] < 20_000
+    assert "wrote run" in told.out
+
+
+def test_problems_writes_one_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "TICK", 300)
+    few = {name: (options | {"hidden": (16,)}, 900) for name, (options, _) in problems.RUNS.items()}
+    monkeypatch.setattr(problems, "RUNS", few)
+    assert run(["problems", "--out", "page", "--scale", "0.1"]) == 0
+    assert "wrote page/index.html" in capsys.readouterr().out
+    html = Path("page/index.html").read_text()
+    for problem in problems.PROBLEMS:
+        assert problem.title.split("'")[0] in html
+    assert html.count("<img") == 4 * len(problems.PROBLEMS)
+    assert set(json.loads(Path("page/problems.json").read_text())) == set(problems.RUNS)
+    used = {name for problem in problems.PROBLEMS for name in (problem.ill, problem.cured)}
+    assert used == set(problems.RUNS)
+    first = (Path("page") / "matched" / "weights.safetensors").stat().st_mtime_ns
+    assert run(["problems", "--out", "page", "--scale", "0.1", "--quiet"]) == 0
+    assert (Path("page") / "matched" / "weights.safetensors").stat().st_mtime_ns == first, "used again"
+    assert run(["problems", "--scale", "0"]) == 2
+    assert "scale must be above 0" in capsys.readouterr().err
