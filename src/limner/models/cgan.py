@@ -86,6 +86,7 @@ class CGAN(Adversarial):
         require(0 <= dropout < 1, f"dropout must be from 0 to below 1, not {dropout}")
         require(networks != "maxout" or self.inputs == "unit", "maxout networks see inputs unit, in [0, 1]")
         self.classes, self.condition, self.optimizer = classes, condition, optimizer
+        self.bf16 = networks == "conv"
         if networks == "conv":
             self.players(*self.conv_networks(width, batch_norm))
         elif networks == "mlp":
