@@ -192,3 +192,26 @@ def test_one_image_per_class_is_seen_though_every_class_is_there() -> None:
     assert found["agreement"] > 0.9
     assert found["evenness"] == pytest.approx(1, abs=0.05)
     assert found["within"] < 1e-3
+
+
+def test_one_class_is_as_even_as_it_can_be() -> None:
+    assert signals.evenness(torch.zeros(9), torch.ones(9)) == 1
+
+
+def test_of_many_classes_no_two_samples_are_of_one() -> None:
+    images = blobs(600, SHAPE)
+
+    class Many(Draws):
+        classes = 200
+
+    found = probe_of(Many(images.pixels), images).samples(Many(images.pixels))
+    assert "within" not in found
+
+
+def test_held_out_images_without_labels_are_not_judged_where_labels_are_needed() -> None:
+    model = create("cgan", SHAPE, classes=4)
+    images = blobs(300, SHAPE)
+    probe = probe_of(model, images)
+    probe.held_y = None
+    with torch.no_grad():
+        assert probe.players(model)["held_out_gap"] == 0

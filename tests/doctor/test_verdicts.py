@@ -122,3 +122,10 @@ def test_every_remedy_names_an_option_that_exists() -> None:
 
 def test_no_verdicts_of_an_empty_log() -> None:
     assert verdicts([]) == []
+
+
+def test_a_best_distance_of_nothing_is_no_division_by_it() -> None:
+    lines = [
+        {"images": at, "doctor/distance": d, "doctor/floors": 9.0} for at, d in enumerate([0.0, 3.0, 4.0])
+    ]
+    assert "getting worse" in [verdict.name for verdict in verdicts(lines)]

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from small import small
 
 import limner
-from limner.data import Dataset
-from limner.doctor import diagnose
+from limner.data import Dataset, Images
+from limner.data.stream import Stream
+from limner.doctor import Doctor, diagnose
+from limner.doctor.signals import N
+from limner.models import create
 from limner.training.checkpoint import read_state, read_weights
+from limner.training.session import Session
+from limner.training.trainer import Trainer
 
 SHORT: dict[str, Any] = {"images": 2400, "tick": 400, "batch": 80, "quiet": True, "save_seconds": 0.0}
 
@@ -128,6 +134,78 @@ def test_restore_keeps_the_weights_nearest_to_the_data(
     told = capsys.readouterr().err
     assert "1,200 images" in told
     assert "distance to training images" in told
+
+
+class Later(Falling):
+    """One that sees a lesser distance still at the sixth tick, which only a resumed run reaches."""
+
+    def examined(self, line: dict[str, Any]) -> list[Any]:
+        found = super().examined(line)
+        if self.ticks == 6:
+            line["doctor/distance"] = -1.0
+        return found
+
+
+def test_a_restored_run_that_is_resumed_keeps_what_is_nearer_still(
+    digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import limner.doctor
+
+    monkeypatch.setattr(limner.doctor, "Later", Later, raising=False)
+    options = SHORT | {"on_trouble": "restore", "watcher": "limner.doctor:Later"}
+    run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
+    assert run.images_seen == 1200
+    again: dict[str, Any] = {"watcher": "limner.doctor:Later", "quiet": True, "resume": True}
+    assert limner.train(out=run.path, images=2800, **again).images_seen == 2400, "the sixth tick"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0])
+def test_weights_of_a_worse_or_no_value_replace_none(value: float) -> None:
+    best = {"value": 1.0}
+    assert Session.lower(cast(Any, None), best, value, "loss") is best
+
+
+def test_nothing_to_keep_by_no_number() -> None:
+    assert Session.lower(cast(Any, None), None, float("nan"), "loss") is None
+
+
+def test_a_resumed_doctor_keeps_to_the_features_of_the_log(digits: Dataset) -> None:
+    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
+    doctor = Doctor(trainer, digits, digits.test, 400, [])
+    assert doctor.state()["features"] == "digits-cnn-v1"
+    doctor.restore({"before": torch.zeros(N, 48), "features": "principal-pixels"})
+    assert doctor.state()["features"] == "principal-pixels"
+    assert "movement" in doctor.signals()
+    doctor.restore({"before": torch.zeros(N, 64), "features": "gone-cnn-v1"})
+    assert "movement" not in doctor.signals(), "nothing of other features to compare with"
+
+
+def test_a_trouble_told_before_a_break_is_not_told_again(digits: Dataset) -> None:
+    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
+    lines = [{"images": 400, "troubles": ["mode collapse"]}, {"images": 800, "troubles": []}]
+    assert Doctor(trainer, digits, digits.test, 400, lines).told == {"mode collapse"}
+
+
+def test_what_is_no_number_is_not_logged(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
+    doctor = Doctor(trainer, digits, digits.test, 400, [])
+    monkeypatch.setattr(doctor, "signals", lambda: {"d_real": float("nan"), "d_fake": 0.5})
+    line: dict[str, Any] = {"images": 400}
+    doctor.examined(line)
+    assert "doctor/d_real" not in line
+    assert line["doctor/d_fake"] == 0.5
+
+
+def test_too_few_images_are_no_case_for_the_doctor(
+    digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = replace(digits, test=Images(digits.test.pixels[:1], digits.test.labels[:1]))
+    options = SHORT | {"images": 400, "on_trouble": "stop", "quiet": False}
+    run = limner.train("gan", few, out=tmp_path / "run", **options, **small("gan"))
+    assert "nobody looks on" in capsys.readouterr().err
+    found = diagnose(run)
+    assert found.healthy
+    assert any("too few images" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("asked", ["report", "restore"])

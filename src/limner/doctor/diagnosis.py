@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from limner.doctor.verdicts import TROUBLES, Verdict, verdicts
 from limner.evaluation.measures import columned
 from limner.figures import curves
 from limner.training import Run, load
+from limner.training.session import FEWEST
 
 # signal -> (what it is, what it is in health)
 SHOWN: dict[str, tuple[str, str]] = {
@@ -114,10 +116,8 @@ def diagnose(run: str | Path | Run) -> Diagnosis:
     made = run if isinstance(run, Run) else load(run)
     lines, notes = made.log, []
     if not any(name.startswith("doctor/") or name == "not_finite" for line in lines for name in line):
-        lines = unwatched(made, lines)
-        notes.append(
-            "trained without the doctor: only what its last weights show, nothing of how it came about"
-        )
+        lines, note = unwatched(made, lines)
+        notes.append(note)
     hold = verdicts(lines)
     now = {verdict.name for verdict in hold}
     was: dict[str, list[int]] = {}
@@ -132,11 +132,17 @@ def diagnose(run: str | Path | Run) -> Diagnosis:
     return Diagnosis(made.name, hold, passed, signals, lines, notes)
 
 
-def unwatched(run: Run, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The log with the signals of the stored weights, as if the last ticks had all been like this."""
-    data = run.data
-    prepared = Images(run.model.prepare(data.train.pixels, fresh=False), data.train.labels)
-    probe = Probe(run.model, prepared, data.test, Small(data))
-    found = {f"doctor/{name}": value for name, value in examined(probe, run.model).items()}
-    before = lines[-1] if lines else {"images": run.images_seen}
-    return [*lines, *({**before, **found} for _ in range(3))]
+def unwatched(run: Run, lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
+    """The log with the signals of the stored weights, as if so since half of the images seen; a note."""
+    left_out = run.config["training"].get("leave_out")
+    data = run.data if left_out is None else run.data.without(left_out)
+    if min(len(data.train), len(data.test)) < FEWEST:
+        return lines, f"{data.name} has too few images for the doctor, who needs {FEWEST} seen and held out"
+    train, test = (
+        Images(run.model.prepare(part.pixels, fresh=False), part.labels) for part in (data.train, data.test)
+    )
+    signals = examined(Probe(run.model, train, test, Small(data)), run.model)
+    found = {f"doctor/{name}": value for name, value in signals.items() if isfinite(value)}
+    note = "trained without the doctor: only what its last weights show, nothing of how it came about"
+    seen = run.images_seen
+    return [*lines, *({"images": at, **found} for at in (seen // 2, seen, seen))], note

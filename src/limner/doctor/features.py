@@ -14,6 +14,7 @@ from limner.data import Dataset
 from limner.metrics import PCA, pca
 from limner.metrics.features import Extractor, at_hand
 
+PLAIN = "principal-pixels"
 AXES = 48
 SIDE = 16
 PART = 64  # images at a time, which fit a CPU's cache
@@ -21,12 +22,17 @@ FITTED = 2000  # training images
 
 
 class Small:
-    """Features (N, d) of uint8 pixels (N, C, H, W), and classes where the extractor knows them."""
+    """Features (N, d) of uint8 pixels (N, C, H, W), and classes where the extractor knows them.
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.extractor: Extractor | None = at_hand(dataset)
+    `plain`: of pixels, though an extractor may be at hand.
+    """
+
+    def __init__(self, dataset: Dataset, plain: bool = False) -> None:
+        found = None if plain else at_hand(dataset)
+        fits = found is not None and found.shape == dataset.shape  # not so where images were resized
+        self.extractor: Extractor | None = found if fits else None
         self.labelled = self.extractor is not None and self.extractor.labelled
-        self.name = self.extractor.name if self.extractor is not None else "principal-pixels"
+        self.name = self.extractor.name if self.extractor is not None else PLAIN
         if self.extractor is not None:  # a copy of our own, in the layout that is twice as quick on a CPU
             self.extractor.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         else:

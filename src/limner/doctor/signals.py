@@ -17,7 +17,7 @@ Of whatever samples, on images of the same noise at every tick, as inference see
     floors          the same as a multiple of the distance of as many held-out real images
     diversity       mean distance of two samples in these features, relative to two real images
     pixel_diversity the same in pixels
-    within          the same of two samples of one class, where a class is asked for
+    within          the same of two samples of one class, where a class is asked for, of each class twice
     movement        how far a sample went in these features since the last tick, relative to two real images
     classes         share of the data's classes that are there, by the classifier, where there is one
     evenness        entropy of the classes, relative to that of real images
@@ -77,7 +77,8 @@ class Probe:
         with torch.no_grad():
             fake = model.generate(model.z(len(self.x)), self.y)
             real, generated = model.judge(self.x, self.y).float(), model.judge(fake, self.y).float()
-            unseen = model.judge(self.held_x, self.held_y).float()
+            told = self.held_y is not None or not getattr(model, "classes", 0)  # who needs labels has them
+            unseen = model.judge(self.held_x, self.held_y).float() if told else real
         with torch.enable_grad():
             logit = generated.clone().requires_grad_()
             (slope,) = torch.autograd.grad(model.generator_loss(logit, real), logit)
@@ -109,7 +110,7 @@ class Probe:
             "low": abs(low - self.range[0]),
             "high": abs(high - self.range[1]),
         }
-        if asked is not None and self.y is not None:
+        if asked is not None and self.y is not None and 2 * model.classes <= N:
             found["within"] = within(features, asked.cpu()) / self.within
         if self.before is not None:
             found["movement"] = float((features - self.before).norm(dim=1).mean()) / self.features_apart
@@ -188,13 +189,14 @@ def ends(pixels: Tensor) -> tuple[float, float]:
 
 
 def evenness(told: Tensor, real: Tensor) -> float:
-    """The entropy of class labels (n,), relative to that of as many real images' labels."""
+    """The entropy of class labels (n,), relative to that of as many real images' labels; 1 if that is 0."""
 
     def entropy(labels: Tensor) -> float:
         share = labels.unique(return_counts=True)[1].double() / len(labels)
-        return float(-(share * share.log()).sum())
+        return float((share * share.reciprocal().log()).sum())
 
-    return entropy(told) / max(entropy(real[: len(told)]), 1e-12)
+    whole = entropy(real[: len(told)])
+    return entropy(told) / whole if whole > 0 else 1.0
 
 
 def rhythm(series: Tensor) -> float:

@@ -157,7 +157,8 @@ def labels_ignored(h: History) -> str | None:
 
 
 def posterior_collapses(h: History) -> str | None:
-    if not h.held("sensitivity", lambda v: v < 0.05, 2) or h.grows("sensitivity"):
+    nothing = h.now("sensitivity") < 0.001 and h.lines[-1]["images"] >= BEGUN
+    if not h.held("sensitivity", lambda v: v < 0.05, 2) or (h.grows("sensitivity") and not nothing):
         return None
     active = h.last("held_out/active_units", 1)
     units = f", {active[0]:.0f} of its numbers vary with the image" if active else ""
@@ -188,7 +189,7 @@ def dead(h: History) -> str | None:
                 f"the output's range does not match the data's: off by {off[-1] / 2:.0%} at its {end} end, "
                 "and not moving"
             )
-    for name in (name for name in h.lines[-1] if name.startswith("loss/")):
+    for name in (name for name in h.lines[0] if name.startswith("loss/")):
         values = h.all(name)
         if len(values) >= 3 and max(values) - min(values) <= 1e-6 * max(1e-6, abs(values[0])):
             return f"{name} has been {values[0]:.6g} since the first tick"
@@ -201,7 +202,7 @@ def getting_worse(h: History) -> str | None:
         return None
     best = min(far)
     at = next(line["images"] for line in h.lines if line.get("doctor/distance") == best)
-    times = far[-1] / best
+    times = far[-1] / max(best, 1e-6)
     return f"distance to the data {far[-1]:.1f}, {times:.1f} times its best, {best:.1f} at {at:,} images"
 
 

@@ -6,13 +6,14 @@ per tick, which does.  The trainer knows of neither.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from limner.data import Dataset, Images
-from limner.doctor.features import Small
+from limner.doctor.features import PLAIN, Small
 from limner.doctor.signals import Probe, inferred, rhythm, untouched
 from limner.doctor.verdicts import Verdict, verdicts
 from limner.models.base import Logs, Plays
@@ -32,10 +33,11 @@ class Doctor:
     ) -> None:
         self.trainer, self.lines = trainer, list(lines)
         self.every = max(1, tick // trainer.data.batch // LOOKS)
+        self.dataset, self.held_out = dataset, held_out
         self.probe = Probe(trainer.model, dataset.train, held_out, Small(dataset))
         self.norms: dict[str, list[Tensor]] = {}
         self.losses: list[Tensor] = []
-        self.told: set[str] = {verdict.name for verdict in verdicts(self.lines)}
+        self.told: set[str] = {name for line in self.lines for name in line.get("troubles", ())}
 
     def iterated(self, logs: Logs) -> None:
         """Note gradients and logs of this iteration, if it is its turn; nothing is read back."""
@@ -67,18 +69,23 @@ class Doctor:
 
     def examined(self, line: dict[str, Any]) -> list[Verdict]:
         """Add this tick's signals and the troubles that hold to `line`; the verdicts that are new."""
-        line |= {f"doctor/{name}": round(value, 6) for name, value in self.signals().items()}
+        found = {name: round(value, 6) for name, value in self.signals().items() if isfinite(value)}
+        line |= {f"doctor/{name}": value for name, value in found.items()}
         self.lines.append(line)
         hold = verdicts(self.lines)
         line["troubles"] = [verdict.name for verdict in hold]
         new = [verdict for verdict in hold if verdict.name not in self.told]
-        self.told = {verdict.name for verdict in hold} | self.told
+        self.told |= {verdict.name for verdict in hold}
         return new
 
     def state(self) -> dict[str, Any]:
-        """What the next look depends on besides the log."""
-        return {"before": self.probe.before, "norms": self.norms, "losses": self.losses}
+        """What the next look depends on besides the log; nothing is noted yet where a state is saved."""
+        return {"before": self.probe.before, "features": self.probe.small.name}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on watching as if there had been no break."""
-        self.probe.before, self.norms, self.losses = state["before"], state["norms"], state["losses"]
+        """Go on watching as if there had been no break, in the features that the log is in."""
+        features = state.get("features", self.probe.small.name)
+        if features == PLAIN != self.probe.small.name:  # an extractor came to hand since
+            small = Small(self.dataset, plain=True)
+            self.probe = Probe(self.trainer.model, self.dataset.train, self.held_out, small)
+        self.probe.before = state["before"] if features == self.probe.small.name else None

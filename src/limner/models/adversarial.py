@@ -30,7 +30,6 @@ class Game(NamedTuple):
     labels: bool = False
     relative: bool = False
     penalty: str = "none"
-    gamma: float = 1.0
 
 
 # A Wasserstein critic needs its gradient penalty, and the relativistic game R1 and R2 (Huang et al. 2024).
@@ -41,7 +40,7 @@ GAMES: dict[str, Game] = {
         losses.least_squares_discriminator_loss, losses.least_squares_generator_loss, labels=True
     ),
     "hinge": Game(losses.hinge_discriminator_loss, losses.critic_generator_loss),
-    "wasserstein": Game(losses.wasserstein_critic_loss, losses.critic_generator_loss, penalty="gp", gamma=10),
+    "wasserstein": Game(losses.wasserstein_critic_loss, losses.critic_generator_loss, penalty="gp"),
     "relativistic": Game(losses.relativistic_loss, losses.relativistic_loss, relative=True, penalty="r1+r2"),
 }
 

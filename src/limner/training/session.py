@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ HELD_OUT = 1000  # test images looked at once per tick
 FEWEST = 20  # images, seen and held out, for a watcher to compare with
 PREVIEW = 64  # images in a picture of samples/
 DISTANCE = "doctor/distance"  # what the weights to go back to are chosen by
+NEAREST = "distance to training images"  # how that is told
 VALIDATED = 1000  # validation images at a time
 
 
@@ -90,6 +92,8 @@ class Session:
                 return  # nothing is left to do
         watched = Images(to_uint8(self.x), self.y)
         some = min(len(watched), len(self.dataset.train)) >= FEWEST
+        if self.on_trouble in ("stop", "restore") and not some:
+            self.remarks.append(f"the doctor needs {FEWEST} images, seen and held out: nobody looks on")
         if self.call is not None and self.on_trouble != "ignore" and some:
             tick, lines = self.run.config["training"]["tick"], self.run.log
             self.watcher = self.call(trainer, self.dataset, watched, tick, lines)
@@ -162,7 +166,9 @@ class Session:
                 line["validation/loss"] = self.choose(model)
         found = self.watcher.examined(line) if self.watcher is not None else []
         if self.on_trouble == "restore" and DISTANCE in line:
-            self.nearest = self.lower(self.nearest, line[DISTANCE], "distance to training images")
+            self.nearest = self.lower(self.nearest, line[DISTANCE], NEAREST)
+            if self.best is not None and self.best["by"] == NEAREST:  # it went back once, and was resumed
+                self.best = self.nearest
         self.write(line)
         display.measure(line)
         for verdict in found:
@@ -170,13 +176,14 @@ class Session:
         return found
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append a line to log.jsonl."""
+        """Append a line to log.jsonl, without what is infinite or no number, which JSON does not know."""
+        line = {k: v for k, v in line.items() if not isinstance(v, float) or isfinite(v)}
         with open(self.run.path / "log.jsonl", "a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def lower(self, best: dict[str, Any] | None, value: float, by: str) -> dict[str, Any]:
+    def lower(self, best: dict[str, Any] | None, value: float, by: str) -> dict[str, Any] | None:
         """The weights as inference sees them now with what they were chosen by, or the better ones so far."""
-        if best is not None and best["value"] <= value:
+        if not isfinite(value) or (best is not None and best["value"] <= value):
             return best
         now = self.trainer.model.state_dict() | self.trainer.averages
         weights = {name: tensor.clone() for name, tensor in now.items()}
@@ -194,10 +201,11 @@ class Session:
         if self.watcher is not None:
             line = {"images": self.trainer.images_seen, "seconds": round(self.seconds, 3)}
             self.write(line | {"not_finite": why, "troubles": ["not finite"]})
-        if self.on_trouble == "restore" and self.nearest is not None:
-            weights, images, value = (self.nearest[name] for name in ("weights", "images", "value"))
+        best = self.best or self.nearest
+        if self.on_trouble == "restore" and best is not None:
+            weights, images, value = (best[name] for name in ("weights", "images", "value"))
             write_weights(self.run.path / "weights.safetensors", weights, images)
-            display.say(f"doctor: {why}; went back to {images:,} images, {self.nearest['by']} {value:.4f}")
+            display.say(f"doctor: {why}; went back to {images:,} images, {best['by']} {value:.4f}")
             return
         kept = f"{self.run.path} keeps the weights of {self.saved_images:,} images"
         raise LimnerError(f"{why}; {kept}") from None
