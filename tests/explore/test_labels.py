@@ -54,7 +54,7 @@ def test_a_column_for_each_class_and_the_same_noise_in_a_row(run: Run) -> None:
         z = run.model.z(5)
         for column, label in ((one, 3), (other, 0)):
             made = run.model.generate(z, torch.full((5,), label))
-            assert torch.equal(column, limner.data.to_uint8(made))  # type: ignore[attr-defined]
+            assert torch.equal(column, limner.data.to_uint8(made))
     rows = explore.sample(run, labels=["upper left"]).data["pixels"]
     assert len(rows) == 10
     assert len({bytes(np.asarray(row)) for row in rows}) == 10, "each row has its own noise"

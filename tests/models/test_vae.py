@@ -223,3 +223,10 @@ def test_codes_are_the_posteriors_mean_or_drawn_from_it() -> None:
 )
 def test_the_protocol_of_a_likelihood_is_named(options: dict[str, object], told: str) -> None:
     assert told in create("vae", (1, 16, 16), **options).protocol
+
+
+def test_the_effective_beta_is_the_weight_against_the_squared_error() -> None:
+    model = create("vae", (1, 16, 16), beta=3.0, variance="fixed", sigma=0.3)
+    assert model.effective_beta() == pytest.approx(3 * 2 * 0.3**2, rel=1e-5)
+    model = create("vae", (1, 16, 16), beta=3.0, likelihood="bernoulli", binarisation="dynamic")
+    assert model.effective_beta() == 3

@@ -27,8 +27,10 @@ Of whatever encodes and decodes:
     sensitivity     how far an image's decoding goes when it gets another image's code, relative to how far
                     the two images are apart: 0 where the decoder ignores the code (squared, in pixels)
     reconstruction  Frechet distance of reconstructions to training images
+    effective_beta  the KL's weight against the squared error, where the model knows one
 And from the iterations since the last tick:
-    rhythm          autocorrelation, at a lag of one, of the loss of the last optimiser
+    rhythm          autocorrelation, at a lag of one, of the first number that the model logs: D(x), say
+A VAE's KL per dimension and active units stand beside these in the log, by its own `validate`.
 """
 
 from __future__ import annotations
@@ -130,7 +132,8 @@ class Probe:
         decoded, swapped = model.decode(z), model.decode(z.roll(1, 0))
         apart_by = (self.x - self.x.roll(1, 0)).square().mean()
         features = self.small.features(to_uint8(decoded).cpu())
-        return {
+        told = {"effective_beta": model.effective_beta()} if hasattr(model, "effective_beta") else {}
+        return told | {
             "sensitivity": float((decoded - swapped).square().mean() / apart_by),
             "reconstruction": apart(moments(features), self.moments),
         }

@@ -36,7 +36,7 @@ class Doctor:
         self.dataset, self.held_out = dataset, held_out
         self.probe = Probe(trainer.model, dataset.train, held_out, Small(dataset))
         self.norms: dict[str, list[Tensor]] = {}
-        self.losses: list[Tensor] = []
+        self.logged: list[Tensor] = []
         self.told: set[str] = {name for line in self.lines for name in line.get("troubles", ())}
 
     def iterated(self, logs: Logs) -> None:
@@ -49,14 +49,14 @@ class Doctor:
                 norm = torch.stack(torch._foreach_norm(gradients)).norm()
                 self.norms.setdefault(name, []).append(norm)
         if logs:
-            self.losses.append(next(iter(logs.values())).detach())
+            self.logged.append(next(iter(logs.values())).detach())
 
     def signals(self) -> dict[str, float]:
         """What `limner.doctor.signals` lists, as far as the model has it."""
         found = {f"grad/{name}": float(torch.stack(norms).mean()) for name, norms in self.norms.items()}
-        if self.losses:
-            found["rhythm"] = rhythm(torch.stack(self.losses).float().cpu())
-        self.norms, self.losses = {}, []
+        if self.logged:
+            found["rhythm"] = rhythm(torch.stack(self.logged).float().cpu())
+        self.norms, self.logged = {}, []
         model = self.trainer.model
         samples, codes = inferred(model)
         if isinstance(model, Plays):

@@ -135,6 +135,11 @@ class VAE(Model):
         """The Gaussian likelihood's variance on the [0, 1] scale."""
         return HALF_A_GREY_LEVEL**2 + (2 * self.log_sigma).exp()
 
+    # ||x - y||^2 / (2 sigma^2) + beta KL  =  1 / (2 sigma^2) (||x - y||^2 + 2 sigma^2 beta KL)
+    def effective_beta(self) -> float:
+        """The KL's weight against nats of a Bernoulli, or against the squared error of a Gaussian."""
+        return self.beta * (2 * self.variance().item() if self.likelihood == "gaussian" else 1.0)
+
     def target(self, x: Tensor) -> Tensor:
         """What the likelihood is of: x on the [0, 1] scale, or black and white where it is binarised."""
         x = (x + 1) / 2
