@@ -8,11 +8,11 @@ import sys
 from multiprocessing.context import ForkServerProcess
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["limner.training", "torch._dynamo"])  # the latter is what Adam imports
+SERVER.set_forkserver_preload(["limner.train_run", "torch._dynamo"])  # Adam imports the latter
 
 
 def start(*words: str) -> ForkServerProcess:
-    """Begin `limner WORDS` here, with a tick per epoch; what it says goes to the file `said`."""
+    """Begin `limner WORDS` here, with a tick per epoch; its output goes to the file `said`."""
     process = SERVER.Process(target=command, args=(words, os.getcwd(), dict(os.environ)), daemon=True)
     process.start()
     return process
@@ -23,12 +23,12 @@ def command(words: tuple[str, ...], folder: str, environment: dict[str, str]) ->
     import torch
 
     from limner.cli import main
-    from limner.training import fit
+    from limner.training import setup
 
     os.chdir(folder)
     os.environ.update(environment)
     torch.set_num_threads(1)
-    fit.LEAST_TICK = 0
+    setup.SHORTEST_TICK = 0
     with open("said", "w", buffering=1) as sys.stdout:
         sys.stderr = sys.stdout
         main(words)

@@ -1,4 +1,4 @@
-"""Small images of every shape, made on the spot, small models, and where real images may be."""
+"""Small images of every shape, small models, and the folder of real images."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import numpy as np
 import torch
 
 from limner.data import Images
-from limner.models import model_class, options
+from limner.models import model_class
 
 REAL = Path(os.environ.get("LIMNER_DATA") or Path(__file__).parents[2] / "shared" / "data").resolve()
 
 
 def small(model: str) -> dict[str, Any]:
     """Options that make the model of that name small and quick."""
-    sizes = {"latent_dim": 8, "width": 8, "hidden": (32, 16)}
-    return {name: size for name, size in sizes.items() if name in options(model_class(model))}
+    return dict(model_class(model).tiny)
 
 
 def words(settings: dict[str, Any]) -> list[str]:
-    """Those options on a command line."""
-    said: list[str] = []
+    """These options as words of a command line."""
+    line: list[str] = []
     for name, value in settings.items():
-        said += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else [value])]
-    return said
+        line += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else [value])]
+    return line
 
 
 def blobs(n: int, shape: tuple[int, int, int], seed: int = 0) -> Images:

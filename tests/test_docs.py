@@ -47,25 +47,26 @@ def test_the_walk_through_adds_a_model(denoising: None, capsys: pytest.CaptureFi
     ]
     assert run(words) == 0, capsys.readouterr().err
     name = "denoising-autoencoder-digits-0001"
-    made = limner.load(name)
-    assert made.config["options"]["noise"] == 0.7
-    assert made.model.sample(2).shape == (2, 1, 28, 28)
+    result = limner.load(name)
+    assert result.config.options["noise"] == 0.7
+    assert result.model.sample(2).shape == (2, 1, 28, 28)
     for verb in ("reconstruct", "sample", "traverse"):
         assert run([verb, name]) == 0
+    assert run(["summary", "denoising-autoencoder"]) == 0
     assert run([*words[:5], "-1", *words[6:]]) == 2
-    assert "noise must not be negative" in capsys.readouterr().err
+    assert "noise must be at least 0, not -1" in capsys.readouterr().err
 
 
-def test_a_model_of_ones_own_needs_no_table(denoising: None) -> None:
-    made = limner.train("denoising:DenoisingAutoencoder", "digits", images=1000, quiet=True)
-    assert made.name == "DenoisingAutoencoder-digits-0001"
-    assert limner.load(made.path).model.sample(2).shape == (2, 1, 28, 28)
+def test_a_model_outside_the_package_needs_no_table(denoising: None) -> None:
+    result = limner.train("denoising:DenoisingAutoencoder", "digits", images=1000, quiet=True)
+    assert result.name == "DenoisingAutoencoder-digits-0001"
+    assert limner.load(result.path).model.sample(2).shape == (2, 1, 28, 28)
 
 
-def test_the_example_is_about_forty_lines() -> None:
+def test_the_example_is_about_fifty_lines() -> None:
     code, _ = blocks(ROOT / "docs" / "adding-a-model.md", "python")
     lines = [line for line in code.split('"""', 2)[2].splitlines() if line.strip()]
-    assert len(lines) <= 45
+    assert len(lines) <= 55
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
@@ -80,12 +81,6 @@ def test_every_link_leads_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", path.read_text()):
         if not target.startswith("http"):
             assert (path.parent / target).exists(), f"{path.name} links to {target}"
-
-
-def test_every_model_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
-    for name in limner.list_models():
-        assert f"`{name}`" in text
 
 
 def test_the_readmes_python_runs() -> None:

@@ -12,14 +12,14 @@ from limner.figures import (
     GAP,
     MARGIN,
     curves,
-    fitted,
+    fit_text,
     grid,
+    measure_text,
     scatter,
     sheet,
-    text_width,
     thumbnails,
     to_pil,
-    wrapped,
+    wrap_text,
 )
 
 SHAPES = [(1, 28, 28), (1, 28, 20), (3, 32, 32), (3, 64, 64)]
@@ -75,21 +75,21 @@ def test_a_mark_needs_colour_and_frames_its_image() -> None:
     rows = [torch.zeros(2, 1, 28, 28, dtype=torch.uint8)]
     marked = sheet(rows, marked=[(0, 1)], scale=1)
     assert marked.mode == "RGB"
-    found = {colour for _, colour in marked.getcolors() or ()}
-    assert found == {(255, 255, 255), (0, 0, 0), (0xFF, 0xA9, 0x0E)}
+    colours = {colour for _, colour in marked.getcolors() or ()}
+    assert colours == {(255, 255, 255), (0, 0, 0), (0xFF, 0xA9, 0x0E)}
 
 
 def test_text_is_broken_between_words_and_fitted_in_the_middle() -> None:
-    lines = wrapped("one two three\nfour", 60)
+    lines = wrap_text("one two three\nfour", 60)
     assert " ".join(lines) == "one two three four"
     assert lines[-1] == "four"
-    assert all(text_width(line, figures.TITLE) <= 60 for line in lines)
-    assert fitted("short", 100) == "short"
-    cut = fitted("a-very-long-file-name.png", 80)
-    assert text_width(cut) <= 80
-    assert cut[0] == "a"
-    assert "…" in cut
-    assert cut[-1] == "g"
+    assert all(measure_text(line, figures.TITLE) <= 60 for line in lines)
+    assert fit_text("short", 100) == "short"
+    short = fit_text("a-very-long-file-name.png", 80)
+    assert measure_text(short) <= 80
+    assert short[0] == "a"
+    assert "…" in short
+    assert short[-1] == "g"
 
 
 @pytest.mark.parametrize("labels", [None, np.arange(60) % 13])

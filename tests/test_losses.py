@@ -71,16 +71,16 @@ def logits(n: int = 64) -> tuple[Tensor, Tensor]:
 def test_every_game_is_its_papers(name: str) -> None:
     game, (discriminator, generator), (real, fake) = GAMES[name], PAPERS[name], logits()
     torch.testing.assert_close(game.discriminator(real, fake), discriminator(real, fake))
-    given = (fake, real) if game.relative else (fake,)
-    torch.testing.assert_close(game.generator(*given), generator(real, fake))
+    outputs = (fake, real) if game.relative else (fake,)
+    torch.testing.assert_close(game.generator(*outputs), generator(real, fake))
 
 
 @pytest.mark.parametrize("name", GAMES)
 def test_each_player_gains_by_the_right_sign(name: str) -> None:
-    real, fake = (one.requires_grad_() for one in logits())
+    real, fake = (logit.requires_grad_() for logit in logits())
     by_real, by_fake = torch.autograd.grad(GAMES[name].discriminator(real, fake), (real, fake))
-    given = (fake, real.detach()) if GAMES[name].relative else (fake,)
-    (by_generated,) = torch.autograd.grad(GAMES[name].generator(*given), fake)
+    outputs = (fake, real.detach()) if GAMES[name].relative else (fake,)
+    (by_generated,) = torch.autograd.grad(GAMES[name].generator(*outputs), fake)
     if name == "least-squares":  # which has a target that can be overshot
         by_real, by_fake = by_real[real < 1], by_fake[fake > 0]
         by_generated = by_generated[fake < 1]
@@ -88,17 +88,17 @@ def test_each_player_gains_by_the_right_sign(name: str) -> None:
     assert by_generated.max() < 0, "G's falls where its own logits rise"
 
 
-@pytest.mark.parametrize("name", [name for name, game in GAMES.items() if game.labels])
+@pytest.mark.parametrize("name", [name for name, game in GAMES.items() if game.targets])
 def test_soft_labels_are_targets(name: str) -> None:
     real, fake = logits()
     p, q = torch.rand_like(real), torch.rand_like(fake)
-    told = GAMES[name].discriminator(real, fake, p, q)
+    loss = GAMES[name].discriminator(real, fake, p, q)
     if name == "least-squares":
         reference = ((real - p) ** 2).mean() / 2 + ((fake - q) ** 2).mean() / 2
     else:
         bce = F.binary_cross_entropy_with_logits
         reference = bce(real, p) / 2 + bce(fake, q) / 2
-    torch.testing.assert_close(told, reference)
+    torch.testing.assert_close(loss, reference)
 
 
 def test_cross_entropy_is_torchs_and_finite_at_large_logits() -> None:
@@ -112,9 +112,51 @@ def test_cross_entropy_is_torchs_and_finite_at_large_logits() -> None:
 
 def test_penalties_are_of_each_images_gradient() -> None:
     gradient = torch.randn(5, 2, 3, 4, dtype=torch.float64)
-    norm = torch.stack([one.norm() for one in gradient])
+    norm = torch.stack([image.norm() for image in gradient])
     torch.testing.assert_close(losses.zero_centred_penalty(gradient), norm**2 / 2)
     torch.testing.assert_close(losses.one_centred_penalty(gradient), (norm - 1) ** 2)
+
+
+def cubic(x: Tensor) -> Tensor:
+    """A discriminator whose gradient at x is x^2."""
+    return x.pow(3).sum((1, 2, 3))[:, None] / 3
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_input_gradient_is_exact_and_differentiable(precision: str) -> None:
+    weight = torch.ones(1, 1, 4, 4, requires_grad=True)
+    x = torch.randn(3, 1, 4, 4)
+    before = x.clone()
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"), torch.no_grad():
+        gradient = losses.input_gradient(lambda at: cubic(at) + F.conv2d(at, weight).flatten(1), x)
+    assert gradient.dtype == torch.float32
+    torch.testing.assert_close(gradient, x.square() + 1)
+    (by_weight,) = torch.autograd.grad(gradient.sum(), weight)
+    torch.testing.assert_close(by_weight, torch.full_like(weight, 3.0))
+    assert torch.equal(x, before)
+    assert not x.requires_grad
+
+
+def test_gradient_penalties_are_means_at_their_images() -> None:
+    torch.manual_seed(0)
+    real, fake = torch.randn(5, 1, 4, 4), torch.randn(5, 1, 4, 4)
+    at_real = losses.zero_centred_penalty(real.square()).mean()
+    at_fake = losses.zero_centred_penalty(fake.square()).mean()
+    torch.testing.assert_close(losses.r1(cubic, real).detach(), at_real)
+    torch.manual_seed(1)
+    share = torch.rand(5, 1, 1, 1)
+    between = losses.one_centred_penalty((fake + share * (real - fake)).square()).mean()
+    expected = {"r1": at_real, "r2": at_fake, "r1+r2": at_real + at_fake, "gp": between}
+    for kind, value in expected.items():
+        torch.manual_seed(1)
+        penalty = losses.gradient_penalty(kind, cubic, real, fake)  # type: ignore[arg-type]
+        torch.testing.assert_close(penalty.detach(), value, msg=kind)
+        assert penalty.shape == ()
+
+
+def test_the_meta_device_has_penalties_too() -> None:
+    x = torch.empty(2, 1, 4, 4, device="meta")
+    assert losses.gradient_penalty("gp", cubic, x, x).device.type == "meta"
 
 
 def test_a_flat_discriminator_has_a_finite_penalty_gradient() -> None:

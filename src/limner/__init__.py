@@ -7,15 +7,39 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from limner.errors import LimnerError
 
 if TYPE_CHECKING:
     from limner.data import load as load_data
-    from limner.training import Run, load, train
+    from limner.evaluation.evaluate import evaluate
+    from limner.train_run import train
+    from limner.training import Run, TrainConfig, load
 
-__all__ = ["LimnerError", "Run", "list_datasets", "list_models", "load", "load_data", "train"]
+__all__ = [
+    "LimnerError",
+    "Run",
+    "TrainConfig",
+    "evaluate",
+    "list_datasets",
+    "list_models",
+    "load",
+    "load_data",
+    "train",
+]
+
+# name -> where it is; torch takes seconds to import, so nothing is imported before it is used
+_PUBLIC = {
+    "train": "limner.train_run:train",
+    "load": "limner.training:load",
+    "Run": "limner.training:Run",
+    "TrainConfig": "limner.training:TrainConfig",
+    "evaluate": "limner.evaluation:evaluate",
+    "load_data": "limner.data:load",
+}
+_MODULES = ("explore", "figures")
 
 
 def list_models() -> list[str]:
@@ -32,25 +56,18 @@ def list_datasets() -> list[str]:
     return list(NAMED)
 
 
-# torch takes seconds to import, so nothing here does before it is used.
-_HOME = {"train": "limner.training", "load": "limner.training", "Run": "limner.training"}
-
-
 def __getattr__(name: str) -> Any:
-    import importlib
-
     if name == "__version__":
         from importlib.metadata import version
 
         return version("limner")
-    if name == "load_data":
-        return importlib.import_module("limner.data").load
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    if name in ("explore", "figures"):
+    if name in _PUBLIC:
+        module, _, attribute = _PUBLIC[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    if name in _MODULES:
         return importlib.import_module(f"limner.{name}")
     raise AttributeError(f"module 'limner' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__, "explore", "figures"])
+    return sorted([*globals(), *__all__, *_MODULES])

@@ -1,9 +1,10 @@
-"""Differentiable augmentation: the same random changes to what the discriminator sees, real or generated.
+"""Differentiable augmentation: random changes to all images before the discriminator, real and generated.
 
-Zhao et al. 2020 (arXiv 2006.10738).  Gradients pass through to the generator, so a small set is not learnt by
-heart and the changes do not show in the samples.  Every image gets its own change; those of the published
-code: brightness by up to half the range, saturation and contrast within a factor of 0 to 2 and 0.5 to 1.5
-("colour"), a shift of up to an eighth of the side, a grey square with sides of half the image cut out.
+Zhao et al. 2020 (arXiv 2006.10738).  With it the discriminator memorises a small data set later; gradients
+pass through the changes to the generator, whose samples do not show them.  Every image gets its own change,
+as in the published code: brightness by up to half the range, saturation by a factor from 0 to 2 and contrast
+by one from 0.5 to 1.5 ("colour"); a shift by up to an eighth of the side ("translation"); a grey rectangle
+with sides of half the image ("cutout").
 """
 
 from __future__ import annotations
@@ -15,41 +16,42 @@ from torch import Tensor
 
 
 def augment(x: Tensor, changes: Sequence[str]) -> Tensor:
-    """Images changed at random, one after the other by each name in `changes`: (B, C, H, W) -> the same."""
+    """Images after the random changes of these names, in this order: (B, C, H, W) -> (B, C, H, W)."""
     for name in changes:
         x = CHANGES[name](x)
     return x
 
 
 def colour(x: Tensor) -> Tensor:
-    """Brightness, saturation (of colour images) and contrast changed at random, each image by itself."""
-
-    def amounts() -> Tensor:
-        return torch.rand(len(x), 1, 1, 1, device=x.device)
-
-    x = x + amounts() - 0.5
+    """Brightness, saturation (of colour images) and contrast changed at random for each image."""
+    x = x + amounts(x) - 0.5
     if x.shape[1] > 1:
         grey = x.mean(1, keepdim=True)
-        x = grey + (x - grey) * (amounts() * 2)
-    middle = x.mean((1, 2, 3), keepdim=True)
-    return middle + (x - middle) * (amounts() + 0.5)
+        x = grey + (x - grey) * (amounts(x) * 2)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (amounts(x) + 0.5)
+
+
+def amounts(x: Tensor) -> Tensor:
+    """A random number in [0, 1) for each image: (B, C, H, W) -> (B, 1, 1, 1)."""
+    return torch.rand(len(x), 1, 1, 1, device=x.device)
 
 
 def translation(x: Tensor, ratio: float = 0.125) -> Tensor:
-    """Each image shifted by up to `ratio` of its sides, what comes in from outside is 0."""
+    """Each image shifted by up to `ratio` of its sides; places without a source pixel are 0."""
     _, _, height, width = x.shape
     rows = torch.arange(height, device=x.device) + shifts(len(x), round(height * ratio), x.device)
     columns = torch.arange(width, device=x.device) + shifts(len(x), round(width * ratio), x.device)
     inside = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)  # (B, H), (B, W)
     image = torch.arange(len(x), device=x.device)[:, None, None]
-    moved = x.permute(0, 2, 3, 1)[
+    shifted = x.permute(0, 2, 3, 1)[
         image, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None]
     ]
-    return moved.permute(0, 3, 1, 2) * (inside[0][:, None, :, None] & inside[1][:, None, None, :])
+    return shifted.permute(0, 3, 1, 2) * (inside[0][:, None, :, None] & inside[1][:, None, None, :])
 
 
 def shifts(n: int, reach: int, device: torch.device) -> Tensor:
-    """n whole numbers (n, 1) from -reach to reach."""
+    """n random whole numbers (n, 1) from -reach to reach."""
     return torch.randint(-reach, reach + 1, (n, 1), device=device)
 
 
@@ -60,7 +62,7 @@ def cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
 
 
 def bands(n: int, side: int, width: float, device: torch.device) -> Tensor:
-    """Which of `side` places lie within a band of that width around a random centre: (n, side) bool."""
+    """Masks (n, side), true within a band of that width around a random centre."""
     centre = torch.rand(n, 1, device=device) * side
     return (torch.arange(side, device=device) + 0.5 - centre).abs() < width / 2
 

@@ -7,13 +7,14 @@ import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 GAP = 2  # pixels between images of a grid
@@ -22,11 +23,12 @@ MARGIN = 10  # pixels around a sheet
 TITLE, SMALL = 15, 12  # font sizes in pixels
 LINE = TITLE + 5  # height of a title's line
 LEAST_WIDTH = 420  # of a sheet with a title, so that its lines are not too short
+GRID_SIDE = 56  # pixels, about, of the longer side of a small image once it is enlarged
 CANVAS = 1000  # side of a map of thumbnails
-# Petroff 2021, arXiv 2107.02270: colours that differ for the colour-blind too; one grey is black here.
+# Petroff 2021, arXiv 2107.02270: colours that the colour-blind can tell apart too; one grey is black here.
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#1a1a1a", "#832db6",
            "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
-MARKERS = "os^Dvp"  # tell apart the classes that share a colour
+MARKERS = "os^Dvp"  # distinguish the classes that share a colour
 
 
 def to_pil(pixels: Tensor) -> Image.Image:
@@ -40,22 +42,22 @@ def grid(pixels: Tensor, columns: int | None = None, scale: int | None = None) -
     n, channels, height, width = pixels.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    scale = scale or enlargement(height, width, 56)
+    scale = scale or choose_scale(height, width, GRID_SIDE)
     step_y, step_x = height * scale + GAP, width * scale + GAP
     size = (columns * step_x + GAP, rows * step_y + GAP)
     picture = Image.new("L" if channels == 1 else "RGB", size, "white")
     for i, image in enumerate(pixels):
-        place = (i % columns * step_x + GAP, i // columns * step_y + GAP)
-        picture.paste(enlarged(image, scale), place)
+        corner = (i % columns * step_x + GAP, i // columns * step_y + GAP)
+        picture.paste(enlarge(image, scale), corner)
     return picture
 
 
-def enlargement(height: int, width: int, side: int) -> int:
-    """The whole factor that brings the longer side nearest to `side` pixels."""
+def choose_scale(height: int, width: int, side: int) -> int:
+    """The whole factor of enlargement that brings the longer side nearest to `side` pixels."""
     return max(1, round(side / max(height, width)))
 
 
-def enlarged(pixels: Tensor, scale: int) -> Image.Image:
+def enlarge(pixels: Tensor, scale: int) -> Image.Image:
     """One image (C, H, W) uint8 with square pixels `scale` times as large."""
     image = to_pil(pixels)
     return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
@@ -74,32 +76,32 @@ def sheet(
 ) -> Image.Image:
     """Rows of images, each (n, C, H, W) uint8, with text around them.
 
-    `captions` has a text per image, its lines below the image, or none for a row; what does not fit is cut
-    with an ellipsis.  `marked` (row, column) images get a frame.
+    `captions` has a text for each image of a row, or none for a row; its lines stand below the image, and the
+    middle of a line that does not fit is left out.  `marked` (row, column) images get a frame.
     """
     channels, height, width = rows[0].shape[1:]
-    scale = scale or enlargement(height, width, 84 if captions else 56)
+    scale = scale or choose_scale(height, width, 84 if captions else GRID_SIDE)
     texts, wide, high = captions or [()] * len(rows), width * scale, height * scale
-    left = MARGIN + (round(max(map(text_width, row_labels))) + 8 if row_labels else 0)
-    right = left + max(len(row) for row in rows) * (wide + gap) - gap + MARGIN
-    lines, right = heading(title, right)
+    left = MARGIN + (round(max(map(measure_text, row_labels))) + 8 if row_labels else 0)
+    lines, right = wrap_title(title, left + max(map(len, rows)) * (wide + gap) - gap + MARGIN)
     head = MARGIN + len(lines) * LINE + (6 if lines else 0)
     below = [max((len(text.splitlines()) for text in row), default=0) * (SMALL + 3) for row in texts]
     heights = [high + gap + (text_height and text_height + 5) for text_height in below]
     tops = list(itertools.accumulate(heights, initial=head + (SMALL + 6 if column_labels else 0)))
-    picture, draw = page("RGB" if channels == 3 or marked else "L", (right, tops[-1] - gap + MARGIN), lines)
+    mode = "RGB" if channels == 3 or marked else "L"
+    picture, draw = new_page(mode, (right, tops[-1] - gap + MARGIN), lines)
     for c, name in enumerate(column_labels or ()):
-        draw.text((left + c * (wide + gap) + wide / 2, head), name, "black", font(SMALL), "ma")
+        draw.text((left + c * (wide + gap) + wide / 2, head), name, "black", load_font(SMALL), "ma")
     for r, top in enumerate(tops[:-1]):
         if row_labels:
-            draw.text((left - 8, top + high / 2), row_labels[r], "black", font(SMALL), "rm")
+            draw.text((left - 8, top + high / 2), row_labels[r], "black", load_font(SMALL), "rm")
         for c, pixels in enumerate(rows[r]):
             x = left + c * (wide + gap)
-            picture.paste(enlarged(pixels, scale), (x, top))
+            picture.paste(enlarge(pixels, scale), (x, top))
             if (r, c) in marked:
                 draw.rectangle((x - 2, top - 2, x + wide + 1, top + high + 1), outline=COLOURS[1], width=3)
-            text = fitted(texts[r][c], wide) if texts[r] else ""
-            draw.text((x + wide / 2, top + high + 2), text, "black", font(SMALL), "ma", 3, "center")
+            text = fit_text(texts[r][c], wide) if texts[r] else ""
+            draw.text((x + wide / 2, top + high + 2), text, "black", load_font(SMALL), "ma", 3, "center")
     return picture
 
 
@@ -111,26 +113,27 @@ def scatter(
     title: str = "",
     axes: tuple[str, str] | None = None,
 ) -> Image.Image:
-    """Points (N, 2) coloured by label (N,), each class named at its middle and in the legend.
+    """Points (N, 2) coloured by label (N,), with the class's name at its densest point and in the legend.
 
     `axes` names the two axes and shows their numbers; without it the axes mean nothing and are left out.
     """
-    figure, ax = plot(title, size=(8.6, 7))
+    figure, ax = new_plot(title, size=(8.6, 7))
     size = max(4.0, min(30.0, 16_000 / len(points)))
     for k in [None] if labels is None else np.unique(labels).tolist():
-        mine = points if k is None else points[labels == k]
+        group = points if k is None else points[labels == k]
         colour, marker = COLOURS[(k or 0) % 10], MARKERS[(k or 0) // 10 % len(MARKERS)]
         label = None if k is None else class_name(k, classes)
-        ax.scatter(mine[:, 0], mine[:, 1], size, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
+        x, y = group.T
+        ax.scatter(x, y, size, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
         if label is not None:
-            write_halo(ax, thickest(mine), label)
+            write_halo(ax, densest_point(group), label)
     if labels is not None and len(np.unique(labels)) <= 20:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2.0)
     if axes is None:
         ax.set_axis_off()
     else:
         ax.set(xlabel=axes[0], ylabel=axes[1])
-    return drawn(figure)
+    return render(figure)
 
 
 def thumbnails(
@@ -145,14 +148,14 @@ def thumbnails(
     height, width = pixels.shape[2:]
     size = np.array([width, height] if max(height, width) <= 32 else [round(32 * width / height), 32])
     names = {} if labels is None else {k: class_name(k, classes) for k in np.unique(labels).tolist()[:20]}
-    side = max([0, *(round(text_width(text, TITLE)) + 40 for text in names.values())])
-    lines, _ = heading(title, CANVAS)
+    side = max([0, *(round(measure_text(text, TITLE)) + 40 for text in names.values())])
+    lines, _ = wrap_title(title, CANVAS)
     head = MARGIN + len(lines) * LINE + 6
-    picture, draw = page("RGB", (CANVAS + side, CANVAS + head), lines)
+    picture, draw = new_page("RGB", (CANVAS + side, CANVAS + head), lines)
     for i, (k, text) in enumerate(names.items()):
         y = head + 20 + i * (TITLE + 8)
         draw.rectangle((CANVAS, y, CANVAS + 14, y + 14), COLOURS[k % 10])
-        draw.text((CANVAS + 22, y + 7), text, "black", font(TITLE), "lm")
+        draw.text((CANVAS + 22, y + 7), text, "black", load_font(TITLE), "lm")
     low, high = points.min(0), points.max(0)
     places = (points - low) / np.maximum(high - low, 1e-12) * [1, -1] + [0, 1]  # in [0, 1], y upwards
     first = np.array([MARGIN + 2, head + MARGIN + 2])
@@ -169,18 +172,20 @@ def thumbnails(
     return picture
 
 
-def heading(title: str, width: int) -> tuple[list[str], int]:
-    """The lines of a title over a picture that is `width` wide, and the width that both take."""
-    lines = wrapped(title, max(width, LEAST_WIDTH) - 2 * MARGIN)
-    return lines, max([width, *(math.ceil(text_width(line, TITLE)) + 2 * MARGIN for line in lines)])
+def wrap_title(title: str, width: int) -> tuple[list[str], int]:
+    """The lines of a title over a picture of this width, and the width of both together."""
+    lines = wrap_text(title, max(width, LEAST_WIDTH) - 2 * MARGIN)
+    return lines, max([width, *(math.ceil(measure_text(line, TITLE)) + 2 * MARGIN for line in lines)])
 
 
-def page(mode: str, size: tuple[int, int], lines: Sequence[str]) -> tuple[Image.Image, ImageDraw.ImageDraw]:
+def new_page(
+    mode: str, size: tuple[int, int], lines: Sequence[str]
+) -> tuple[Image.Image, ImageDraw.ImageDraw]:
     """A white page (width, height) with the lines of its title at the top."""
     picture = Image.new(mode, size, "white")
     draw = ImageDraw.Draw(picture)
     for i, line in enumerate(lines):
-        draw.text((MARGIN, MARGIN + i * LINE), line, "black", font(TITLE))
+        draw.text((MARGIN, MARGIN + i * LINE), line, "black", load_font(TITLE))
     return picture, draw
 
 
@@ -193,11 +198,11 @@ def curves(
     log_x: bool = False,
     log_y: bool = False,
 ) -> Image.Image:
-    """A line per name through its (x values, y values)."""
-    figure, ax = plot(title)
+    """A line for each name, through its (x values, y values)."""
+    figure, ax = new_plot(title)
     for i, (name, (x, y)) in enumerate(series.items()):
-        style = {"marker": "o" if len(x) <= 12 else "", "linestyle": ("-", "--", ":")[i // 10 % 3]}
-        ax.plot(x, y, color=COLOURS[i % 10], label=name, markersize=4, **style)
+        marker, dashes = "o" if len(x) <= 12 else "", ("-", "--", ":")[i // 10 % 3]
+        ax.plot(x, y, dashes, color=COLOURS[i % 10], label=name, marker=marker, markersize=4)
     scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}
     ax.set(xlabel=xlabel, ylabel=ylabel, **scales)
     if max((max(x) for x, _ in series.values() if len(x)), default=0) >= 10_000 and not log_x:
@@ -206,11 +211,11 @@ def curves(
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # never over a line
     if not log_x:
         ax.locator_params(axis="x", nbins=5)  # so that counts in the millions do not touch
-    return drawn(figure)
+    return render(figure)
 
 
-def plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Any]:
-    """An empty figure, `size` in inches, and its axes, the title at the left and no frame."""
+def new_plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
+    """An empty figure, `size` in inches, with a title at the left, and its axes, without a frame."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -218,30 +223,31 @@ def plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Any]
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
-    text = "\n".join(wrapped(title, round(size[0] * 120 - 40), 19))
+    text = "\n".join(wrap_text(title, round(size[0] * 120 - 40), 19))
     figure.suptitle(text, fontsize=11, x=0.01, ha="left")
     return figure, ax
 
 
-def drawn(figure: Figure) -> Image.Image:
+def render(figure: Figure) -> Image.Image:
     """A matplotlib figure as a picture."""
     figure.canvas.draw()
     return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")  # type: ignore[attr-defined]
 
 
-def write_halo(ax: Any, place: np.ndarray, text: str) -> None:
-    """Text on white edges, legible on points of any colour."""
+def write_halo(ax: Axes, point: tuple[float, float], text: str) -> None:
+    """Text with a white outline, legible on points of any colour."""
     from matplotlib.patheffects import withStroke
 
     edges = [withStroke(linewidth=3, foreground="white")]
-    ax.annotate(text, place, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
+    ax.annotate(text, point, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
 
 
-def thickest(points: np.ndarray) -> np.ndarray:
-    """The point (2,) with the nearest fifth of the points (N, 2) closest around it."""
-    few = points[:: max(1, len(points) // 500)]
-    distance = np.linalg.norm(few[:, None] - few[None], axis=2)
-    return few[np.sort(distance, axis=1)[:, len(few) // 5].argmin()]
+def densest_point(points: np.ndarray) -> tuple[float, float]:
+    """The point with the nearest fifth of the points (N, 2) closest around it."""
+    some = points[:: max(1, len(points) // 500)]
+    distance = np.linalg.norm(some[:, None] - some[None], axis=2)
+    x, y = some[np.sort(distance, axis=1)[:, len(some) // 5].argmin()].tolist()
+    return x, y
 
 
 def class_name(label: int, classes: Sequence[str] | None) -> str:
@@ -250,25 +256,25 @@ def class_name(label: int, classes: Sequence[str] | None) -> str:
 
 
 @functools.cache
-def font(size: int) -> ImageFont.FreeTypeFont:
+def load_font(size: int) -> ImageFont.FreeTypeFont:
     """DejaVu Sans, which comes with matplotlib and has Greek and Cyrillic letters too."""
     import matplotlib
 
     return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")), size)
 
 
-def text_width(text: str, size: int = SMALL) -> float:
-    """Pixels that a line of text takes."""
-    return font(size).getlength(text)
+def measure_text(text: str, size: int = SMALL) -> float:
+    """The width of a line of text in pixels."""
+    return load_font(size).getlength(text)
 
 
-def wrapped(text: str, width: int, size: int = TITLE) -> list[str]:
-    """Text in lines of at most `width` pixels where its words allow it; its own line breaks are kept."""
+def wrap_text(text: str, width: int, size: int = TITLE) -> list[str]:
+    """Text in lines of at most `width` pixels, or of one longer word; its own line breaks are kept."""
     lines: list[str] = []
     for paragraph in text.splitlines():
         line = ""
         for word in paragraph.split(" "):
-            if line and text_width(f"{line} {word}", size) > width:
+            if line and measure_text(f"{line} {word}", size) > width:
                 lines.append(line)
                 line = word
             else:
@@ -277,15 +283,15 @@ def wrapped(text: str, width: int, size: int = TITLE) -> list[str]:
     return lines
 
 
-def fitted(text: str, width: int) -> str:
-    """Lines of at most `width` pixels, the middle left out of those that are longer."""
-    return "\n".join(cut(line, width) for line in text.splitlines())
+def fit_text(text: str, width: int) -> str:
+    """Text whose lines have at most `width` pixels: longer ones lose their middle."""
+    return "\n".join(shorten(line, width) for line in text.splitlines())
 
 
-def cut(line: str, width: int) -> str:
-    """A line of at most `width` pixels, its middle left out where it is longer."""
-    kept, whole = len(line), line
-    while text_width(line) > width and kept > 2:
+def shorten(line: str, width: int) -> str:
+    """A line of at most `width` pixels: an ellipsis replaces the middle of a longer one."""
+    short, kept = line, len(line)
+    while measure_text(short) > width and kept > 2:
         kept -= 1
-        line = f"{whole[: kept // 2]}…{whole[len(whole) - (kept + 1) // 2 :]}"
-    return line
+        short = f"{line[: kept // 2]}…{line[len(line) - (kept + 1) // 2 :]}"
+    return short

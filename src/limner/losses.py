@@ -1,9 +1,13 @@
-"""The objectives, as pure functions: one value per image, in nats where it is a likelihood."""
+"""The objectives as pure functions: likelihoods in nats per image, losses of GANs, gradient penalties."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -28,8 +32,8 @@ def gaussian_nll(mean: Tensor, x: Tensor, variance: Tensor) -> Tensor:
     return 0.5 * (squares.sum((-3, -2, -1)) / variance + pixels * (math.log(2 * math.pi) + variance.log()))
 
 
-# The GANs' games.  Discriminators' losses take logits of real and of generated images, (B, 1) each, and where
-# the real ones should be told from the generated: 1 and 0, or soft labels (B, 1).
+# Losses of GANs.  A discriminator's loss takes its outputs for real and for generated images, (B, 1) each;
+# some also take target labels, 1 and 0 or soft ones (B, 1).
 
 
 # H(p, q) = -(p log q + (1 - p) log(1 - q)), q = D(x) = sigmoid(logit)
@@ -94,11 +98,11 @@ def critic_generator_loss(fake_logit: Tensor) -> Tensor:
 # Jolicoeur-Martineau 2018 (arXiv 1807.00734); Huang et al. 2024 (arXiv 2501.05441), f(t) = -log(1 + e^-t):
 # D: -E_{z, x} f(D(x) - D(G(z))),  G: -E_{z, x} f(D(G(z)) - D(x))
 def relativistic_loss(should_win: Tensor, should_lose: Tensor) -> Tensor:
-    """How far one side's logits are from exceeding the other's, pair by pair: two (B, 1) -> scalar."""
+    """Small where the first logits exceed the second ones, pair by pair: two (B, 1) -> scalar."""
     return F.softplus(should_lose - should_win).mean()
 
 
-# Mescheder et al. 2018 (arXiv 1801.04406), eq. 9:  gamma / 2 E ||grad D||^2; R1 at real images, R2 at others
+# Mescheder et al. 2018 (arXiv 1801.04406), eq. 9:  gamma / 2 E ||grad D||^2
 def zero_centred_penalty(gradient: Tensor) -> Tensor:
     """Half the squared norm of each image's gradient: (B, C, H, W) -> (B,)."""
     return 0.5 * gradient.square().sum((1, 2, 3))
@@ -108,3 +112,49 @@ def zero_centred_penalty(gradient: Tensor) -> Tensor:
 def one_centred_penalty(gradient: Tensor) -> Tensor:
     """The squared distance of each image's gradient norm from 1: (B, C, H, W) -> (B,)."""
     return (gradient.square().sum((1, 2, 3)).add(1e-12).sqrt() - 1).square()
+
+
+# A discriminator as a function of images alone: (B, C, H, W) -> (B, 1)
+Discriminate = Callable[[Tensor], Tensor]
+
+
+def input_gradient(discriminate: Discriminate, x: Tensor) -> Tensor:
+    """The gradient of a discriminator's outputs by the pixels: (B, C, H, W) -> (B, C, H, W).
+
+    It is differentiable, and computed in full precision, inside autocast too.
+    """
+    with full_precision(x.device), torch.enable_grad():
+        x = x.detach().float().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminate(x).sum(), x, create_graph=True)
+    return gradient
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Autocast switched off; the meta device has no autocast."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
+def r1(discriminate: Discriminate, x: Tensor) -> Tensor:
+    """R1 at real images, R2 at generated ones, without its weight gamma: (B, C, H, W) -> scalar."""
+    return zero_centred_penalty(input_gradient(discriminate, x)).mean()
+
+
+def wgan_gp(discriminate: Discriminate, real: Tensor, fake: Tensor) -> Tensor:
+    """WGAN-GP's penalty at random points between real and generated images: two (B, C, H, W) -> scalar."""
+    share = torch.rand(len(real), 1, 1, 1, device=real.device)
+    return one_centred_penalty(input_gradient(discriminate, fake + share * (real - fake))).mean()
+
+
+def gradient_penalty(
+    kind: Literal["r1", "r2", "r1+r2", "gp"], discriminate: Discriminate, real: Tensor, fake: Tensor
+) -> Tensor:
+    """The penalty of that kind, without its weight: two (B, C, H, W) -> scalar."""
+    match kind:
+        case "r1":
+            return r1(discriminate, real)
+        case "r2":
+            return r1(discriminate, fake)
+        case "r1+r2":
+            return r1(discriminate, real) + r1(discriminate, fake)
+        case "gp":
+            return wgan_gp(discriminate, real, fake)

@@ -1,4 +1,4 @@
-"""`limner ablate` as a person types it."""
+"""`limner ablate` as a user types it."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ SMALL = ["--images", "100", "--n", "130", "--set", "batch=50,hidden=16x8"]
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a mistaken command says: exit code 2 and one line, nothing else."""
+    """The error of a wrong command: exit code 2 and one line on stderr, nothing else."""
     assert run(list(words)) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert len(told.err.splitlines()) == 1, told.err
-    assert told.err.startswith("limner: error: ")
-    return told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1, output.err
+    assert output.err.startswith("limner: error: ")
+    return output.err
 
 
-def test_ablate_trains_tells_and_writes_and_a_second_call_only_tells(
+def test_ablate_trains_prints_and_writes_and_a_second_call_only_prints(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["ablate", "gan", "--vary", "noise,dropout=0.5", "--seeds", "2", *SMALL]
     assert run(words) == 0
-    told = capsys.readouterr()
-    lines = told.out.splitlines()
+    output = capsys.readouterr()
+    lines = output.out.splitlines()
     assert lines[0].startswith("gan on digits, one option changed at a time: 2 seeds, 100 images a run")
     assert lines[2].split()[:3] == ["measure", "switch", "base"]
     assert lines[3].startswith("fd[digits-cnn-v1], lower is better  noise=uniform ")
@@ -37,22 +37,22 @@ def test_ablate_trains_tells_and_writes_and_a_second_call_only_tells(
     assert all(line.endswith(("better", "worse", "noise")) for line in lines[3:13])
     assert lines[-2:] == [f"wrote ablations/gan-digits/ablation.{suffix}" for suffix in ("md", "json")]
     assert [line for line in lines[13:-2] if line and not line.startswith("note: ")] == []
-    done = told.err.splitlines()
+    done = output.err.splitlines()
     assert len(done) == 6
     assert done[0].startswith("base, seed 0: fd ")
     assert done[5].startswith("dropout=0.5, seed 1: fd ")
     assert done[5].endswith(" (6 of 6 runs)")
     trained = Run(Path("ablations/gan-digits/noise=uniform-1"))
-    assert (trained.config["options"]["noise"], trained.config["options"]["hidden"]) == ("uniform", [16, 8])
-    assert trained.config["training"]["batch"] == 50
+    assert (trained.config.options["noise"], trained.config.options["hidden"]) == ("uniform", [16, 8])
+    assert trained.config.training.batch == 50
 
     stamp = (trained.path / "weights.safetensors").stat().st_mtime_ns
     assert run([*words, "--json", "--quiet"]) == 0
-    told = capsys.readouterr()
-    about = json.loads(told.out)
-    assert about["path"] == "ablations/gan-digits"
-    assert [row["switch"] for row in about["rows"][:2]] == ["noise=uniform", "dropout=0.5"]
-    assert told.err == ""
+    output = capsys.readouterr()
+    content = json.loads(output.out)
+    assert content["path"] == "ablations/gan-digits"
+    assert [row["switch"] for row in content["rows"][:2]] == ["noise=uniform", "dropout=0.5"]
+    assert output.err == ""
     assert (trained.path / "weights.safetensors").stat().st_mtime_ns == stamp
 
 
@@ -68,14 +68,14 @@ def test_ablate_quietly_and_elsewhere(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["gan"], "--vary"),
         (["gan", "--vary", ""], "nothing to vary: name options of GAN"),
         (["gna", "--vary", "noise"], "no model called 'gna': did you mean 'gan'?"),
         (["gan", "--vary", "nois"], "GAN has no option 'nois': did you mean 'noise'?"),
         (["gan", "--vary", "noise=gausian"], "noise cannot be 'gausian': did you mean 'gaussian'?"),
-        (["gan", "--vary", "lr"], "lr is 0.0005 and nothing tells what else to try: lr=VALUE"),
+        (["gan", "--vary", "lr"], "lr is 0.0005; write what to try: lr=VALUE"),
         (["gan", "--vary", "noise", "--set", "noise"], "'noise' sets nothing: write NAME=VALUE"),
         (["gan", "--vary", "noise", "--set", "images=5"], "GAN has no option 'images'"),
         (["gan", "--vary", "noise", "--set", "noise=uniform", "--data", "digts"], "did you mean 'digits'"),
@@ -87,9 +87,9 @@ def test_ablate_quietly_and_elsewhere(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_gets_one_line_and_leaves_nothing(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("file").write_text("mine")
-    assert said in mistake(capsys, "ablate", *words)
+    assert message in mistake(capsys, "ablate", *words)
     assert Path("file").read_text() == "mine"
     assert not Path("ablations").exists()

@@ -1,4 +1,4 @@
-"""`limner evaluate` and `limner compare` as a person types them."""
+"""`limner evaluate` and `limner compare` as a user types them."""
 
 from __future__ import annotations
 
@@ -46,25 +46,25 @@ def _runs(trained: Path, tmp_path: Path) -> None:
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """What a mistaken command says: exit code 2 and one line, nothing else."""
+    """The error of a wrong command: exit code 2 and one line on stderr, nothing else."""
     assert run(list(words)) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert len(told.err.splitlines()) == 1, told.err
-    assert told.err.startswith("limner: error: ")
-    return told.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.splitlines()) == 1, output.err
+    assert output.err.startswith("limner: error: ")
+    return output.err
 
 
-def test_evaluate_prints_a_table_and_says_what_it_wrote(capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_prints_a_table_and_what_it_wrote(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "gan-0", *FEW]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("gan-0: gan on digits, 200 images seen, averaged weights of G")
     assert "n 30, seed 0, quick; features digits-cnn-v1 (sha256 " in lines[1]
     assert any(line.startswith("samples  kid[digits-cnn-v1]") for line in lines)
-    assert "not measured: fd[digits-cnn-v1] of 30 images: 64 features want 128 or more" in lines
+    assert "not measured: fd[digits-cnn-v1]: 30 images are too few for 64 features, 128 are needed" in lines
     assert lines[-2:] == ["wrote runs/gan-0/evaluation.json", "wrote runs/gan-0/evaluation.npz"]
-    about = json.loads(Path("runs/gan-0/evaluation.json").read_text())
-    assert (about["n"], about["k"], about["images"], about["quick"]) == (30, 2, 20, True)
+    record = json.loads(Path("runs/gan-0/evaluation.json").read_text())
+    assert (record["n"], record["k"], record["images"], record["quick"]) == (30, 2, 20, True)
 
 
 def test_several_seeds_have_a_mean(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,19 +76,29 @@ def test_several_seeds_have_a_mean(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "gan-0", "autoencoder", *FEW]) == 0
     text = capsys.readouterr().out
     assert "mean of" not in text
-    assert "no mean, for the runs differ in more than their training seed" in text
+    assert "no mean, the runs differ in more than their training seed" in text
+
+
+def test_options_of_sampling_reach_the_measures(capsys: pytest.CaptureFixture[str]) -> None:
+    values = []
+    for option in ([], ["--set", "prior=gmm"]):
+        assert run(["evaluate", "autoencoder", "--json", *option, *FEW]) == 0
+        record = json.loads(capsys.readouterr().out)["runs"][0]
+        values.append(record["measures"][0]["value"])
+    assert values[0] != values[1]
+    assert "no option of sampling 'steps'" in mistake(capsys, "evaluate", "gan-0", "--set", "steps=3", *FEW)
 
 
 def test_evaluate_as_json_and_quietly(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "gan-0", "gan-1", "--json", *FEW]) == 0
-    told = capsys.readouterr()
-    about = json.loads(told.out)
-    assert [one["run"] for one in about["runs"]] == ["gan-0", "gan-1"]
-    assert about["runs"][0] == json.loads(Path("runs/gan-0/evaluation.json").read_text())
-    assert about["mean"]["training_seed"] == [0, 1]
-    values = [m["value"] for one in [*about["runs"], about["mean"]] for m in one["measures"][:1]]
+    output = capsys.readouterr()
+    content = json.loads(output.out)
+    assert [record["run"] for record in content["runs"]] == ["gan-0", "gan-1"]
+    assert content["runs"][0] == json.loads(Path("runs/gan-0/evaluation.json").read_text())
+    assert content["mean"]["training_seed"] == [0, 1]
+    values = [record["measures"][0]["value"] for record in [*content["runs"], content["mean"]]]
     assert values[2] == pytest.approx((values[0] + values[1]) / 2)
-    assert told.err == ""
+    assert output.err == ""
     assert run(["evaluate", "gan-0", "--quiet", "--seed", "4", *FEW]) == 0
     assert capsys.readouterr() == ("", "")
     assert json.loads(Path("runs/gan-0/evaluation.json").read_text())["seed"] == 4
@@ -96,29 +106,27 @@ def test_evaluate_as_json_and_quietly(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(capsys.readouterr().out)["mean"] is None
 
 
-def test_a_run_that_may_only_be_read(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert run(["evaluate", "gan-0", *FEW]) == 0
     text = capsys.readouterr().out
-    assert text.splitlines()[-1] == "note: nothing was kept, for runs/gan-0 may not be written"
+    assert text.splitlines()[-1] == "note: nothing was stored, because runs/gan-0 is not writable"
     assert "wrote" not in text
     assert not Path("runs/gan-0/evaluation.json").exists()
 
 
 def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
     Path("runs/gan-0/evaluation.npz").mkdir()
-    told = mistake(capsys, "evaluate", "gan-0", *FEW, "--quiet")
-    assert "cannot write runs/gan-0/evaluation.npz" in told
+    error = mistake(capsys, "evaluate", "gan-0", *FEW, "--quiet")
+    assert "cannot write runs/gan-0/evaluation.npz" in error
     assert not Path("runs/gan-0/evaluation.json").exists()
     Path("file").write_text("mine")
-    told = mistake(capsys, "compare", "gan-1", "autoencoder", *FEW, "--out", "file", "--quiet")
-    assert "file" in told
+    error = mistake(capsys, "compare", "gan-1", "autoencoder", *FEW, "--out", "file", "--quiet")
+    assert "file" in error
     assert Path("file").read_text() == "mine"
 
 
-def test_compare_prints_writes_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_prints_and_writes(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compare", "gan-0", "gan-1", "autoencoder", *FEW]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["settings", "that", "differ", "gan-0", "gan-1", "autoencoder"]
@@ -136,34 +144,34 @@ def test_compare_as_json_elsewhere_and_quietly(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert run(["compare", "gan-0", "gan-1", *FEW, "--json", "--out", "in/here"]) == 0
-    told = capsys.readouterr()
-    about = json.loads(told.out)
-    assert about["runs"] == ["gan-0", "gan-1"]
-    assert about["settings"] == {"seed": [0, 1]}
-    assert about["written"][0] == "in/here/comparison.json"
-    assert {Path(path).name for path in about["written"]} == {p.name for p in Path("in/here").iterdir()}
+    output = capsys.readouterr()
+    content = json.loads(output.out)
+    assert content["runs"] == ["gan-0", "gan-1"]
+    assert content["settings"] == {"seed": [0, 1]}
+    assert content["written"][0] == "in/here/comparison.json"
+    assert {Path(path).name for path in content["written"]} == {p.name for p in Path("in/here").iterdir()}
     curves = ["curve-D-G-z.png", "curve-D-x.png", "curve-loss-D.png", "curve-loss-G.png"]
-    assert [Path(path).name for path in about["written"]][2:] == curves
-    assert told.err == ""
+    assert [Path(path).name for path in content["written"]][2:] == curves
+    assert output.err == ""
     assert run(["compare", "gan-0", "gan-1", *FEW, "--quiet", "--out", "~/there"]) == 0
     assert capsys.readouterr() == ("", "")
     assert Path("there/comparison.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["evaluate"], "evaluate needs a run"),
         (["evaluate", "gan-2"], "no run called 'gan-2': did you mean 'gan-"),
         (["evaluate", "gan-0", "nowhere"], "no run called 'nowhere'"),
-        (["evaluate", "gan-0", "--features", "vgg"], "invalid choice 'vgg' for argument '--features'"),
-        (["evaluate", "gan-0", "--weights", "w.pth"], "weights are those of --features inception"),
+        (["evaluate", "gan-0", "--features", "vgg"], "--features cannot be 'vgg': choose from: inception"),
+        (["evaluate", "gan-0", "--weights", "w.pth"], "weights belong to --features inception"),
         (["evaluate", "gan-0", "--features", "inception"], "--weights FILE is missing"),
         (["evaluate", "gan-0", "--features", "inception", "--weights", "w"], "there is no file w"),
         (["evaluate", "gan-0", "--n", "3"], "n must be at least 20, not 3"),
         (["evaluate", "gan-0", "--k", "0"], "k must be at least 1, not 0"),
         (["evaluate", "gan-0", "--images", "1"], "images must be at least 20, not 1"),
-        (["evaluate", "gan-0", "--n", "many"], "Error parsing --n"),
+        (["evaluate", "gan-0", "--n", "many"], "--n must be a whole number, not 'many'"),
         (["evaluate", "gan-0", "--seed", "-1"], "seed must be from 0 to 4294967295, not -1"),
         (["evaluate", "gan-0", "--against", "mnits"], "did you mean 'mnist'"),
         (["evaluate", "gan-0", "--sed", "1"], "no option --sed: did you mean '--seed'?"),
@@ -178,10 +186,10 @@ def test_compare_as_json_elsewhere_and_quietly(
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_gets_one_line_and_leaves_nothing(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     np.savez("plain.npz", train=blobs(30, (1, 16, 16)).pixels.numpy())
-    assert said in mistake(capsys, *words)
+    assert message in mistake(capsys, *words)
     assert not Path("comparison").exists()
     assert not list(Path("runs").glob("*/evaluation.*"))
     assert len(list(Path("runs").iterdir())) == 4

@@ -1,4 +1,4 @@
-"""`doctor`, `problems` and training under the doctor's eyes, as a user types them."""
+"""`doctor`, `problems` and training with the doctor, as a user types them."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ def trained(capsys: pytest.CaptureFixture[str]) -> Path:
     return Path("run")
 
 
-def test_doctor_tells_and_draws(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_prints_and_draws(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "run"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("run: ")
-    assert "real images ranked above generated ones (AUC)" in told
-    assert "wrote run/doctor.png" in told
+    output = capsys.readouterr().out
+    assert output.startswith("run: ")
+    assert "real images ranked above generated ones (AUC)" in output
+    assert "wrote run/doctor.png" in output
     with Image.open(trained / "doctor.png") as picture:
         assert min(picture.size) > 400
     assert run(["doctor", "run", "--json", "--out", "elsewhere.jpg"]) == 0
-    about = json.loads(capsys.readouterr().out)
-    assert about["run"] == "run"
-    assert about["healthy"] == (not about["verdicts"])
-    assert set(about["signals"]) >= {"overlap", "diversity", "distance"}
+    diagnosis = json.loads(capsys.readouterr().out)
+    assert diagnosis["run"] == "run"
+    assert diagnosis["healthy"] == (not diagnosis["verdicts"])
+    assert set(diagnosis["signals"]) >= {"overlap", "diversity", "distance"}
     assert Path("elsewhere.jpg").exists()
     assert run(["doctor", "run", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 
 
-def test_doctor_of_no_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "nothing"]) == 2
     assert capsys.readouterr().err.startswith("limner: error: no run called 'nothing'")
 
 
-def test_the_progress_line_says_how_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_line_names_the_troubles(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(TRAIN) == 0
     last = capsys.readouterr().err.strip().splitlines()[-1]
     health = limner.load("run").log[-1]["troubles"]
     assert last.endswith(", ".join(health) or "healthy")
 
 
-def test_no_doctor_where_none_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_doctor_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*TRAIN, "--on-trouble", "ignore"]) == 0
     assert "healthy" not in capsys.readouterr().err
     assert run(["doctor", "run"]) == 0
     assert "note: trained without the doctor" in capsys.readouterr().out
     assert run([*TRAIN[:-1], "other", "--on-trouble", "panic"]) == 2
-    assert "'restore'" in capsys.readouterr().err
+    assert "choose from: report, stop, restore, ignore" in capsys.readouterr().err
 
 
-def test_stop_stops_at_a_grave_trouble(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stop_stops_at_a_severe_trouble(capsys: pytest.CaptureFixture[str]) -> None:
     bad = [
         "train",
         "vae",
@@ -75,11 +75,11 @@ def test_stop_stops_at_a_grave_trouble(capsys: pytest.CaptureFixture[str]) -> No
         "1000",
     ]
     assert run([*bad, "--hidden", "32", "--on-trouble", "stop", "--out", "run"]) == 0
-    told = capsys.readouterr()
-    assert "doctor: posterior collapse since" in told.err
-    assert "as --on-trouble asks" in told.err
+    output = capsys.readouterr()
+    assert "doctor: posterior collapse since" in output.err
+    assert "as --on-trouble requires" in output.err
     assert limner.load("run").log[-1]["images"] < 20_000
-    assert "wrote run" in told.out
+    assert "wrote run" in output.out
 
 
 def test_problems_writes_one_page(
@@ -95,7 +95,7 @@ def test_problems_writes_one_page(
         assert problem.title.split("'")[0] in html
     assert html.count("<img") == 4 * len(problems.PROBLEMS)
     assert set(json.loads(Path("page/problems.json").read_text())) == set(problems.RUNS)
-    used = {name for problem in problems.PROBLEMS for name in (problem.ill, problem.cured)}
+    used = {name for problem in problems.PROBLEMS for name in (problem.faulty, problem.remedied)}
     assert used == set(problems.RUNS)
     first = (Path("page") / "matched" / "weights.safetensors").stat().st_mtime_ns
     assert run(["problems", "--out", "page", "--scale", "0.1", "--quiet"]) == 0

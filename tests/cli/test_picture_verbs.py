@@ -1,4 +1,4 @@
-"""The verbs that look at a run, from the command line: every model, exit codes, messages, files, JSON."""
+"""The verbs that draw pictures of a run: every model, exit codes, messages, files, JSON."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from small import small
 
 import limner
 from limner.cli import run as cli
-from limner.explore.able import LACKS, NEEDS
+from limner.explore.abilities import LACKS, NEEDS
 from limner.models import MODELS
 from limner.models.base import abilities
 from limner.training import Run
 
-ARGUMENTS = {  # to make the verb quick, or because it must have them
+ARGUMENTS = {  # that make the verb fast, or that it requires
     "reconstruct": ["--n", "3"],
     "interpolate": ["--steps", "3"],
     "traverse": ["--dims", "2", "--steps", "3"],
@@ -74,14 +74,14 @@ def test_json_is_one_object(run: Run, verb: str, tmp_path: Path, capsys: pytest.
         return
     out = tmp_path / f"new/{verb}{'.csv' if verb == 'embed' else '.jpg'}"
     assert cli([verb, str(run.path), *arguments(run, verb), "--out", str(out), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["path"] == str(out)
+    output = json.loads(capsys.readouterr().out)
+    assert output["path"] == str(out)
     assert out.exists()
     if verb == "similar":
-        assert [len(told[by]) for by in ("by_code", "by_pixels")] == [2, 2]
+        assert [len(output[key]) for key in ("by_code", "by_pixels")] == [2, 2]
     if verb == "anomalies":
-        assert Path(told["csv"]).exists()
-        assert [one["rank"] for one in told["strangest"]] == [1, 2, 3, 4, 5]
+        assert Path(output["csv"]).exists()
+        assert [row["rank"] for row in output["strangest"]] == [1, 2, 3, 4, 5]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +96,10 @@ def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["sample", "RUN", "--out", "x.txt"], "x.txt ends in '.txt': it must end in .png"),
         (["embed", "RUN", "--out", "x.png"], "x.png ends in '.png': it must end in .npz, .csv"),
         (["sample", "RUN", "--prior", "normal"], "no prior called 'normal'"),
+        (["sample", "RUN", "--set", "prior=normal"], "no prior called 'normal'"),
+        (["sample", "RUN", "--set", "stops=3"], "Autoencoder has no option of sampling 'stops'"),
+        (["sample", "RUN", "--set", "prior"], "'prior' sets nothing: write NAME=VALUE"),
+        (["traverse", "RUN", "--label", "3"], "it was trained without labels"),
         (["sample", "nothing-here"], "no run called 'nothing-here'"),
         (["similar", "RUN", "99999"], "there is no test image 99999: digits has 0 to"),
         (["similar", "RUN", "none.png"], "none.png"),
@@ -116,7 +120,17 @@ def test_a_mistake_is_one_line(
     assert not Path("x.txt").exists()
 
 
-def test_files_of_any_size_are_fitted_and_that_is_told(
+def test_options_of_sampling_are_set_by_name(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for option in (["--prior", "gmm"], ["--set", "prior=gmm"], []):
+        assert cli(["sample", lab1, *option, "--out", "x.png", "--json"]) == 0
+        outputs.append((json.loads(capsys.readouterr().out)["prior"], Path("x.png").read_bytes()))
+    assert outputs[0] == outputs[1]
+    assert outputs[0] != outputs[2]
+    assert [prior for prior, _ in outputs] == ["gmm", "gmm", "gaussian"]
+
+
+def test_files_of_any_size_are_fitted_with_a_note(
     lab1: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files = [tmp_path / "wide.png", tmp_path / "grey.jpg"]
@@ -129,14 +143,14 @@ def test_files_of_any_size_are_fitted_and_that_is_told(
     assert out.endswith("wrote pair.png\n")
 
 
-def test_quiet_says_nothing(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("sample", "embed", "anomalies"):
         assert cli([verb, lab1, "--quiet"]) == 0
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("verb", NEEDS)
-def test_help_tells_and_needs_no_torch(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_picture_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli([verb, "--help"])
     assert end.value.code == 0

@@ -1,4 +1,4 @@
-"""Every kind of odd or bad file, beside good ones: skipped by name with the reason, or put right."""
+"""Unusual and bad files among good ones: they are decoded correctly, or skipped with the reason."""
 
 import struct
 import zlib
@@ -15,7 +15,7 @@ from limner.errors import LimnerError
 
 
 def png(width: int, height: int) -> bytes:
-    """The header of a 1-bit PNG of that size, with no pixels to speak of."""
+    """A 1-bit PNG whose header declares this size, almost without pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -29,14 +29,15 @@ def png(width: int, height: int) -> bytes:
     )
 
 
-def saved(image: Image.Image, path: Path, **options: object) -> Path:
+def save(image: Image.Image, path: Path, **options: object) -> Path:
+    """Save an image and return its path."""
     image.save(path, **options)
     return path
 
 
 @pytest.fixture
 def bad(tmp_path, picture):
-    """A folder of two good pictures, into which a test puts a bad one."""
+    """A folder of two good pictures; each test adds a bad one."""
     root = tmp_path / "bad"
     root.mkdir()
     for i in range(2):
@@ -45,12 +46,12 @@ def bad(tmp_path, picture):
 
 
 def truncated(root, picture):
-    path = saved(picture(7, 200, 200), root / "bad file é.jpg")
+    path = save(picture(7, 200, 200), root / "bad file é.jpg")
     path.write_bytes(path.read_bytes()[:600])
 
 
 def truncated_png(root, picture):
-    path = saved(picture(7, 200, 200), root / "bad file é.png")
+    path = save(picture(7, 200, 200), root / "bad file é.png")
     path.write_bytes(path.read_bytes()[:600])
 
 
@@ -101,7 +102,7 @@ def test_a_bad_file_is_skipped_by_name_and_reason(bad, picture, spoil, reason):
     assert reason in notes[0]
 
 
-def test_more_bad_files_than_fit_are_counted(bad):
+def test_of_many_bad_files_only_ten_are_named(bad):
     for i in range(14):
         (bad / f"x{i:02}.png").touch()
     notes = load(bad).notes
@@ -109,14 +110,14 @@ def test_more_bad_files_than_fit_are_counted(bad):
     assert "skipped 4 more files" in notes
 
 
-def test_nothing_readable_is_an_error(tmp_path):
+def test_a_source_without_a_readable_image_is_an_error(tmp_path):
     (tmp_path / "a.png").write_text("no")
     with pytest.raises(LimnerError, match=r"a\.png: not an image"):
         load(tmp_path / "a.png")
 
 
-def one(path: Path, **options):
-    """The only image of a source as (C, H, W), and the notes on it."""
+def load_only_image(path: Path, **options):
+    """The only image of a source, (C, H, W), and the notes on it."""
     dataset = load(path, **options)
     return dataset.train.pixels[0], " | ".join(dataset.notes)
 
@@ -125,9 +126,9 @@ def test_exif_rotation_is_applied(tmp_path):
     image = Image.new("RGB", (40, 20), "red")
     image.paste("blue", (20, 0, 40, 20))
     exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter to the right: the left side becomes the top
+    exif[0x0112] = 6  # rotate clockwise by a quarter turn: the left side becomes the top
     for suffix in ("jpg", "png", "tif"):
-        pixels, notes = one(saved(image, tmp_path / f"turned.{suffix}", exif=exif))
+        pixels, notes = load_only_image(save(image, tmp_path / f"turned.{suffix}", exif=exif))
         assert pixels.shape == (3, 40, 20), suffix
         assert pixels[0, :15].min() > 200, suffix
         assert pixels[2, 25:].min() > 200, suffix
@@ -135,7 +136,7 @@ def test_exif_rotation_is_applied(tmp_path):
 
 
 def test_cmyk(tmp_path):
-    pixels, notes = one(saved(Image.new("CMYK", (20, 20), (0, 255, 255, 0)), tmp_path / "a.jpg"))
+    pixels, notes = load_only_image(save(Image.new("CMYK", (20, 20), (0, 255, 255, 0)), tmp_path / "a.jpg"))
     assert pixels[0].min() > 200
     assert pixels[1:].max() < 60
     assert "CMYK" in notes
@@ -144,13 +145,13 @@ def test_cmyk(tmp_path):
 def test_16_bit_grey_keeps_its_range(tmp_path):
     ramp = np.linspace(0, 65535, 400).reshape(20, 20).astype(np.uint16)
     for name in ("a.png", "a.tif"):
-        pixels, notes = one(saved(Image.fromarray(ramp), tmp_path / name))
+        pixels, notes = load_only_image(save(Image.fromarray(ramp), tmp_path / name))
         assert pixels.shape == (1, 20, 20)
         assert torch.equal(pixels[0], torch.from_numpy(np.rint(ramp / 257).astype(np.uint8)))
         assert "16-bit" in notes
     wide = Image.fromarray(ramp.astype(np.int32) * 2)
     with pytest.raises(LimnerError, match="more than 16 bits"):
-        load(saved(wide, tmp_path / "wide.tif"))
+        load(save(wide, tmp_path / "wide.tif"))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
@@ -161,21 +162,23 @@ def test_transparency_becomes_white(tmp_path, mode):
     if mode == "P":
         image = Image.fromarray(np.repeat([[0] * 10 + [1] * 10], 20, axis=0).astype(np.uint8), "P")
         image.putpalette([255, 0, 0, 0, 0, 0])
-    pixels, notes = one(saved(image.convert(mode), tmp_path / "a.png", **options))
+    pixels, notes = load_only_image(save(image.convert(mode), tmp_path / "a.png", **options))
     assert pixels.shape == (1, 20, 20)
     assert pixels[0, :, :10].min() == 255
     assert pixels[0, :, 10:].max() == 0
     assert "white" in notes
 
 
-def test_animated_gif_gives_its_first_frame(tmp_path):
+def test_an_animated_gif_yields_its_first_frame(tmp_path):
     frames = [Image.new("L", (20, 20), shade) for shade in (40, 200)]
-    pixels, notes = one(saved(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:]))
+    pixels, notes = load_only_image(
+        save(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    )
     assert pixels.unique().tolist() == [40]
     assert "first" in notes
 
 
-def test_grey_is_found_in_colour_files_and_one_colour_is_enough(tmp_path, picture):
+def test_grey_images_in_colour_files_get_one_channel_unless_one_image_has_colour(tmp_path, picture):
     (tmp_path / "set").mkdir()
     for i in range(3):
         picture(i, mode="L").convert("RGB").save(tmp_path / "set" / f"{i}.png")
@@ -186,23 +189,23 @@ def test_grey_is_found_in_colour_files_and_one_colour_is_enough(tmp_path, pictur
 
 def test_crop_is_central_and_resize_antialiased(tmp_path):
     stripes = np.zeros((256, 512, 3), np.uint8)
-    stripes[:, 1::2] = 255  # finer than the target can hold: must come out grey, not striped
+    stripes[:, 1::2] = 255  # too fine for 64 pixels: the result must be grey, without stripes
     stripes[:, :100] = (255, 0, 0)  # cropped away
-    pixels, notes = one(saved(Image.fromarray(stripes), tmp_path / "a.png"))
+    pixels, notes = load_only_image(save(Image.fromarray(stripes), tmp_path / "a.png"))
     assert pixels.shape == (1, 64, 64)
     assert pixels.float().sub(127.5).abs().max() < 4
     assert "256 high x 512 wide cropped to the middle and resized to 64x64" in notes
 
 
-def test_every_shape_can_be_fitted_to_every_other():
+def test_fit_works_for_every_pair_of_sizes():
     random = np.random.default_rng(0)
     for width, height, to_width, to_height in random.integers([1, 1, 16, 16], [400, 400, 129, 129], (500, 4)):
         size = (int(to_height), int(to_width))
         assert fit(Image.new("L", (int(width), int(height)), 9), size, 1).mean() == 9
 
 
-def test_a_large_jpeg_is_read_at_a_fraction_of_its_size_with_the_same_result(tmp_path, picture):
+def test_a_large_jpeg_is_decoded_at_a_reduced_size_with_the_same_result(tmp_path, picture):
     image = picture(3, 1024, 768)
-    large, _ = one(saved(image, tmp_path / "a.jpg", quality=95))
-    exact, _ = one(saved(image, tmp_path / "a.png"))
+    large, _ = load_only_image(save(image, tmp_path / "a.jpg", quality=95))
+    exact, _ = load_only_image(save(image, tmp_path / "a.png"))
     assert large.float().sub(exact.float()).abs().mean() < 2

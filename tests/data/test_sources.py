@@ -1,4 +1,4 @@
-"""Names, paths, and a user's own images fitted to a run."""
+"""Names and paths of sources, and single images fitted to a shape."""
 
 import gzip
 import os
@@ -28,7 +28,7 @@ def test_digits_are_the_default():
     assert load("digits", size=(20, 32), channels=3).shape == (3, 20, 32)
 
 
-def test_a_dataset_passes_through_where_it_agrees():
+def test_a_dataset_is_returned_if_its_shape_agrees():
     dataset = load()
     assert load(dataset) is load(dataset, size=28, channels=1) is dataset
     with pytest.raises(LimnerError, match=r"\(1, 28, 28\)"):
@@ -50,12 +50,12 @@ def test_a_dataset_passes_through_where_it_agrees():
         ("cifar10", "choose from"),
     ],
 )
-def test_what_is_not_there_is_refused(source, message):
+def test_a_source_that_does_not_exist_is_an_error(source, message):
     with pytest.raises(LimnerError, match=message):
         load(source)
 
 
-def test_other_files_are_refused(tmp_path):
+def test_files_of_other_types_are_errors(tmp_path):
     (tmp_path / "a.csv").write_text("1,2")
     with pytest.raises(LimnerError, match="is not a source"):
         load(tmp_path / "a.csv")
@@ -93,7 +93,7 @@ def test_a_folder_of_idx_files(tmp_path, packed):
 @pytest.mark.parametrize(
     "data", [b"", b"\0\0\x0d\x03", idx(np.zeros((2, 20, 20), np.uint8)) + b"x", b"\0\0\x08\x03ab"]
 )
-def test_a_damaged_idx_file_is_refused(tmp_path, data):
+def test_a_damaged_idx_file_is_an_error(tmp_path, data):
     (tmp_path / "train-images-idx3-ubyte").write_bytes(data)
     with pytest.raises(LimnerError, match="train-images"):
         load(tmp_path)
@@ -110,7 +110,7 @@ def test_without_a_network_the_error_says_what_to_do(monkeypatch, cache, tmp_pat
     assert str(cache / "mnist") in str(caught.value)
 
 
-def test_the_wrong_files_under_a_known_name_are_refused(tmp_path, monkeypatch):
+def test_wrong_files_under_the_name_of_a_set_are_an_error(tmp_path, monkeypatch):
     (tmp_path / "mnist").mkdir()
     for split in ("train", "t10k"):
         (tmp_path / "mnist" / f"{split}-images-idx3-ubyte").write_bytes(idx(np.zeros((9, 28, 28), np.uint8)))
@@ -129,9 +129,9 @@ def test_the_real_idx_sets(real, name, mean, std):
     assert (len(dataset.train), len(dataset.test), dataset.shape) == (60_000, 10_000, (1, 28, 28))
     counts = np.bincount(dataset.train.pixels.numpy().ravel(), minlength=256) / (60_000 * 784)
     values = np.arange(256) / 255
-    found = (counts * values).sum()
-    assert found == pytest.approx(mean, abs=5e-5)
-    assert np.sqrt((counts * (values - found) ** 2).sum()) == pytest.approx(std, abs=5e-5)
+    average = (counts * values).sum()
+    assert average == pytest.approx(mean, abs=5e-5)
+    assert np.sqrt((counts * (values - average) ** 2).sum()) == pytest.approx(std, abs=5e-5)
     if name == "fashion-mnist":
         assert dataset.classes[9] == "Ankle boot"
         assert dataset.train.labels.bincount().tolist() == [6000] * 10
@@ -158,7 +158,7 @@ def test_the_table_describes_every_set():
         assert all((known.description, known.count, known.size, known.licence, known.origin)), name
 
 
-def test_a_users_own_images_are_fitted(folder, tmp_path, picture):
+def test_read_images_fits_images_to_a_shape(folder, tmp_path, picture):
     picture(5, 90, 60).save(tmp_path / "photo.jpg")
     picture(6, 28, 28, "L").save(tmp_path / "plain.png")
     paths = [tmp_path / "plain.png", str(tmp_path / "photo.jpg"), folder / "cats"]
@@ -166,14 +166,17 @@ def test_a_users_own_images_are_fitted(folder, tmp_path, picture):
     assert images.pixels.shape == (12, 1, 28, 28)
     assert images.labels is None
     assert images.names[:3] == (str(paths[0]), paths[1], str(folder / "cats" / "00.png"))
-    assert notes[0] == f"{paths[1]}: 60 high x 90 wide cropped to the middle and resized to 28x28; made grey"
+    assert (
+        notes[0]
+        == f"{paths[1]}: 60 high x 90 wide cropped to the middle and resized to 28x28; converted to grey"
+    )
     assert notes[-1] == "1 more images fitted"
     colour, notes = read_images(tmp_path / "plain.png", (3, 28, 28))
     assert torch.equal(colour.pixels[:, :1].expand(-1, 3, -1, -1), colour.pixels)
-    assert notes == (f"{tmp_path / 'plain.png'}: grey made RGB",)
+    assert notes == (f"{tmp_path / 'plain.png'}: grey converted to RGB",)
 
 
-def test_a_users_bad_image_is_named(tmp_path, picture):
+def test_read_images_names_bad_files(tmp_path, picture):
     picture(0).save(tmp_path / "good.png")
     (tmp_path / "bad.png").touch()
     images, notes = read_images([tmp_path], (3, 24, 24))
@@ -187,7 +190,7 @@ def test_a_users_bad_image_is_named(tmp_path, picture):
         read_images([], (3, 24, 24))
 
 
-def test_a_pipe_is_not_waited_for(tmp_path, folder):
+def test_pipes_are_not_read(tmp_path, folder):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(LimnerError, match="neither a file nor a folder"):
         load(tmp_path / "pipe")

@@ -1,28 +1,35 @@
-"""Signals against what they must be of images, players and codes made for the purpose."""
+"""Signals against their known values for images, discriminators and codes constructed for the test."""
 
 from __future__ import annotations
 
 import itertools
+from typing import Any, ClassVar
 
 import pytest
 import torch
-from small import blobs
+from small import blobs, small
 from torch import Tensor
 
 from limner.data import Images
 from limner.data.stream import Stream
 from limner.doctor import signals
-from limner.doctor.signals import N, Probe
-from limner.models import create
+from limner.doctor.features import ProbeFeatures
+from limner.doctor.signals import IMAGES, Probe
+from limner.losses import critic_generator_loss, minimax_generator_loss
+from limner.models import MODELS, create, model_class
+from limner.models.base import Model, Players, Scale
+from limner.models.latent import FittedPriors, Latent, Normal
+from limner.settings import Settings
 from limner.training import Trainer
 
 SHAPE = (1, 16, 16)
 
 
-class Flat:
+class QuadrantFeatures(ProbeFeatures):
     """Features that are the pixels' mean over 4x4 squares; class: which quadrant is brightest."""
 
-    labelled = True
+    def __init__(self) -> None:
+        self.labelled, self.name = True, "quadrants"
 
     def features(self, pixels: Tensor) -> Tensor:
         return torch.nn.functional.avg_pool2d(pixels.float() / 255, 4).flatten(1)
@@ -31,85 +38,182 @@ class Flat:
         return torch.nn.functional.avg_pool2d(features.view(-1, 1, 4, 4), 2).flatten(1).argmax(1)
 
 
-def probe_of(model: torch.nn.Module, images: Images | None = None) -> Probe:
-    images = images or blobs(600, SHAPE)
-    return Probe(model, images, blobs(300, SHAPE, seed=1), Flat())
+def new_probe(model: Model, images: Images | None = None, held_out: Images | None = None) -> Probe:
+    images, held_out = images or blobs(600, SHAPE), held_out or blobs(300, SHAPE, seed=1)
+    return Probe(model, images, held_out, QuadrantFeatures())
 
 
-def test_players_that_cannot_tell_stand_at_the_equilibrium() -> None:
-    model = create("gan", SHAPE)
-    torch.nn.init.zeros_(model.D[-1].weight)
-    torch.nn.init.zeros_(model.D[-1].bias)
-    found = probe_of(model).players(model)
-    assert found["overlap"] == 0.5
-    assert found["d_real"] == found["d_fake"] == 0.5
-    assert found["held_out_gap"] == 0
-    assert found["g_slope"] == pytest.approx(0.5), "-log D(G(z)) has the slope 1 - D = 0.5"
-    assert found["g_saturated"] == 0
+def new_model(name: str, **options: Any) -> Model:
+    """A small network of a model in the table, for the four classes of blobs."""
+    classes = {"classes": 4} if "classes" in model_class(name).Options.model_fields else {}
+    return create(name, SHAPE, **small(name) | classes | options)
 
 
-class Shifted(torch.nn.Module):
-    """Judges an image by its mean, times a factor: bright real images, black generated ones."""
+def test_players_that_cannot_separate_are_at_the_equilibrium() -> None:
+    model = new_model("gan")
+    last = list(model.get_submodule("D").modules())[-1]
+    assert isinstance(last, torch.nn.Linear)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    values = new_probe(model).players(model)
+    assert values["overlap"] == 0.5
+    assert values["d_real"] == values["d_fake"] == 0.5
+    assert values["held_out_gap"] == 0
+    assert values["g_slope"] == pytest.approx(0.5), "-log D(G(z)) has the slope 1 - D = 0.5"
+    assert values["g_saturated"] == 0
 
-    def __init__(self, factor: float) -> None:
-        super().__init__()
-        self.factor = factor
+
+class Constructed(Model):
+    """A model without options, and with a single weight."""
+
+    def __init__(self) -> None:
+        super().__init__(SHAPE, Settings())
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def z(self, n: int) -> Tensor:
-        return torch.zeros(n, 1)
 
-    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return torch.full((len(z), *SHAPE), -1.0)
+class ByBrightness(Constructed):
+    """D is an image's mean plus a shift, times a factor: real images are bright, generated ones black."""
 
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.factor * (x.mean((1, 2, 3)) + 0.99)[:, None]
+    scale: Scale = "logit"
+    generator_loss = staticmethod(lambda fake, real: minimax_generator_loss(fake))
 
-    def generator_loss(self, fake: Tensor, real: Tensor | None = None) -> Tensor:
-        return -torch.nn.functional.softplus(fake).mean()  # minimax
+    def __init__(self, factor: float, shift: float = 0.99) -> None:
+        super().__init__()
+        self.factor, self.shift = factor, shift
 
-    @property
-    def device(self) -> torch.device:
-        return self.weight.device
+    def discriminate(self, x: Tensor) -> Tensor:
+        return self.factor * (x.mean((1, 2, 3)) + self.shift)[:, None]
+
+    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
+        fake = torch.full_like(x, -1.0)
+        return {"D": Players(self.discriminate(x), self.discriminate(fake), self.scale, self.generator_loss)}
 
 
 def test_a_sure_discriminator_ranks_all_and_lets_no_minimax_gradient_through() -> None:
-    found = probe_of(Shifted(2000.0)).players(Shifted(2000.0))
-    assert found["overlap"] == 1
-    assert found["accuracy"] == 1
-    assert found["d_real"] == pytest.approx(1)
-    assert found["d_fake"] == pytest.approx(0, abs=1e-6)
-    assert found["g_saturated"] == 1
-    assert found["g_slope"] < 1e-6
+    values = new_probe(ByBrightness(2000.0)).players(ByBrightness(2000.0))
+    assert values["overlap"] == 1
+    assert values["accuracy"] == 1
+    assert values["d_real"] == pytest.approx(1)
+    assert values["d_fake"] == pytest.approx(0, abs=1e-6)
+    assert values["g_saturated"] == 1
+    assert values["g_slope"] < 1e-6
+
+
+class Regression(ByBrightness):
+    scale: Scale = "regression"
+    generator_loss = staticmethod(lambda fake, real: 0.5 * (fake - 1).square().mean())
+
+
+class Margin(ByBrightness):
+    scale: Scale = "margin"
+    generator_loss = staticmethod(lambda fake, real: critic_generator_loss(fake))
+
+
+class Critic(ByBrightness):
+    scale: Scale = "critic"
+    generator_loss = staticmethod(lambda fake, real: critic_generator_loss(fake))
+
+
+def test_outputs_of_a_regression_are_read_on_their_own_scale() -> None:
+    # black is -0.3, which is clamped to 0; the disc's images lie above 1
+    model = Regression(30.0, shift=0.99)
+    values = new_probe(model).players(model)
+    assert values["d_fake"] == 0
+    assert values["d_real"] == pytest.approx(1, abs=0.1)
+    assert values["accuracy"] == 1
+    assert values["g_slope"] == pytest.approx(1.3, abs=1e-4), "|D(G(z)) - 1|"
+    low = Regression(0.2, shift=1.5)  # all outputs lie from 0.1 to 0.5, none is called real
+    assert new_probe(low).players(low)["accuracy"] == 0.5
+
+
+def test_a_margin_has_an_accuracy_but_no_probabilities() -> None:
+    values = new_probe(Margin(30.0)).players(Margin(30.0))
+    assert values["accuracy"] == 1
+    assert values["g_slope"] == pytest.approx(1)
+    assert not {"d_real", "d_fake"} & set(values)
+
+
+def test_a_critic_has_only_what_differences_tell() -> None:
+    values = new_probe(Critic(30.0)).players(Critic(30.0))
+    assert set(values) == {"overlap", "held_out_gap", "g_slope", "g_saturated"}
+    assert values["overlap"] == 1
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1.0, 1e3])
+def test_the_held_out_gap_of_a_critic_has_no_scale(factor: float) -> None:
+    bright = blobs(600, SHAPE)
+    dark = Images(torch.zeros_like(bright.pixels[:300]))
+    model = Critic(factor)
+    assert new_probe(model, bright, dark).players(model)["held_out_gap"] == pytest.approx(1, abs=1e-3)
 
 
 def test_the_held_out_gap_is_the_way_towards_the_generated() -> None:
-    bright = blobs(600, SHAPE)
-    model = Shifted(1.0)
-    same = Probe(model, bright, blobs(300, SHAPE, seed=1), Flat()).players(model)["held_out_gap"]
+    bright, model = blobs(600, SHAPE), ByBrightness(1.0)
+    same = new_probe(model, bright).players(model)["held_out_gap"]
     dark = Images(torch.zeros_like(bright.pixels[:300]))
-    gone = Probe(model, bright, dark, Flat()).players(model)["held_out_gap"]
+    far = new_probe(model, bright, dark).players(model)["held_out_gap"]
     assert abs(same) < 0.1
-    assert gone == pytest.approx(1)
+    assert far == pytest.approx(1)
 
 
-class Draws(Shifted):
-    """Gives the images it was told to."""
+class TwoDiscriminators(ByBrightness):
+    """One that separates all and one that separates nothing."""
+
+    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
+        (sure,) = super().players(x, y).values()
+        blind = Players(0 * sure.real, 0 * sure.fake, "logit", self.generator_loss)
+        return {"D_A": sure, "D_B": blind}
+
+
+def test_the_signals_of_several_discriminators_have_their_names() -> None:
+    values = new_probe(TwoDiscriminators(30.0)).players(TwoDiscriminators(30.0))
+    assert values["overlap/D_A"] == 1
+    assert values["overlap/D_B"] == 0.5
+    assert values["g_slope/D_B"] == pytest.approx(0.5)
+    assert "overlap" not in values
+
+
+class Noisy(ByBrightness):
+    """A discriminator that draws random numbers, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
+        self.get_buffer("calls").add_(1)
+        noise = torch.randn(len(x), 1)
+        return {"D": Players(noise, noise - 1, "logit", self.generator_loss)}
+
+
+def test_training_and_held_out_images_meet_the_same_random_numbers() -> None:
+    model = Noisy()
+    probe = new_probe(model)
+    before = torch.get_rng_state()
+    first, second = probe.players(model), probe.players(model)
+    assert first == second
+    assert first["held_out_gap"] == 0
+    assert model.get_buffer("calls") == 0
+    assert torch.equal(before, torch.get_rng_state())
+
+
+class Draws(Constructed):
+    """Draws the images that it is constructed with."""
 
     def __init__(self, pixels: Tensor) -> None:
-        super().__init__(1.0)
+        super().__init__()
         self.pixels = pixels
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         return self.pixels[:n].float() / 127.5 - 1
 
 
-def test_samples_that_are_real_look_like_it_and_one_image_is_a_collapse() -> None:
+def test_real_images_as_samples_are_like_real_ones_and_one_image_is_a_collapse() -> None:
     images = blobs(2000, SHAPE)
-    others = blobs(N, SHAPE, seed=5).pixels
-    probe = probe_of(Draws(others), images)
+    others = blobs(IMAGES, SHAPE, seed=5).pixels
+    probe = new_probe(Draws(others), images)
     real = probe.samples(Draws(others))
-    assert real["floors"] < 3
+    assert real["distance_ratio"] < 3
     assert real["diversity"] == pytest.approx(1, abs=0.1)
     assert real["pixel_diversity"] == pytest.approx(1, abs=0.1)
     assert real["evenness"] == pytest.approx(1, abs=0.02)
@@ -118,7 +222,7 @@ def test_samples_that_are_real_look_like_it_and_one_image_is_a_collapse() -> Non
     assert "movement" not in real
     again = probe.samples(Draws(others))
     assert again["movement"] == 0
-    one = probe.samples(Draws(others[:1].expand(N, -1, -1, -1)))
+    one = probe.samples(Draws(others[:1].expand(IMAGES, -1, -1, -1)))
     assert one["diversity"] < 1e-6
     assert one["evenness"] == 0
     assert one["classes"] == 0.25
@@ -128,20 +232,70 @@ def test_samples_that_are_real_look_like_it_and_one_image_is_a_collapse() -> Non
     assert grey["low"] == pytest.approx(1, abs=0.01)
 
 
-def test_a_decoder_that_ignores_its_code_is_not_sensitive() -> None:
-    model = create("vae", SHAPE, latent_dim=4)
-    probe = probe_of(model)
+class Stepped(Draws):
+    """A sampler of many steps, fewer of them for a draft."""
 
-    def decode(z: Tensor) -> Tensor:
-        return torch.zeros(len(z), *SHAPE)
+    draft: ClassVar[dict[str, Any]] = {"steps": 8}
+    requested: list[tuple[int, int]]
 
+    def sample(self, n: int, y: Tensor | None = None, *, steps: int = 50) -> Tensor:
+        self.requested = [*getattr(self, "requested", []), (n, steps)]
+        return super().sample(n, y)
+
+    def sample_cost(self, steps: int = 50) -> float:
+        return float(steps)
+
+
+def test_dear_samples_are_drafts_and_fewer() -> None:
+    model = Stepped(blobs(600, SHAPE).pixels)
+    values = new_probe(model).samples(model)
+    assert model.requested == [(128, 8)]
+    assert values["diversity"] == pytest.approx(1, abs=0.2)
+    assert values["evenness"] == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(("cost", "n"), [(0.5, 256), (1, 256), (4, 256), (5, 204), (32, 32), (1000, 32)])
+def test_the_number_of_samples_follows_their_cost(cost: float, n: int) -> None:
+    model = Stepped(blobs(1, SHAPE).pixels)
+    model.draft = {"steps": cost}
+    assert signals.sample_count(model) == n
+
+
+def test_samples_of_another_number_have_not_moved() -> None:
+    model = Draws(blobs(600, SHAPE).pixels)
+    probe = new_probe(model)
+    probe.before = torch.zeros(7, 16)
+    assert "movement" not in probe.samples(model)
+
+
+def test_samples_of_a_prior_that_is_not_fitted_are_not_judged() -> None:
+    model = Draws(blobs(600, SHAPE).pixels)
+    priors = FittedPriors(4)
+    model.latents = {"z": Latent((4,), priors.by_name())}
+    probe = new_probe(model)
+    assert probe.samples(model) == {}
+    priors.fit(torch.randn(100, 4))
+    assert probe.samples(model)
+    model.latents = {"z": Latent((4,), {"normal": Normal(4), **FittedPriors(4).by_name()})}
+    assert probe.samples(model), "the default prior needs no fit"
+
+
+def test_a_model_without_samples_codes_and_players_has_no_signals() -> None:
+    model = Constructed()
+    assert signals.measure_signals(new_probe(model), model) == {}
+
+
+def test_a_decoder_that_ignores_its_code_is_not_sensitive(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = new_model("vae")
+    probe = new_probe(model)
     with torch.no_grad():
-        model.decode = decode
+        monkeypatch.setattr(model, "decode", lambda z, y=None: torch.zeros(len(z), *SHAPE))
         assert probe.codes(model)["sensitivity"] == 0
-        model.encode, model.decode = (lambda x: x.flatten(1)), (lambda z: z.view(-1, *SHAPE))
-        found = probe.codes(model)
-    assert found["sensitivity"] == pytest.approx(1)
-    assert found["reconstruction"] < 0.01
+        monkeypatch.setattr(model, "encode", lambda x: x.flatten(1))
+        monkeypatch.setattr(model, "decode", lambda z, y=None: z.view(-1, *SHAPE))
+        values = probe.codes(model)
+    assert values["sensitivity"] == pytest.approx(1)
+    assert values["reconstruction"] < 0.01
 
 
 def test_rhythm_is_the_autocorrelation() -> None:
@@ -153,30 +307,30 @@ def test_rhythm_is_the_autocorrelation() -> None:
     assert abs(signals.rhythm(torch.randn(4000, generator=torch.Generator().manual_seed(0)))) < 0.05
 
 
-@pytest.mark.parametrize("name", ["gan", "dcgan", "vae", "cgan"])
-def test_looking_changes_nothing(name: str) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_measuring_changes_nothing(name: str) -> None:
     torch.manual_seed(0)
-    model = create(name, SHAPE, **({"classes": 4} if name == "cgan" else {}))
+    model = new_model(name)
     trainer = Trainer(model, Stream(blobs(64, SHAPE), batch=16))
     for _ in itertools.islice(trainer, 2):
         pass
-    probe = probe_of(model)
+    probe = new_probe(model)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    found = signals.examined(probe, model)
-    assert found
+    values = signals.measure_signals(probe, model)
+    assert values
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
     assert torch.equal(state, torch.get_rng_state())
-    assert all(torch.isfinite(torch.tensor(value)) for value in found.values())
+    assert all(torch.isfinite(torch.tensor(value)) for value in values.values())
 
 
 def test_within_is_the_distance_of_two_of_one_class() -> None:
     x = torch.tensor([[0.0], [1.0], [10.0], [13.0], [50.0]])
     labels = torch.tensor([0, 0, 1, 1, 2])
-    assert signals.within(x, labels) == pytest.approx((1 + 3) / 2)
+    assert signals.mean_distance_within(x, labels) == pytest.approx((1 + 3) / 2)
 
 
-def test_one_image_per_class_is_seen_though_every_class_is_there() -> None:
+def test_one_image_per_class_is_noticed_though_every_class_occurs() -> None:
     images = blobs(600, SHAPE)
 
     class OnePerClass(Draws):
@@ -188,10 +342,10 @@ def test_one_image_per_class_is_seen_though_every_class_is_there() -> None:
             return images.pixels[first][y].float() / 127.5 - 1
 
     model = OnePerClass(images.pixels)
-    found = probe_of(model, images).samples(model)
-    assert found["agreement"] > 0.9
-    assert found["evenness"] == pytest.approx(1, abs=0.05)
-    assert found["within"] < 1e-3
+    values = new_probe(model, images).samples(model)
+    assert values["agreement"] > 0.9
+    assert values["evenness"] == pytest.approx(1, abs=0.05)
+    assert values["within"] < 1e-3
 
 
 def test_one_class_is_as_even_as_it_can_be() -> None:
@@ -204,14 +358,12 @@ def test_of_many_classes_no_two_samples_are_of_one() -> None:
     class Many(Draws):
         classes = 200
 
-    found = probe_of(Many(images.pixels), images).samples(Many(images.pixels))
-    assert "within" not in found
+    values = new_probe(Many(images.pixels), images).samples(Many(images.pixels))
+    assert "within" not in values
 
 
 def test_held_out_images_without_labels_are_not_judged_where_labels_are_needed() -> None:
-    model = create("cgan", SHAPE, classes=4)
-    images = blobs(300, SHAPE)
-    probe = probe_of(model, images)
-    probe.held_y = None
-    with torch.no_grad():
-        assert probe.players(model)["held_out_gap"] == 0
+    model = new_model("cgan")
+    values = new_probe(model, held_out=Images(blobs(300, SHAPE, seed=1).pixels)).players(model)
+    assert "overlap" in values
+    assert "held_out_gap" not in values

@@ -1,8 +1,9 @@
-"""The doctor around a run: it changes nothing, is resumed with it, and does what --on-trouble asks."""
+"""The doctor around a run: it changes nothing, is resumed with it, and obeys --on-trouble."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,14 +13,17 @@ import torch
 from small import small
 
 import limner
-from limner.data import Dataset, Images
+from limner import train_run
+from limner.data import Dataset
 from limner.data.stream import Stream
-from limner.doctor import Doctor, diagnose
-from limner.doctor.signals import N
-from limner.models import create
+from limner.doctor import Diagnosis, Doctor, diagnose
+from limner.doctor.diagnosis import SIGNALS
+from limner.doctor.signals import IMAGES
+from limner.models import MODELS, create
+from limner.models.base import Logs
+from limner.training import NotFinite, Trainer
+from limner.training.best_weights import BestWeights
 from limner.training.checkpoint import read_state, read_weights
-from limner.training.session import Session
-from limner.training.trainer import Trainer
 
 SHORT: dict[str, Any] = {"images": 2400, "tick": 400, "batch": 80, "quiet": True, "save_seconds": 0.0}
 
@@ -32,69 +36,115 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
-@pytest.mark.parametrize("model", ["gan", "dcgan", "vae"])
+def new_trainer(digits: Dataset) -> Trainer:
+    return Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_a_watched_run_is_the_run_it_would_have_been(model: str, digits: Dataset, tmp_path: Path) -> None:
-    watched = limner.train(model, digits, out=tmp_path / "watched", **SHORT, **small(model))
-    alone = limner.train(model, digits, out=tmp_path / "alone", on_trouble="ignore", **SHORT, **small(model))
+    short = SHORT | {"images": 1200} | small(model)
+    watched = limner.train(model, digits, out=tmp_path / "watched", **short)
+    alone = limner.train(model, digits, out=tmp_path / "alone", on_trouble="ignore", **short)
     assert same(weights(watched), weights(alone))
     assert all("troubles" in line for line in watched.log)
     assert not any(name.startswith("doctor/") for line in alone.log for name in line)
-    told = {name: value for name, value in watched.log[-1].items() if not name.startswith("doctor/")}
+    own = {name: value for name, value in watched.log[-1].items() if not name.startswith("doctor/")}
     for name in ("troubles", "seconds", "images_per_second"):
-        told.pop(name)
-    assert told.items() <= alone.log[-1].items()
+        own.pop(name)
+    assert own.items() <= alone.log[-1].items()
 
 
-def test_a_resumed_run_is_watched_as_if_there_had_been_no_break(digits: Dataset, tmp_path: Path) -> None:
-    whole = limner.train("gan", digits, out=tmp_path / "whole", **SHORT, **small("gan"))
-    parts = limner.train("gan", digits, out=tmp_path / "parts", **SHORT | {"images": 1200}, **small("gan"))
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_a_resumed_run_is_watched_as_if_there_had_been_no_break(
+    model: str, digits: Dataset, tmp_path: Path
+) -> None:
+    whole = limner.train(model, digits, out=tmp_path / "whole", **SHORT, **small(model))
+    parts = limner.train(model, digits, out=tmp_path / "parts", **SHORT | {"images": 1200}, **small(model))
     parts = limner.train(out=parts.path, resume=True, images=2400, quiet=True)
 
-    def told(run: limner.Run) -> list[dict[str, Any]]:
+    def untimed(run: limner.Run) -> list[dict[str, Any]]:
         timed = ("seconds", "images_per_second")
         return [{k: v for k, v in line.items() if k not in timed} for line in run.log]
 
-    assert told(whole) == told(parts)
+    assert untimed(whole) == untimed(parts)
     assert "doctor/movement" in whole.log[3]
 
 
-def test_log_and_diagnosis_say_the_same(digits: Dataset, tmp_path: Path) -> None:
+def test_log_and_diagnosis_agree(digits: Dataset, tmp_path: Path) -> None:
     run = limner.train("gan", digits, out=tmp_path / "run", **SHORT, **small("gan"))
-    found = diagnose(run)
-    assert [verdict.name for verdict in found.verdicts] == run.log[-1]["troubles"]
-    assert found.signals["overlap"] == run.log[-1]["doctor/overlap"]
-    picture = found.picture()
+    diagnosis = diagnose(run)
+    assert [verdict.name for verdict in diagnosis.verdicts] == run.log[-1]["troubles"]
+    assert diagnosis.signals["overlap"] == run.log[-1]["doctor/overlap"]
+    picture = diagnosis.picture()
     assert picture is not None
     assert min(picture.size) > 400
-    json.dumps(found.json())
+    json.dumps(diagnosis.json())
 
 
-def test_a_run_trained_without_the_doctor_is_looked_at_afterwards(digits: Dataset, tmp_path: Path) -> None:
-    run = limner.train("gan", digits, out=tmp_path / "run", on_trouble="ignore", **SHORT, **small("gan"))
-    found = diagnose(run)
-    assert 0 <= found.signals["overlap"] <= 1
-    assert any("without the doctor" in note for note in found.notes)
+def test_the_effective_beta_of_a_vae_is_in_the_table(digits: Dataset, tmp_path: Path) -> None:
+    run = limner.train("vae", digits, out=tmp_path / "run", **SHORT, **small("vae"))
+    diagnosis = diagnose(run)
+    assert diagnosis.signals["effective_beta"] == run.log[-1]["held_out/effective_beta"]
+    assert SIGNALS["effective_beta"].meaning in diagnosis.text()
+    assert not any(name == "doctor/effective_beta" for name in run.log[-1])
+    alone = limner.train("vae", digits, out=tmp_path / "alone", on_trouble="ignore", **SHORT, **small("vae"))
+    assert diagnose(alone).signals["effective_beta"] == alone.log[-1]["held_out/effective_beta"]
 
 
-class Falling:
-    """A watcher that sees the least distance at the third tick, and grave trouble at the fifth."""
+def test_the_table_names_each_of_several_discriminators() -> None:
+    lines = [
+        {"images": at, "doctor/overlap/D_A": 0.6, "doctor/overlap/D_B": 0.9, "doctor/grad/G": 1.0}
+        for at in (100, 200)
+    ]
+    signals = {"overlap/D_A": 0.6, "overlap/D_B": 0.9}
+    diagnosis = Diagnosis("run", [], [], signals, lines)
+    meaning = SIGNALS["overlap"].meaning
+    assert f"D_A: {meaning}" in diagnosis.text()
+    assert f"D_B: {meaning}" in diagnosis.text()
+    assert diagnosis.names("overlap") == ["overlap/D_A", "overlap/D_B"]
+    assert diagnosis.series("overlap/D_B") == ([100, 200], [0.9, 0.9])
+    assert diagnosis.picture() is not None
 
-    class Grave:
-        grave = True
+
+@pytest.mark.parametrize(("model", "signal"), [("gan", "overlap"), ("autoencoder", "sensitivity")])
+def test_a_run_trained_without_the_doctor_is_examined_afterwards(
+    model: str, signal: str, digits: Dataset, tmp_path: Path
+) -> None:
+    run = limner.train(model, digits, out=tmp_path / "run", on_trouble="ignore", **SHORT, **small(model))
+    diagnosis = diagnose(limner.load(run.path))
+    assert 0 <= diagnosis.signals[signal] <= 1
+    assert any("without the doctor" in note for note in diagnosis.notes)
+
+
+def test_samples_of_an_autoencoder_are_judged_once_its_prior_is_fitted(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    options = SHORT | small("autoencoder") | {"on_trouble": "ignore"}
+    run = limner.train("autoencoder", digits, out=tmp_path / "run", **options)
+    assert "distance" not in diagnose(run).signals
+    limner.load(run.path).model.sample(2)
+    assert diagnose(limner.load(run.path)).signals["distance"] > 0
+
+
+class FallingDistance:
+    """A doctor that measures the least distance at the third tick, and a severe trouble at the fifth."""
+
+    class Severe:
+        severe = True
 
         def __str__(self) -> str:
             return "made up"
 
-    def __init__(self, trainer: Any, dataset: Any, held_out: Any, tick: int, lines: list[Any]) -> None:
-        self.ticks = len(lines)
+    def __init__(self, trainer: Any, dataset: Any, held_out: Any, tick: int, log_lines: list[Any]) -> None:
+        self.ticks = len(log_lines)
 
-    def iterated(self, logs: Any) -> None:
-        pass
+    def observe(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
+        return iterations
 
-    def examined(self, line: dict[str, Any]) -> list[Any]:
+    def examine(self, line: dict[str, Any]) -> list[Any]:
         self.ticks += 1
         line["doctor/distance"] = float(abs(self.ticks - 3))
-        return [self.Grave()] if self.ticks == 5 else []
+        return [self.Severe()] if self.ticks == 5 else []
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -103,116 +153,148 @@ class Falling:
         pass
 
 
-@pytest.fixture
-def falling(monkeypatch: pytest.MonkeyPatch) -> str:
-    import limner.doctor
-
-    monkeypatch.setattr(limner.doctor, "Falling", Falling, raising=False)
-    return "limner.doctor:Falling"
-
-
-@pytest.mark.parametrize(("asked", "ends", "kept"), [("report", 2400, 2400), ("stop", 2000, 2000)])
+@pytest.mark.parametrize(("on_trouble", "end"), [("report", 2400), ("stop", 2000)])
 def test_report_goes_on_and_stop_stops(
-    asked: str, ends: int, kept: int, falling: str, digits: Dataset, tmp_path: Path
+    on_trouble: str, end: int, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = SHORT | {"on_trouble": asked, "watcher": falling}
+    monkeypatch.setattr(train_run, "Doctor", FallingDistance)
+    options = SHORT | {"on_trouble": on_trouble}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
-    assert run.log[-1]["images"] == ends
-    assert run.images_seen == kept
+    assert run.log[-1]["images"] == end
+    assert run.images_seen == end
 
 
 def test_restore_keeps_the_weights_nearest_to_the_data(
-    falling: str, digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    digits: Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = SHORT | {"on_trouble": "restore", "watcher": falling, "quiet": False}
+    monkeypatch.setattr(train_run, "Doctor", FallingDistance)
+    options = SHORT | {"on_trouble": "restore", "quiet": False}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
     assert run.log[-1]["images"] == 2000
     assert run.images_seen == 1200, "the third tick"
     there = limner.train("gan", digits, out=tmp_path / "there", **SHORT | {"images": 1200}, **small("gan"))
     assert same(weights(run), weights(there))
     assert read_state(run.path / "state.pt")["images_seen"] == 2000, "the last, to go on from"
-    told = capsys.readouterr().err
-    assert "1,200 images" in told
-    assert "distance to training images" in told
+    screen = capsys.readouterr().err
+    assert "1,200 images" in screen
+    assert "distance to training images" in screen
 
 
-class Later(Falling):
-    """One that sees a lesser distance still at the sixth tick, which only a resumed run reaches."""
+class FallingAgain(FallingDistance):
+    """One that measures a lesser distance still at the sixth tick, which only a resumed run reaches."""
 
-    def examined(self, line: dict[str, Any]) -> list[Any]:
-        found = super().examined(line)
+    def examine(self, line: dict[str, Any]) -> list[Any]:
+        verdicts = super().examine(line)
         if self.ticks == 6:
             line["doctor/distance"] = -1.0
-        return found
+        return verdicts
 
 
 def test_a_restored_run_that_is_resumed_keeps_what_is_nearer_still(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import limner.doctor
-
-    monkeypatch.setattr(limner.doctor, "Later", Later, raising=False)
-    options = SHORT | {"on_trouble": "restore", "watcher": "limner.doctor:Later"}
+    monkeypatch.setattr(train_run, "Doctor", FallingAgain)
+    options = SHORT | {"on_trouble": "restore"}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
     assert run.images_seen == 1200
-    again: dict[str, Any] = {"watcher": "limner.doctor:Later", "quiet": True, "resume": True}
-    assert limner.train(out=run.path, images=2800, **again).images_seen == 2400, "the sixth tick"
+    again = limner.train(out=run.path, images=2800, quiet=True, resume=True)
+    assert again.images_seen == 2400, "the sixth tick"
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0])
-def test_weights_of_a_worse_or_no_value_replace_none(value: float) -> None:
-    best = {"value": 1.0}
-    assert Session.lower(cast(Any, None), best, value, "loss") is best
+def test_a_worse_value_or_none_at_all_does_not_replace_weights(value: float) -> None:
+    best = BestWeights("loss")
+    best.restore({"value": 1.0, "images": 5, "weights": {}})
+    best.consider(value, cast(Any, None))
+    assert (best.value, best.images) == (1.0, 5)
 
 
-def test_nothing_to_keep_by_no_number() -> None:
-    assert Session.lower(cast(Any, None), None, float("nan"), "loss") is None
+def test_a_value_that_is_not_a_number_keeps_no_weights() -> None:
+    best = BestWeights("loss")
+    best.consider(float("nan"), cast(Any, None))
+    assert not best
+
+
+def test_iterations_are_passed_on_as_they_are(digits: Dataset) -> None:
+    trainer = new_trainer(digits)
+    doctor = Doctor(trainer, digits, digits.test, 400, [])
+    logs = [{"D(x)": torch.tensor(0.1 * i)} for i in range(20)]
+    assert all(a is b for a, b in zip(doctor.observe(iter(logs)), logs, strict=True))
+    assert doctor.signals()["rhythm"] > 0.5
+
+
+def test_gradients_are_noted_some_times_per_tick(digits: Dataset) -> None:
+    trainer = new_trainer(digits)
+    doctor = Doctor(trainer, digits, digits.test, 80 * 32 * 3, [])
+    iterations = doctor.observe(trainer)
+    for _ in range(9):
+        next(iterations)
+    assert {name: len(norms) for name, norms in doctor.norms.items()} == {"D": 3, "G": 3}
+    signals = doctor.signals()
+    assert signals["grad/D"] > 0
+    assert doctor.norms == {}
 
 
 def test_a_resumed_doctor_keeps_to_the_features_of_the_log(digits: Dataset) -> None:
-    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
-    doctor = Doctor(trainer, digits, digits.test, 400, [])
+    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, [])
     assert doctor.state()["features"] == "digits-cnn-v1"
-    doctor.restore({"before": torch.zeros(N, 48), "features": "principal-pixels"})
+    doctor.restore({"before": torch.zeros(IMAGES, 48), "features": "principal-pixels"})
     assert doctor.state()["features"] == "principal-pixels"
     assert "movement" in doctor.signals()
-    doctor.restore({"before": torch.zeros(N, 64), "features": "gone-cnn-v1"})
+    doctor.restore({"before": torch.zeros(IMAGES, 64), "features": "gone-cnn-v1"})
     assert "movement" not in doctor.signals(), "nothing of other features to compare with"
 
 
-def test_a_trouble_told_before_a_break_is_not_told_again(digits: Dataset) -> None:
-    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
+def test_a_trouble_reported_before_a_break_is_not_reported_again(digits: Dataset) -> None:
     lines = [{"images": 400, "troubles": ["mode collapse"]}, {"images": 800, "troubles": []}]
-    assert Doctor(trainer, digits, digits.test, 400, lines).told == {"mode collapse"}
+    assert Doctor(new_trainer(digits), digits, digits.test, 400, lines).reported == {"mode collapse"}
 
 
-def test_what_is_no_number_is_not_logged(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    trainer = Trainer(create("gan", digits.shape, **small("gan")), Stream(digits.train, batch=80))
-    doctor = Doctor(trainer, digits, digits.test, 400, [])
+def test_what_is_not_a_number_is_not_logged(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, [])
     monkeypatch.setattr(doctor, "signals", lambda: {"d_real": float("nan"), "d_fake": 0.5})
     line: dict[str, Any] = {"images": 400}
-    doctor.examined(line)
+    doctor.examine(line)
     assert "doctor/d_real" not in line
     assert line["doctor/d_fake"] == 0.5
+
+
+def test_live_advice_is_for_the_model_that_is_trained(
+    digits: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals = {"distance": 9.0, "distance_ratio": 9.0, "diversity": 0.1}
+    lines = [
+        {"images": 20_000 * i} | {f"doctor/{name}": value for name, value in signals.items()}
+        for i in range(1, 5)
+    ]
+    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, lines)
+    monkeypatch.setattr(doctor, "signals", lambda: signals)
+    (verdict,) = doctor.examine({"images": 100_000})
+    assert verdict.name == "mode collapse"
+    assert "--latent-dim" in verdict.advice
+    assert "--batch-norm" not in verdict.advice, "the fully connected GAN has no such option"
 
 
 def test_too_few_images_are_no_case_for_the_doctor(
     digits: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = replace(digits, test=Images(digits.test.pixels[:1], digits.test.labels[:1]))
+    few = replace(digits, test=digits.test.subset(torch.arange(1)))
     options = SHORT | {"images": 400, "on_trouble": "stop", "quiet": False}
     run = limner.train("gan", few, out=tmp_path / "run", **options, **small("gan"))
-    assert "nobody looks on" in capsys.readouterr().err
-    found = diagnose(run)
-    assert found.healthy
-    assert any("too few images" in note for note in found.notes)
+    assert "it does not watch this run" in capsys.readouterr().err
+    diagnosis = diagnose(run)
+    assert diagnosis.healthy
+    assert any("too small" in note for note in diagnosis.notes)
 
 
-@pytest.mark.parametrize("asked", ["report", "restore"])
-def test_a_loss_that_is_not_finite_is_told(asked: str, digits: Dataset, tmp_path: Path) -> None:
-    settings = SHORT | {"lr": 1e18, "tick": 160, "on_trouble": asked}
-    with pytest.raises(limner.LimnerError, match="keeps the weights of 0 images"):
+@pytest.mark.parametrize("on_trouble", ["report", "restore"])
+def test_a_loss_that_is_not_finite_is_named(on_trouble: str, digits: Dataset, tmp_path: Path) -> None:
+    settings = SHORT | {"lr": 1e18, "tick": 160, "on_trouble": on_trouble}
+    with pytest.raises(NotFinite, match="keeps the weights of 0 images"):
         limner.train("vae", digits, out=tmp_path / "run", **settings)  # too early for anything to restore
-    found = diagnose(limner.load(tmp_path / "run"))
-    assert [verdict.name for verdict in found.verdicts] == ["not finite"]
-    assert "step" in found.verdicts[0].evidence
+    diagnosis = diagnose(limner.load(tmp_path / "run"))
+    assert [verdict.name for verdict in diagnosis.verdicts] == ["not finite"]
+    assert "step" in diagnosis.verdicts[0].evidence

@@ -11,17 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from small import blobs
+from torch import nn
 
 import limner
 from limner.data import Dataset
 from limner.errors import LimnerError
-from limner.evaluation import FAMILIES, Comparison, compare, evaluate, stored
+from limner.evaluation import FAMILIES, Comparison, compare, evaluate, read_evaluation
 from limner.evaluation.compare import Difference, with_error
-from limner.evaluation.pictures import histories, labels, picture
+from limner.evaluation.pictures import compare_images, compare_logs, run_labels
 from limner.models import create
-from limner.models.base import Model
+from limner.models.base import Model, Shape
 from limner.training import Run
 from limner.training.checkpoint import write_weights
 
@@ -42,7 +44,7 @@ def first(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "OTHERS", ())
-        patch.setattr(measuring.images, "linear_codes", lambda *_: [])  # the slowest part
+        patch.setattr(measuring.images, "pca_reconstruction", lambda *_: [])  # the slowest part
         kept = {name: FAMILIES[name] for name in ("reconstruction", "likelihood", "samples")}
         patch.setattr(measuring, "FAMILIES", kept)
         runs = {
@@ -60,7 +62,7 @@ def runs(first: dict[str, Run], tmp_path: Path) -> dict[str, Run]:
 
 def copy(run: Run, path: Path) -> Run:
     made = Run(shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("state.pt", "*.png")))
-    made.data = run.data
+    made.original = run.original
     return made
 
 
@@ -74,9 +76,17 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return evaluate(run, **settings)
 
     monkeypatch.setattr(comparing, "evaluate", counted)
-    monkeypatch.setattr(comparing, "picture", lambda runs, seed: {})
-    monkeypatch.setattr(comparing, "histories", lambda runs: {})
+    monkeypatch.setattr(comparing, "compare_images", lambda runs, seed: {})
+    monkeypatch.setattr(comparing, "compare_logs", lambda runs: {})
     return names
+
+
+class Idle(Model):
+    """It has no abilities."""
+
+    def __init__(self, shape: Shape, options: Model.Options) -> None:
+        super().__init__(shape, options)
+        self.weight = nn.Parameter(torch.zeros(1))
 
 
 def row(found: Comparison, name: str) -> Difference:
@@ -90,7 +100,7 @@ def test_differences_are_of_the_same_images(runs: dict[str, Run]) -> None:
     one, two = (evaluate(runs[name], **FEW) for name in "ab")
     for name in ("mse", "psnr", "elbo (k 1)", "log p(x) (k 2)"):
         line = row(found, name)
-        apart = two[name].each - one[name].each
+        apart = two[name].per_image - one[name].per_image
         assert line.paired
         assert list(line.values) == [one[name].value, two[name].value]
         difference, error = line.differences[0]
@@ -181,7 +191,7 @@ def test_what_is_stored_is_used_again_unless_it_is_of_other_weights(
     compare(pair, **FEW | {"seed": 1, "n": 30})
     assert evaluated == ["gan", "b"] * 3
     write_weights(pair[1].path / "weights.safetensors", pair[1].model.state_dict(), 999)
-    assert stored(pair[1]) is None
+    assert read_evaluation(pair[1]) is None
     compare(pair, **FEW | {"seed": 1, "n": 30})
     assert evaluated == ["gan", "b"] * 3 + ["b"]
 
@@ -192,7 +202,7 @@ def test_more_images_than_there_are_are_all_there_are(runs: dict[str, Run], eval
         found = compare(pair, **FEW | {"n": 5000, "images": 500})
         assert evaluated == ["gan", "other"]
     assert found.measures
-    assert stored(pair[1])["n"] == 179
+    assert read_evaluation(pair[1])["n"] == 179
 
 
 def test_a_run_without_evaluation_is_measured_like_the_others(
@@ -210,7 +220,7 @@ def test_evaluations_that_differ_are_not_paired(runs: dict[str, Run]) -> None:
     evaluate(runs["a"], **FEW)
     evaluate(runs["b"], **FEW | {"n": 30})
     found = compare([runs["a"], runs["b"]], quick=True)
-    assert found.notes == ["the evaluations differ in n: read with care"]
+    assert found.notes == ["the evaluations differ in n: compare with care"]
     assert not any(one.paired for one in found.measures)
     assert row(found, "mse").differences[0] is not None
 
@@ -250,7 +260,7 @@ def test_pictures_and_curves_are_written_and_show_something(runs: dict[str, Run]
     assert [path.name for path in written[:2]] == ["comparison.json", "pictures.png"]
     curves = [path.stem for path in written[2:]]
     assert "curve-held_out-elbo" in curves
-    assert len(curves) == 4
+    assert len(curves) == 5
     for path in written[1:]:
         shown = Image.open(path)
         low, high = shown.convert("L").getextrema()
@@ -273,33 +283,33 @@ def test_pictures_have_a_row_for_each_and_labels(
         return "sheet"
 
     monkeypatch.setattr("limner.evaluation.pictures.sheet", caught)
-    assert picture([runs["a"], runs["gan"]], 0) == {"pictures": "sheet"}
+    assert compare_images([runs["a"], runs["gan"]], 0) == {"pictures": "sheet"}
     assert drawn["labels"] == ["test images", "a, reconstructed", "a, samples", "gan, samples"]
     assert {len(part) for part in drawn["rows"]} == {12}
-    assert "different sizes" in drawn["title"]
-    picture([runs["a"], runs["b"]], 0)
+    assert "samples of different noise" in drawn["title"]
+    compare_images([runs["a"], runs["b"]], 0)
     assert "samples of the same noise, seed 0" in drawn["title"]
     same = drawn["rows"]
-    picture([runs["a"], runs["b"]], 0)
+    compare_images([runs["a"], runs["b"]], 0)
     assert all(one.equal(two) for one, two in zip(same, drawn["rows"], strict=True))
-    runs["a"].model = Model((1, 28, 28))  # can do nothing
-    assert picture([runs["a"], runs["a"]], 0) == {}
+    runs["a"].model = Idle((1, 28, 28), Model.Options())
+    assert compare_images([runs["a"], runs["a"]], 0) == {}
 
 
 def test_curves_are_of_what_all_logged(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[dict[str, Any]] = []
     monkeypatch.setattr("limner.evaluation.pictures.curves", lambda series, **about: drawn.append(series))
-    assert histories([runs["a"], runs["gan"]]) == {}, "a VAE and a GAN log nothing alike"
-    histories([runs["a"], runs["b"]])
-    assert [list(series) for series in drawn] == [["a", "b"]] * 4
+    assert compare_logs([runs["a"], runs["gan"]]) == {}, "a VAE and a GAN log nothing alike"
+    compare_logs([runs["a"], runs["b"]])
+    assert [list(series) for series in drawn] == [["a", "b"]] * 5
     held_out = [line["held_out/elbo"] for line in runs["a"].log]
-    assert drawn[0]["a"] == ([line["images"] for line in runs["a"].log], held_out)
+    assert drawn[1]["a"] == ([line["images"] for line in runs["a"].log], held_out)
 
 
 def test_two_runs_of_one_name_are_told_apart(runs: dict[str, Run], tmp_path: Path) -> None:
     twin = copy(runs["a"], tmp_path / "elsewhere" / "a")
-    assert labels([runs["a"], runs["b"]]) == ["a", "b"]
-    assert labels([runs["a"], twin]) == [str(runs["a"].path), str(twin.path)]
+    assert run_labels([runs["a"], runs["b"]]) == ["a", "b"]
+    assert run_labels([runs["a"], twin]) == [str(runs["a"].path), str(twin.path)]
 
 
 @pytest.mark.parametrize(

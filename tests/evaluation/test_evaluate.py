@@ -21,12 +21,13 @@ from torch import Tensor, nn
 import limner
 from limner.data import Dataset, Images, to_float
 from limner.errors import LimnerError
-from limner.evaluation import FAMILIES, Evaluation, evaluate, stored, subject, together
-from limner.explore.codes import choice
+from limner.evaluation import FAMILIES, Evaluation, Family, evaluate, mean_over_seeds, read_evaluation
+from limner.explore.codes import choose_indices
 from limner.metrics import classifier, importance_bound
 from limner.models import MODELS
-from limner.models.base import Model, abilities
-from limner.training import Run
+from limner.models.base import Model, Samples, abilities
+from limner.models.latent import Latent
+from limner.training import Run, codes
 
 measuring = importlib.import_module("limner.evaluation.evaluate")  # the package has a function of that name
 FEW: dict[str, Any] = {"n": 150, "k": 60, "images": 20, "quick": True}
@@ -70,10 +71,10 @@ def found(runs: dict[str, Run]) -> dict[str, Evaluation]:
 
 
 class Toy(Model):
-    """A model whose images are `pixels`, looked at by the test that made it."""
+    """A model with images of its own, `pixels`."""
 
     def __init__(self, pixels: Tensor) -> None:
-        super().__init__(tuple(pixels.shape[1:]))
+        super().__init__(tuple(pixels.shape[1:]), Model.Options())
         self.pixels, self.weight = pixels, nn.Parameter(torch.zeros(1))
 
 
@@ -88,6 +89,7 @@ class OfClass(Copies):
     """The images it has, of the class asked for, or of the next one."""
 
     classes = 10
+    labels = "optional"
 
     def __init__(self, train: Images, off: int) -> None:
         super().__init__(train.pixels)
@@ -103,6 +105,9 @@ class OfClass(Copies):
 class Likely(Toy):
     """Every pixel is N(0, 1): log p(x) is exact, and there is no code."""
 
+    protocol = "exact density"
+    grey_levels = 1
+
     def log_likelihood(self, x: Tensor, k: int) -> Tensor:
         return (-x.square() / 2 - math.log(2 * math.pi) / 2).flatten(1).sum(1)
 
@@ -110,12 +115,12 @@ class Likely(Toy):
 class Exact(Toy):
     """Gives back what it is given."""
 
-    latent_dim = 784
+    latents = {"x": Latent((784,), {})}
 
     def encode(self, x: Tensor) -> Tensor:
         return x.flatten(1)
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return z.unflatten(1, (1, 28, 28))
 
 
@@ -127,7 +132,7 @@ def toy(runs: dict[str, Run], tmp_path: Path) -> Callable[[Model, Dataset], Run]
         run = Run(
             shutil.copytree(runs["gan"].path, tmp_path / "toy", ignore=shutil.ignore_patterns("state.pt"))
         )
-        run.model, run.data = model, data
+        run.model, run.original = model, data
         return run
 
     return made
@@ -141,11 +146,11 @@ def names(found: Evaluation, family: str) -> list[str]:
 def test_a_model_is_measured_by_what_it_can_do(
     model: str, runs: dict[str, Run], found: dict[str, Evaluation]
 ) -> None:
-    can = {*abilities(runs[model].model), *(["labels"] if model == "cgan" else [])}
-    allowed = {name for name, (needs, _) in FAMILIES.items() if set(needs) <= can}
+    suitable = {name for name, family in FAMILIES.items() if family.suits(runs[model].model)}
     made = found[model]
     without = {"factors"} if model == "vae" else {"factors", "anomalies"}  # of digits no factors are known
-    assert {m.family for m in made.measures} == allowed - without
+    assert {m.family for m in made.measures} == suitable - without
+    assert made.left_out == [] or "anomalies" in suitable
     assert {m.n for m in made.measures if m.family in ("reconstruction", "samples", "modes")} == {150}
     titles = [(m.family, m.name) for m in made.measures]
     assert len({name for _, name in titles}) == len(titles), "a name means one measure"
@@ -180,11 +185,14 @@ def test_what_is_written_holds_everything(
     assert len(extracted["sha256"]) == 64
     assert extracted["accuracy"] > 0.95
     assert set(about["versions"]) >= {"limner", "torch", "numpy"}
-    assert about["averaged"] == ([] if "encode" in abilities(run.model) else ["G"])
-    assert stored(run) == about
+    assert about["averaged"] == list(run.model.ema)
+    assert about["sampling"] == {}
+    assert {"batch", "clip", "warmup", "leave_out"} <= set(about["training"])
+    assert not {"seed", "images", "epochs"} & set(about["training"])
+    assert read_evaluation(run) == about
     values = {f"{m.family}: {m.name}": m for m in made.measures}
     with np.load(run.path / "evaluation.npz") as each:
-        singles = {name for name, m in values.items() if m.each is not None}
+        singles = {name for name, m in values.items() if m.per_image is not None}
         assert set(each.files) == singles
         assert ("reconstruction: mse" in singles) == ("encode" in abilities(run.model))
         for name in each.files:
@@ -195,7 +203,7 @@ def test_what_is_written_holds_everything(
 def test_some_families_alone_are_measured_and_not_kept(
     runs: dict[str, Run], found: dict[str, Evaluation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "other_images", None)  # only anomalies want them
+    monkeypatch.setattr(measuring, "load_other", None)  # only anomalies need them
     before = (runs["vae"].path / "evaluation.json").read_text()
     made = evaluate(runs["vae"], **FEW, families=["modes", "samples"])
     assert list(dict.fromkeys(m.family for m in made.measures)) == ["samples", "modes"]
@@ -211,7 +219,7 @@ def test_the_table_names_each_family_once(found: dict[str, Evaluation]) -> None:
     assert firsts == list(dict.fromkeys(m.family for m in made.measures))
     assert all(word in made.header[1] for word in ("n 150", "seed 0", "quick", "digits-cnn-v1", "sha256"))
     assert "auroc, other images" in names(made, "anomalies")
-    assert made.about["against"] == "shapes"
+    assert made.provenance["against"] == "shapes"
     assert any("--leave-out" in line for line in made.left_out)
     with pytest.raises(KeyError):
         made["nothing of the kind"]
@@ -231,7 +239,7 @@ def test_the_same_seed_gives_the_same_numbers_another_gives_others(
 def test_nothing_depends_on_the_size_of_a_batch(
     runs: dict[str, Run], found: dict[str, Evaluation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subject, "BATCH", 16)
+    monkeypatch.setattr(codes, "BATCH", 16)
     for one in evaluate(runs["vae"], **FEW).measures:
         assert one.value == pytest.approx(found["vae"][one.name].value, rel=1e-5, abs=1e-9), one.name
 
@@ -300,7 +308,7 @@ def test_labels_kept_and_labels_ignored(
 
 def test_the_likelihood_is_the_bound(runs: dict[str, Run], found: dict[str, Evaluation]) -> None:
     run, made = runs["vae"], found["vae"]
-    x = to_float(run.data.test.pixels[choice(179, 150, 0)])
+    x = to_float(run.data.test.pixels[choose_indices(179, 150, 0)])
     nats = importance_bound(run.model, x, (1,), 0)[1]
     elbo = made["elbo (k 1)"]
     assert elbo.value == pytest.approx(float(nats.mean()), rel=1e-12)
@@ -313,7 +321,7 @@ def test_the_likelihood_is_the_bound(runs: dict[str, Run], found: dict[str, Eval
     assert run.model.protocol in elbo.note
     rec, kl = (float(word) for word in elbo.note.split(" = ")[1].split(";")[0].split(" - KL "))
     assert rec - kl == pytest.approx(elbo.value, abs=0.11)
-    assert made["active units"].value <= run.model.latent_dim
+    assert made["active units"].value <= run.model.latent.dim
     assert made["mmd of codes to N(0, I)"].floor > 0
 
 
@@ -324,8 +332,9 @@ def test_a_bernoulli_has_its_own_bits_and_protocol(digits: Dataset, tmp_path: Pa
     nats = found["log p(x) (k 1)"].value
     assert found["bits per dim"].value == pytest.approx(-nats / (784 * math.log(2)))
     assert "black or white, drawn once" in found["elbo (k 1)"].note
-    assert found.about["protocol"] in found["elbo (k 1)"].note
-    given = run.model.prepare(run.data.test.pixels, fresh=False)[choice(179, 40, 0)]
+    assert found.provenance["protocol"] in found["elbo (k 1)"].note
+    given = run.data.test.pixels[choose_indices(179, 40, 0)]
+    assert torch.equal(given, run.model.view(digits.test.pixels)[choose_indices(179, 40, 0)])
     assert set(given.unique().tolist()) == {0, 255}
     y = run.model.decode(run.model.encode(to_float(given)))
     assert found["mse"].value == pytest.approx(float((y - to_float(given)).square().mean() / 4), rel=1e-4)
@@ -336,10 +345,10 @@ def test_an_exact_likelihood_without_a_code(toy: Callable, digits: Dataset) -> N
     assert {m.family for m in found.measures} == {"likelihood"}
     exact = [found[f"log p(x) (k {k})"].value for k in (50, 60)]
     assert exact[0] == exact[1]
-    x = to_float(digits.test.pixels[choice(179, 150, 0)]).double()
+    x = to_float(digits.test.pixels[choose_indices(179, 150, 0)]).double()
     nats = -(x.square().sum((1, 2, 3)) + 784 * math.log(2 * math.pi)) / 2
     assert found["elbo (k 1)"].value == pytest.approx(float(nats.mean()), rel=1e-5)
-    assert "by the model's own log_likelihood" in found["elbo (k 1)"].note
+    assert "exact density" in found["elbo (k 1)"].note
 
 
 def test_what_is_not_finite_is_null_in_the_file(toy: Callable, digits: Dataset) -> None:
@@ -362,23 +371,23 @@ def test_runs_that_differ_in_the_seed_only_have_a_mean(
         return evaluate(run, **FEW | {"n": 40})
 
     three = [measured(str(seed), seed=seed) for seed in range(3)]
-    mean = together(three)
+    mean = mean_over_seeds(three)
     assert mean is not None
     values = [one["recall"].value for one in three] + [one["density"].value for one in three]
     assert mean["recall"].value == pytest.approx(np.mean(values[:3]), rel=1e-12)
     assert mean["density"].error == pytest.approx(np.std(values[3:], ddof=1), rel=1e-12)
     assert mean["density"].floor == pytest.approx(three[0]["density"].floor)
     assert [m.name for m in mean.measures] == [m.name for m in three[0].measures]
-    assert mean.about["training_seed"] == [0, 1, 2]
+    assert mean.provenance["training_seed"] == [0, 1, 2]
     assert "training seeds 0, 1, 2" in mean.header[0]
     assert "standard deviation between the runs" in mean.header[-1]
-    assert together(three[:1]) is None
-    assert together([three[0], three[0]]) is None, "the same run twice is no spread"
+    assert mean_over_seeds(three[:1]) is None
+    assert mean_over_seeds([three[0], three[0]]) is None, "the same run twice is no spread"
     others: list[dict[str, Any]] = [{"latent_dim": 8}, {"batch": 64}, {"clip": 1.0}, {"leave_out": "3"}]
     for i, changed in enumerate(others):
-        assert together([three[0], measured(f"other-{i}", seed=5, **changed)]) is None, changed
-    longer = replace(three[1], about=three[1].about | {"images_seen": 1})
-    assert together([three[0], longer]) is None
+        assert mean_over_seeds([three[0], measured(f"other-{i}", seed=5, **changed)]) is None, changed
+    longer = replace(three[1], provenance={**three[1].provenance, "images_seen": 1})
+    assert mean_over_seeds([three[0], longer]) is None
 
 
 def test_unlabelled_and_small_data(folder: Path) -> None:
@@ -386,21 +395,24 @@ def test_unlabelled_and_small_data(folder: Path) -> None:
     plain = Dataset("discs", "discs", Images(train.pixels), Images(test.pixels), None, (), "plain")
     run = limner.train("vae", plain, images=500, batch=50, out=folder / "plain", quiet=True)
     found = evaluate(run, **FEW)
-    assert found.about["n"] == 60
-    assert found.about["extractor"]["name"] == "discs-rot-v1"
-    assert found.about["extractor"]["labelled"] is False
+    assert found.provenance["n"] == 60
+    assert found.provenance["extractor"]["name"] == "discs-rot-v1"
+    assert found.provenance["extractor"]["labelled"] is False
     assert "turns" in found.header[1]
     assert "modes" not in {m.family for m in found.measures}
     assert names(found, "codes") == ["effective dimensions", "dead dimensions"]
     left_out = "\n".join(found.left_out)
-    for said in ("classes of samples: discs-rot-v1 knows none", "codes tell of labels: discs has none"):
-        assert said in left_out
+    for line in (
+        "classes of samples: discs-rot-v1 knows no classes",
+        "labels predicted from codes: discs has no labels",
+    ):
+        assert line in left_out
     assert "--leave-out" not in left_out
     assert not any(m.name.startswith("fd") for m in found.measures)
-    assert "fd[discs-rot-v1] of 60 images: 64 features want 128 or more" in left_out
-    assert "fd[discs-rot-v1], reconstructed of 60 images" in left_out
+    assert "fd[discs-rot-v1]: 60 images are too few for 64 features, 128 are needed" in left_out
+    assert "fd[discs-rot-v1], reconstructed: 60 images" in left_out
     assert found["kid[discs-rot-v1]"].floor is not None
-    run.data = replace(plain, test=Images(test.pixels[:19]))
+    run.original = replace(plain, test=Images(test.pixels[:19]))
     with pytest.raises(LimnerError, match="19 test images: too few"):
         evaluate(run, **FEW)
 
@@ -411,7 +423,7 @@ def test_a_family_that_cannot_be_had_is_said_and_the_others_are_measured(
     def refuse(about: object) -> list:
         raise LimnerError("no such luck")
 
-    monkeypatch.setitem(FAMILIES, "modes", (("sample",), refuse))
+    monkeypatch.setitem(FAMILIES, "modes", Family((Samples,), refuse))
     found = evaluate(runs["gan"], **FEW)
     assert "modes: no such luck" in found.left_out
     assert {m.family for m in found.measures} == {"samples", "memorisation", "smoothness"}
@@ -436,7 +448,7 @@ def test_factors_of_the_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(measuring.codes, "disentanglement", caught)
     monkeypatch.setattr(measuring, "FAMILIES", {"factors": FAMILIES["factors"]})
     monkeypatch.setattr(
-        measuring, "chosen_extractor", lambda *_: measuring.extractor(limner.data.load("digits"))
+        measuring, "choose_extractor", lambda *_: measuring.extractor(limner.data.load("digits"))
     )
     found = evaluate(run, **FEW)
     assert [m.name for m in found.measures][:2] == ["mig", "sap"]
@@ -448,7 +460,7 @@ def test_factors_of_the_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     ("given", "said"),
     [
         ({"features": "vgg"}, "no features called 'vgg': 'inception'"),
-        ({"weights": "w.pth"}, "weights are those of --features inception"),
+        ({"weights": "w.pth"}, "weights belong to --features inception"),
         ({"features": "inception"}, "--weights FILE is missing"),
         ({"features": "inception", "weights": "w.pth"}, "there is no file w.pth"),
         ({"n": 19}, "n must be at least 20, not 19"),
@@ -460,7 +472,7 @@ def test_factors_of_the_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     ids=str,
 )
 def test_a_mistake_is_told(given: dict[str, Any], said: str, runs: dict[str, Run]) -> None:
-    before = (runs["gan"].path / "evaluation.json").read_bytes() if stored(runs["gan"]) else b""
+    before = (runs["gan"].path / "evaluation.json").read_bytes() if read_evaluation(runs["gan"]) else b""
     with pytest.raises(LimnerError, match=said.replace("(", r"\(")) as told:
         evaluate(runs["gan"], **given)
     assert len(str(told.value).splitlines()) == 1
@@ -473,7 +485,7 @@ def test_a_run_that_may_only_be_read_is_measured_all_the_same(
 ) -> None:
     run = Run(shutil.copytree(runs["gan"].path, tmp_path / "read-only"))
     (run.path / "evaluation.json").unlink(missing_ok=True)
-    assert stored(run) is None
+    assert read_evaluation(run) is None
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert evaluate(run, **FEW | {"n": 20})["recall"].n == 20
-    assert stored(run) is None
+    assert read_evaluation(run) is None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from limner.evaluation import Evaluation, Measure
-from limner.evaluation.measures import COLUMNS, columned, each_of, mean_of, over_seeds
+from limner.evaluation.measures import COLUMNS, mean_measure, per_image_values
+from limner.evaluation.seeds import average_measures
 
 
 def evaluation(*measures: Measure) -> Evaluation:
@@ -17,12 +19,12 @@ def evaluation(*measures: Measure) -> Evaluation:
 
 
 def test_a_mean_and_its_standard_error() -> None:
-    one = mean_of("m", torch.tensor([1.0, 2.0, 6.0]), better="lower")
+    one = mean_measure("m", torch.tensor([1.0, 2.0, 6.0]), better="lower")
     assert (one.value, one.n, one.better) == (3.0, 3, "lower")
     assert one.error == pytest.approx(math.sqrt(7) / math.sqrt(3))
-    assert one.each is not None
-    assert one.each.dtype == torch.float64
-    assert mean_of("m", torch.tensor([4.0])).error is None
+    assert one.per_image is not None
+    assert one.per_image.dtype == torch.float64
+    assert mean_measure("m", torch.tensor([4.0])).error is None
 
 
 def test_cells_show_what_can_be_read() -> None:
@@ -48,14 +50,13 @@ def test_the_table_is_aligned_and_names_a_family_once() -> None:
     ends = [line.rstrip().rfind(n) + len(n) for line, n in zip(lines[1:], ("10", "10", "5"), strict=True)]
     assert len(set(ends)) == 1, "numbers stand right"
     assert lines[0].split() == [name for name in COLUMNS if name]
-    assert columned([("a", "b"), ("ccc", "d")], right=(0,)) == "  a  b\nccc  d"
     assert made["bbbb"].value == 20
     with pytest.raises(KeyError):
         made["d"]
 
 
 def test_json_has_raw_values_and_nothing_that_json_has_not() -> None:
-    one = mean_of("a", torch.tensor([1 / 3, 1 / 3], dtype=torch.float64), family="f")
+    one = replace(mean_measure("a", torch.tensor([1 / 3, 1 / 3], dtype=torch.float64)), family="f")
     two = Measure("b", math.inf, 2, math.nan, -math.inf, family="f")
     about = evaluation(one, two).json()
     assert json.loads(json.dumps(about, allow_nan=False)) == about
@@ -64,10 +65,10 @@ def test_json_has_raw_values_and_nothing_that_json_has_not() -> None:
     assert about["measures"][0]["value"] == 1 / 3
     assert [about["measures"][1][name] for name in ("value", "error", "floor")] == [None] * 3
     assert set(about["measures"][0]) == {"family", "name", "value", "n", "error", "floor", "better", "note"}
-    assert list(each_of([one, two])) == ["f: a"]
+    assert list(per_image_values([one, two])) == ["f: a"]
 
 
-def test_over_seeds_is_the_mean_and_the_deviation_between_runs() -> None:
+def test_the_average_is_the_mean_and_the_deviation_between_runs() -> None:
     runs = [
         evaluation(
             Measure("a", value, 10, 99.0, value / 2, "lower", f"of run {value}", ".2f", family="f"),
@@ -76,9 +77,9 @@ def test_over_seeds_is_the_mean_and_the_deviation_between_runs() -> None:
         )
         for value in (1.0, 2.0, 6.0)
     ]
-    a, b = over_seeds(runs)
+    a, b = average_measures(runs)
     assert (a.name, a.value, a.floor, a.n, a.better, a.form) == ("a", 3.0, 1.5, 10, "lower", ".2f")
     assert a.error == pytest.approx(math.sqrt(7))
     assert a.note == "", "numbers of one run say nothing of the mean"
     assert (b.name, b.note, b.floor) == ("b", "the same", None)
-    assert over_seeds(runs[:2])[2].value == 1.5
+    assert average_measures(runs[:2])[2].value == 1.5

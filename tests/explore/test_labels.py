@@ -1,4 +1,4 @@
-"""Images of the classes asked for: a column each, the same noise in every row, and what is said otherwise."""
+"""Images of chosen classes: a column each, the same noise in every row, and the messages otherwise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import limner
 from limner import explore
 from limner.data import Dataset, Images
 from limner.errors import LimnerError
-from limner.explore.samples import drawn
+from limner.explore.codes import decode_pixels, draw_codes
+from limner.explore.samples import draw_samples
+from limner.models.base import Decodes
 from limner.training import Run, load
 from limner.training.checkpoint import read_state
 
@@ -38,23 +40,23 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_column_for_each_class_and_the_same_noise_in_a_row(run: Run) -> None:
     state = torch.get_rng_state()
-    asked = ["lower right", "upper left", "lower right"]
-    found = explore.sample(run, 5, seed=3, labels=asked)
+    names = ["lower right", "upper left", "lower right"]
+    picture = explore.sample(run, 5, seed=3, labels=names)
     assert torch.equal(torch.get_rng_state(), state)
-    pixels = found.data["pixels"]
+    pixels = picture.data["pixels"]
     assert pixels.shape == (15, 1, 16, 16)
-    assert found.data["labels"].tolist() == [3, 0, 3] * 5
-    assert found.data["classes"] == asked
+    assert picture.data["labels"].tolist() == [3, 0, 3] * 5
+    assert picture.data["classes"] == names
     one, other, again = pixels.unflatten(0, (5, 3)).unbind(1)
     assert torch.equal(one, again), "the same noise and class are the same image"
     assert not torch.equal(one, other)
-    assert torch.equal(one, drawn(run, 5, seed=3, label=3))
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        z = run.model.z(5)
-        for column, label in ((one, 3), (other, 0)):
-            made = run.model.generate(z, torch.full((5,), label))
-            assert torch.equal(column, limner.data.to_uint8(made))
+    assert torch.equal(one, draw_samples(run, 5, seed=3, y=3))
+    mixed = draw_samples(run, 5, seed=3, y=torch.tensor([3, 0, 3, 0, 0]))
+    assert torch.equal(mixed, torch.stack([one[0], other[1], one[2], other[3], other[4]]))
+    z = draw_codes(run.model.latent, 5, seed=3)
+    for column, label in ((one, 3), (other, 0)):
+        assert isinstance(run.model, Decodes)
+        assert torch.equal(column, decode_pixels(run.model, z, torch.full((5,), label)))
     rows = explore.sample(run, labels=["upper left"]).data["pixels"]
     assert len(rows) == 10
     assert len({bytes(np.asarray(row)) for row in rows}) == 10, "each row has its own noise"
@@ -72,10 +74,10 @@ def test_all_is_every_class_and_the_picture_names_them(run: Run) -> None:
 
 
 def test_without_labels_classes_are_drawn(run: Run) -> None:
-    found = explore.sample(run)
-    assert found.data["pixels"].shape == (64, 1, 16, 16)
-    assert found.image.tobytes() == explore.sample(run, 64).image.tobytes()
-    assert "labels" not in found.data
+    picture = explore.sample(run)
+    assert picture.data["pixels"].shape == (64, 1, 16, 16)
+    assert picture.image.tobytes() == explore.sample(run, 64).image.tobytes()
+    assert "labels" not in picture.data
 
 
 @pytest.mark.parametrize(
@@ -88,37 +90,45 @@ def test_without_labels_classes_are_drawn(run: Run) -> None:
         (["upper left"] * 101, "name 1 to 100 classes for one picture, not 101"),
     ],
 )
-def test_mistakes_are_told(run: Run, labels: list[str], message: str) -> None:
+def test_a_mistake_has_its_message(run: Run, labels: list[str], message: str) -> None:
     with pytest.raises(LimnerError, match=message):
         explore.sample(run, labels=labels)
 
 
-def test_a_model_that_was_told_no_labels_says_so(tmp_path: Path) -> None:
+def test_a_model_that_was_trained_without_labels_has_no_classes(tmp_path: Path) -> None:
     plain = limner.train("gan", discs(), out=tmp_path / "plain", images=100, quiet=True)
-    with pytest.raises(LimnerError, match="plain is a GAN: it was not told labels, so none can be asked for"):
-        explore.sample(plain, labels=["upper left"])
+    message = "plain is a GAN: it was trained without labels, so it has no classes to choose from"
+    for look in (
+        lambda: explore.sample(plain, labels=["upper left"]),
+        lambda: draw_samples(plain, 3, y=1),
+        lambda: explore.interpolate(plain, label="upper left"),
+        lambda: explore.traverse(plain, label="upper left"),
+        lambda: explore.manifold(plain, label="upper left"),
+    ):
+        with pytest.raises(LimnerError, match=message):
+            look()
 
 
 def test_the_classes_come_from_the_data_and_are_kept(run: Run) -> None:
     stored = load(run.path)
-    assert stored.config["options"]["classes"] == 4
-    assert stored.config["data"]["classes"] == list(NAMES)
+    assert stored.config.options["classes"] == 4
+    assert stored.class_names == list(NAMES)
     assert stored.model.classes == 4
     assert explore.sample(stored, 1, labels="all").data["classes"] == list(NAMES), "the data are not needed"
     numbers = limner.train("cgan", discs(classes=None), out="numbers", **TINY)
-    assert numbers.config["data"]["classes"] == ["0", "1", "2", "3"]
+    assert numbers.class_names == ["0", "1", "2", "3"]
     assert limner.train("cgan", discs(), out="given", classes=4, **TINY).model.classes == 4
 
 
 def test_a_model_without_classes_keeps_none() -> None:
     settings = small("dcgan") | {"images": 100, "quiet": True}
     config = limner.train("dcgan", discs(), out="plain", **settings).config
-    assert "classes" not in config["options"]
-    assert "classes" not in config["data"]
+    assert "classes" not in config.options
+    assert config.data.classes is None
 
 
 def test_data_that_do_not_fit_are_refused_before_a_run_begins() -> None:
-    with pytest.raises(LimnerError, match=r"cgan needs labels and discs has none: sub-folders of a folder"):
+    with pytest.raises(LimnerError, match=r"CGAN needs labels and discs has none: sub-folders of a folder"):
         limner.train("cgan", discs(labels=False), **TINY)
     with pytest.raises(LimnerError, match="discs has 4 classes, not 10: leave classes out"):
         limner.train("cgan", discs(), classes=10, **TINY)
@@ -150,6 +160,6 @@ def test_sub_folders_are_classes_and_files_alone_are_refused(tmp_path: Path) -> 
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels[0].numpy()).save(folder / f"{i}.png")
     run = limner.train("cgan", tmp_path / "sorted", out="run", **TINY)
-    assert run.config["data"]["classes"] == sorted(NAMES)
-    with pytest.raises(LimnerError, match="cgan needs labels and loose has none"):
+    assert run.class_names == sorted(NAMES)
+    with pytest.raises(LimnerError, match="CGAN needs labels and loose has none"):
         limner.train("cgan", tmp_path / "loose", **TINY)

@@ -1,4 +1,4 @@
-"""Every look at every model that allows it: shapes, order, what is said, and nothing disturbed."""
+"""Every picture of every model that allows it: shapes, order, messages, and no random state changed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from small import blobs, small
 import limner
 from limner import explore
 from limner.errors import LimnerError
-from limner.explore.able import NEEDS
+from limner.explore.abilities import NEEDS
 from limner.explore.ranking import save_ranking
+from limner.explore.samples import draw_samples, fitted_priors
+from limner.metrics.codes import knn_accuracy_leave_one_out
 from limner.models import MODELS
 from limner.models.base import abilities
 from limner.training import Run, load
@@ -46,7 +48,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     train, test = blobs(300, SHAPES[size]), blobs(40, SHAPES[size], seed=1)
     arrays = {"x_train": train.pixels, "y_train": train.labels, "x_test": test.pixels, "y_test": test.labels}
     np.savez(folder / "discs.npz", **{name: np.asarray(array) for name, array in arrays.items()})
-    made = limner.train(
+    trained = limner.train(
         model,
         folder / "discs.npz",
         images=500,
@@ -56,8 +58,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         out=folder / "run",
         **small(model),
     )
-    assert made.shape == SHAPES[size]
-    return made
+    assert trained.shape == SHAPES[size]
+    return trained
 
 
 @pytest.mark.parametrize("verb", LOOKS)
@@ -67,23 +69,23 @@ def test_a_look_gives_a_picture_or_says_why_not(run: Run, verb: str, tmp_path: P
         with pytest.raises(LimnerError, match=f"so {verb} cannot use it; sample.* can$"):
             LOOKS[verb](run)
         return
-    found, again = LOOKS[verb](run), LOOKS[verb](run)
+    picture, again = LOOKS[verb](run), LOOKS[verb](run)
     assert torch.equal(torch.get_rng_state(), state)
     if verb == "embed":
-        assert np.array_equal(found.codes, again.codes)
+        assert np.array_equal(picture.codes, again.codes)
         return
-    assert found.image.tobytes() == again.image.tobytes()
+    assert picture.image.tobytes() == again.image.tobytes()
     coloured = run.shape[0] == 3 or verb in ("traverse", "map")
-    assert found.image.mode == ("RGB" if coloured else "L")
-    path = found.save(tmp_path / "new" / "picture.png")
+    assert picture.image.mode == ("RGB" if coloured else "L")
+    path = picture.save(tmp_path / "new" / "picture.png")
     with Image.open(path) as image:
-        assert image.size == found.image.size
-    assert found._repr_png_().startswith(b"\x89PNG")
+        assert image.size == picture.image.size
+    assert picture._repr_png_().startswith(b"\x89PNG")
 
 
 def test_traversals_are_sorted_and_move_one_variable(run: Run) -> None:
     if "decode" not in abilities(run.model):
-        return  # test_picture_verbs has what is said then
+        return  # test_picture_verbs tests the message
     data = explore.traverse(run, dims=4, steps=3).data
     shown = data["order"][: len(data["codes"])]
     assert (np.diff(data["importance"][data["order"]]) <= 0).all()
@@ -95,7 +97,7 @@ def test_traversals_are_sorted_and_move_one_variable(run: Run) -> None:
 
 def test_interpolations_end_at_the_codes(run: Run) -> None:
     if "decode" not in abilities(run.model):
-        return  # test_picture_verbs has what is said then
+        return  # test_picture_verbs tests the message
     data = explore.interpolate(run, pairs=2, steps=5).data
     assert data["paths"] == ["linear", "spherical"]
     assert data["codes"].shape[:2] == (4, 5)
@@ -103,17 +105,26 @@ def test_interpolations_end_at_the_codes(run: Run) -> None:
 
 
 def test_every_prior_can_be_sampled_and_is_stored(run: Run) -> None:
-    if not hasattr(run.model, "prior"):
-        with pytest.raises(LimnerError, match="made from noise"):
+    if "prior" not in type(run.model).sampling_options():
+        with pytest.raises(LimnerError, match="made from noise, so there is no prior to choose"):
             explore.sample(run, prior="full")
+        assert explore.sample(run, 3).data["prior"] is None
         return
-    for prior in ("gaussian", "full", "gmm"):
-        made = explore.sample(run, 300, prior)
-        assert made.data["pixels"].shape == (300, *run.shape)
-        assert prior in made.notes[0]
-    assert load(run.path).model.prior.fitted  # type: ignore[union-attr,operator]
-    other = explore.sample(run, 4, "full", seed=1).data["pixels"]
-    assert not torch.equal(other, explore.sample(run, 4, "full", seed=2).data["pixels"])
+    for name in ("gaussian", "full", "gmm"):
+        picture = explore.sample(run, 300, prior=name)
+        assert picture.data["pixels"].shape == (300, *run.shape)
+        assert picture.data["prior"] == name
+        assert name in picture.notes[0]
+    assert all(prior.fitted for prior in load(run.path).model.latent.priors.values())
+    other = explore.sample(run, 4, prior="full", seed=1).data["pixels"]
+    assert not torch.equal(other, explore.sample(run, 4, prior="full", seed=2).data["pixels"])
+
+
+def test_fitting_a_prior_does_not_change_the_samples(run: Run) -> None:
+    fresh = load(run.path)  # fits where the weights do not have it yet
+    for name in [None, *fitted_priors(fresh)]:
+        first, again = (draw_samples(fresh, 3, seed=4, prior=name) for _ in range(2))
+        assert torch.equal(first, again)
 
 
 @pytest.fixture(scope="module")
@@ -151,17 +162,15 @@ def test_a_training_image_is_nearest_to_itself(vae: Run, pictures: Path) -> None
     )
 
 
-def test_a_users_files_are_fitted_and_that_is_said(vae: Run, pictures: Path) -> None:
-    found = explore.reconstruct(vae, [pictures])
-    assert [Path(name).name for name in found.data["names"]] == ["seven.png", "wide.jpg"]
-    assert torch.equal(found.data["pixels"][0], vae.data.train.pixels[7])
-    said = " ".join(found.notes)
-    assert "wide.jpg" in said
-    assert "28x28" in said
-    assert "skipped" in said
-    assert "broken.png" in said
-    made = (found.data["made"].float() - found.data["pixels"].float()) / 255
-    assert np.allclose(found.data["mse"], made.square().flatten(1).mean(1), atol=2e-3)
+def test_files_of_a_user_are_fitted_with_a_note(vae: Run, pictures: Path) -> None:
+    picture = explore.reconstruct(vae, [pictures])
+    assert [Path(name).name for name in picture.data["names"]] == ["seven.png", "wide.jpg"]
+    assert torch.equal(picture.data["pixels"][0], vae.data.train.pixels[7])
+    notes = " ".join(picture.notes)
+    for word in ("wide.jpg", "28x28", "skipped", "broken.png"):
+        assert word in notes
+    error = (picture.data["reconstructions"].float() - picture.data["pixels"].float()) / 255
+    assert np.allclose(picture.data["mse"], error.square().flatten(1).mean(1), atol=2e-3)
     one = explore.reconstruct(vae, [pictures], n=1)
     assert "first 1 of 2" in one.notes[-1]
 
@@ -183,17 +192,17 @@ def test_the_strangest_come_first_and_all_are_listed(vae: Run, pictures: Path, t
 
 
 def test_codes_are_written_with_names_and_labels(vae: Run, pictures: Path, tmp_path: Path) -> None:
-    found = explore.embed(vae)
-    with np.load(found.save(tmp_path / "codes.npz")) as file:
-        assert np.array_equal(file["codes"], found.codes)
-        assert file["names"].tolist() == found.names
+    picture = explore.embed(vae)
+    with np.load(picture.save(tmp_path / "codes.npz")) as file:
+        assert np.array_equal(file["codes"], picture.codes)
+        assert file["names"].tolist() == picture.names
         assert file["labels"][: len(vae.data.train)].tolist() == vae.data.train.labels.tolist()  # type: ignore[union-attr]
-    rows = list(csv.reader(found.save(tmp_path / "codes.csv").open()))
+    rows = list(csv.reader(picture.save(tmp_path / "codes.csv").open()))
     assert rows[0] == ["name", "label", "z0", "z1"]
-    assert np.array_equal(np.array([row[2:] for row in rows[1:]], np.float32), found.codes)
+    assert np.array_equal(np.array([row[2:] for row in rows[1:]], np.float32), picture.codes)
     own = explore.embed(vae, [pictures / "seven.png"])
     assert [Path(name).name for name in own.names] == ["seven.png"]
-    assert np.allclose(own.codes[0], found.codes[7], atol=1e-5)
+    assert np.allclose(own.codes[0], picture.codes[7], atol=1e-5)
     assert any("broken.png" in note for note in explore.embed(vae, str(pictures)).notes)
 
 
@@ -212,7 +221,7 @@ def test_a_map_counts_neighbours_on_codes_and_pixels(vae: Run) -> None:
     for by, x in (("codes", torch.from_numpy(data["codes"])), ("pixels", None)):
         assert 0 <= data["accuracy"][by] <= 1
         if x is not None:
-            assert data["accuracy"][by] == explore.knn_accuracy(x, data["labels"])
+            assert data["accuracy"][by] == knn_accuracy_leave_one_out(x, torch.from_numpy(data["labels"]))
     centred = data["codes"] - data["codes"].mean(0)  # two dimensions: a rotation
     assert np.allclose(np.linalg.norm(centred, axis=1), np.linalg.norm(data["points"], axis=1), atol=1e-4)
 
@@ -243,6 +252,6 @@ def test_the_manifold_of_a_vae_is_decoded_from_normal_quantiles(vae: Run) -> Non
         (lambda run: explore.sample(run).save("/"), "/ is a folder"),
     ],
 )
-def test_mistakes_are_told(vae: Run, look: Callable[[Run], Any], message: str) -> None:
+def test_a_mistake_has_its_message(vae: Run, look: Callable[[Run], Any], message: str) -> None:
     with pytest.raises(LimnerError, match=message):
         look(vae)

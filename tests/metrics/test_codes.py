@@ -7,15 +7,42 @@ import warnings
 
 import pytest
 import torch
+from sklearn.model_selection import LeaveOneOut, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.metrics import codes
-from limner.metrics.codes import active_units, effective_dimensions, linear_accuracy, mmd_to_normal
+from limner.metrics.codes import (
+    active_units,
+    effective_dimensions,
+    knn_accuracy,
+    knn_accuracy_leave_one_out,
+    linear_accuracy,
+    mmd_to_normal,
+)
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_leave_one_out_is_scikit_learns() -> None:
+    y = torch.randint(4, (1150,), generator=torch.Generator().manual_seed(0))
+    z = normal(1150, 3) + y[:, None]  # more than two blocks of rows
+    for k in (5, 1):
+        few, labels = (z, y) if k == 5 else (z[:150], y[:150])
+        expected = cross_val_score(KNeighborsClassifier(k), few.numpy(), labels.numpy(), cv=LeaveOneOut())
+        assert knn_accuracy_leave_one_out(few, labels, k) == pytest.approx(expected.mean())
+        assert 0.3 < expected.mean() < 0.95
+
+
+def test_neighbours_vote_and_the_smallest_label_wins_a_tie() -> None:
+    z, y = torch.tensor([[0.0], [1.0], [2.0], [10.0]]), torch.tensor([2, 1, 1, 0])
+    assert knn_accuracy(z, y, torch.tensor([[0.4], [9.0]]), torch.tensor([1, 0]), k=2) == 1
+    assert knn_accuracy(z, y, torch.tensor([[0.4]]), torch.tensor([1]), k=3) == 1
+    lone, labels = torch.tensor([[0.0], [1.0], [3.0]]), torch.tensor([0, 1, 0])
+    assert knn_accuracy_leave_one_out(lone, labels) == pytest.approx(2 / 3), "two others; 0 and 1 tie to 0"
 
 
 def test_a_line_is_found_whatever_the_columns_scales() -> None:
@@ -117,6 +144,6 @@ def test_points_and_distant_codes_have_closed_forms() -> None:
 def test_what_are_no_codes() -> None:
     for measure in (active_units, effective_dimensions, mmd_to_normal):
         for z in (torch.zeros(1, 3), torch.zeros(5)):
-            with pytest.raises(LimnerError, match="two rows"):
+            with pytest.raises(LimnerError, match="n from 2"):
                 measure(z)
     assert math.isfinite(mmd_to_normal(normal(2, 200)).floor)

@@ -14,7 +14,7 @@ from limner.data import Dataset, Images, load
 from limner.data.cache import root
 from limner.errors import LimnerError
 from limner.metrics import classifier, extractor, features, frechet
-from limner.metrics.classifier import Classifier, altered, turned, turns
+from limner.metrics.classifier import Classifier, all_turns, augment, turn
 
 
 @pytest.fixture
@@ -96,9 +96,9 @@ def test_distance_grows_with_noise_and_dropped_classes(small: Dataset) -> None:
 
 def test_what_it_refuses(small: Dataset, tmp_path: Path) -> None:
     found = extractor(small)
-    with pytest.raises(LimnerError, match="wants uint8 images of"):
+    with pytest.raises(LimnerError, match="needs uint8 images of"):
         found.features(torch.zeros(2, 3, 20, 16))
-    with pytest.raises(LimnerError, match="wants uint8 images of"):
+    with pytest.raises(LimnerError, match="needs uint8 images of"):
         found.classify(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
     (tmp_path / "x.safetensors").write_bytes(b"no")
     with pytest.raises(LimnerError, match="delete it"):
@@ -112,7 +112,7 @@ def test_without_labels_it_learns_turns(unlabelled: Dataset, monkeypatch: pytest
     assert (found.name, found.labelled, found.classes) == ("arrows-rot-v1", False, 4)
     assert found.accuracy > 0.9
     assert found.features(unlabelled.test.pixels).shape == (100, 64)
-    with pytest.raises(LimnerError, match="learnt without labels"):
+    with pytest.raises(LimnerError, match="trained without labels"):
         found.classify(unlabelled.test.pixels)
     monkeypatch.setattr(features, "train_turns", None)  # would fail
     again = extractor(unlabelled)
@@ -136,9 +136,9 @@ def test_one_label_is_no_label(small: Dataset) -> None:
 @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 28, 20)])
 def test_turns_are_four_views_of_one_shape(shape: tuple[int, int, int]) -> None:
     x = torch.rand(5, *shape)
-    together, number = turns(x)
-    assert number.tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
-    views = [turned(x, turn) for turn in range(4)]
+    together, numbers = all_turns(x)
+    assert numbers.tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
+    views = [turn(x, number) for number in range(4)]
     assert torch.equal(together, torch.cat(views))
     assert torch.equal(views[0], x)
     square = shape[1] == shape[2]
@@ -161,7 +161,7 @@ def test_the_network_fits_any_shape(shape: tuple[int, int, int]) -> None:
 def test_images_are_moved_whole() -> None:
     x = torch.full((50, 1, 20, 20), -1.0)
     x[:, :, 8:12, 8:12] = 1
-    moved = altered(x)
+    moved = augment(x)
     bright = moved > moved.mean((1, 2, 3), keepdim=True)
     assert (bright.sum((1, 2, 3)) == 16).all()
     rows = bright.any(3).float().argmax(2).flatten()

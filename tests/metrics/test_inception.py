@@ -81,7 +81,7 @@ def test_weights_that_are_not_there_or_others(weights: Path, tmp_path: Path) -> 
     with pytest.raises(LimnerError, match="no file"):
         inception_extractor(tmp_path)
     weights.write_bytes(b"other")
-    with pytest.raises(LimnerError, match=rf"damaged or not Inception's weights: download {where}"):
+    with pytest.raises(LimnerError, match=rf"damaged, or is not Inception's weights: download {where}"):
         inception_extractor(weights)
 
 

@@ -22,7 +22,7 @@ def test_the_nearest_on_a_line() -> None:
     assert nearest(x, y).tolist() == [1, 0, 6]
     images = random(5, 1, 4, 4)
     assert nearest(images, images.flip(0)).tolist() == [0] * 5
-    with pytest.raises(LimnerError, match="no nearest"):
+    with pytest.raises(LimnerError, match="nearest neighbours need"):
         nearest(x, images)
 
 

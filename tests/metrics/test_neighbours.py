@@ -30,7 +30,7 @@ def test_neighbours_are_those_of_all_differences(name: str, k: int, monkeypatch:
     monkeypatch.setattr(module, "ROWS", 32)
     found, distances = neighbours(x, y, k), exact(x, y)
     assert torch.equal(found.distance, distances.kthvalue(k, dim=1).values)
-    assert torch.equal(distances.gather(1, found.place[:, None])[:, 0], found.distance)
+    assert torch.equal(distances.gather(1, found.position[:, None])[:, 0], found.distance)
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -40,7 +40,7 @@ def test_none_is_its_own_neighbour(name: str, monkeypatch: pytest.MonkeyPatch) -
     distances = exact(x, x).fill_diagonal_(torch.inf)
     found = neighbours(x, x, 2, own=torch.arange(len(x)))
     assert torch.equal(found.distance, distances.kthvalue(2, dim=1).values)
-    assert (found.place != torch.arange(len(x))).all()
+    assert (found.position != torch.arange(len(x))).all()
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -45,5 +45,5 @@ def test_what_it_refuses() -> None:
     with pytest.raises(LimnerError, match="two values"):
         standard_error([1.0])
     for wrong in (lambda: bootstrap(mean, X, times=1), lambda: bootstrap(mean, X[:0])):
-        with pytest.raises(LimnerError, match="two times or more"):
+        with pytest.raises(LimnerError, match="2 times or more"):
             wrong()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.metrics import smoothness
-from limner.metrics.smoothness import feature_distance, path_length, slerp
+from limner.metrics.smoothness import even_slerp, feature_distance, path_length
 
 DIM = 6
 MATRIX = torch.randn(DIM, 20, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -56,14 +56,14 @@ def test_on_a_sphere_it_is_the_squared_angle() -> None:
 
 def test_a_great_circle_starts_ends_and_keeps_its_length() -> None:
     a, b = draw(50, torch.Generator().manual_seed(1)), draw(50, torch.Generator().manual_seed(2))
-    assert torch.allclose(slerp(a, b, torch.zeros(50).double()), a)
-    assert torch.allclose(slerp(a, b, torch.ones(50).double()), b)
-    middle = slerp(a, b, torch.full((50,), 0.5).double())
+    assert torch.allclose(even_slerp(a, b, torch.zeros(50).double()), a)
+    assert torch.allclose(even_slerp(a, b, torch.ones(50).double()), b)
+    middle = even_slerp(a, b, torch.full((50,), 0.5).double())
     assert torch.allclose(middle.norm(dim=1), (a.norm(dim=1) + b.norm(dim=1)) / 2)
-    quarter = slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([1 / 3]))
+    quarter = even_slerp(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]]), torch.tensor([1 / 3]))
     assert quarter[0].tolist() == pytest.approx([math.cos(math.pi / 6), math.sin(math.pi / 6)])
-    assert torch.allclose(slerp(a, 2 * a, torch.full((50,), 0.5).double()), 1.5 * a)
-    assert torch.equal(slerp(0 * a, a, torch.full((50,), 0.5).double()), 0.5 * a)
+    assert torch.allclose(even_slerp(a, 2 * a, torch.full((50,), 0.5).double()), 1.5 * a)
+    assert torch.allclose(even_slerp(0 * a, a, torch.full((50,), 0.5).double()), 0.5 * a)
 
 
 def test_a_jump_on_the_way_makes_it_long_and_the_tails_do_not_count() -> None:
@@ -88,6 +88,21 @@ def test_float32_decoders_and_any_batch_give_the_same(monkeypatch: pytest.Monkey
     monkeypatch.setattr(smoothness, "BATCH", 7)
     assert path_length(linear, draw, euclidean, 300).mean == pytest.approx(exact.mean, rel=1e-6)
     assert path_length(linear, draw, euclidean, 300, seed=1).mean != exact.mean
+
+
+def test_each_path_has_one_label() -> None:
+    labels = torch.arange(300) % 3
+    seen: list[tuple[int, Tensor]] = []
+
+    def conditional(z: Tensor, y: Tensor) -> Tensor:
+        seen.append((len(z), y))
+        return linear(z) * y[:, None, None, None]
+
+    found = path_length(conditional, draw, euclidean, 300, labels=labels)
+    plain = path_length(linear, draw, euclidean, 300)
+    torch.testing.assert_close(found.values, plain.values * labels.square())
+    assert [n for n, _ in seen] == [250, 250, 50, 50]
+    assert torch.equal(seen[0][1], seen[1][1]), "both ends of a step have the label of their path"
 
 
 def test_what_it_refuses() -> None:

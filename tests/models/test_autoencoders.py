@@ -59,7 +59,10 @@ def test_the_convolutions_geometry_is_the_lectures() -> None:
         for m in model.modules()
         if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.MaxPool2d)
     ]
-    square = lambda k, s, p: ((k, k), (s, s), (p, p))  # noqa: E731
+
+    def square(kernel: int, stride: int, padding: int) -> tuple[tuple[int, int], ...]:
+        return (kernel, kernel), (stride, stride), (padding, padding)
+
     assert found == [
         square(3, 3, 1), (2, 2, 0), square(3, 2, 1), (2, 1, 0),
         square(3, 2, 0), square(5, 3, 1), square(2, 2, 1),

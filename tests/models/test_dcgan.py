@@ -1,4 +1,4 @@
-"""The lecture's five guidelines, one by one on the modules themselves, and the paper's own settings."""
+"""The lecture's five guidelines, one by one on the layers themselves, and the paper's own settings."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import torch
 from small import blobs
 from torch import Tensor, nn
 from torch.optim import Adam
+from updates import RecordingUpdate
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError
-from limner.models import create
+from limner.models import create, model_options
 from limner.models.adversarial import Adversarial
-from limner.models.base import Model
+from limner.models.dcgan import DCGAN
+from limner.models.layers import SigmoidPixels
 
 SHAPES = [(1, 28, 28), (1, 16, 16), (3, 32, 32), (3, 64, 64), (3, 128, 128), (1, 17, 23)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -23,20 +25,20 @@ every_kernel = pytest.mark.parametrize("kernel", [4, 5])
 STRUCTURE = (nn.Sequential, nn.Flatten, nn.Unflatten)
 
 
-def built(shape: tuple[int, int, int] = (1, 16, 16), **options: Any) -> Any:
+def build(shape: tuple[int, int, int] = (1, 16, 16), preset: str | None = None, **options: Any) -> Any:
     torch.manual_seed(0)
-    return create("dcgan", shape, **{"width": 8} | options)
+    return create("dcgan", shape, preset, **({} if preset else {"width": 8}) | options)
 
 
 def layers(network: nn.Module, *kinds: type[nn.Module]) -> list[nn.Module]:
-    """The network's layers in order, containers and changes of form left out."""
-    found = [m for m in network.modules() if not isinstance(m, STRUCTURE)]
-    return [m for m in found if isinstance(m, kinds)] if kinds else found
+    """The network's layers in order, without containers and reshaping."""
+    every = [m for m in network.modules() if not isinstance(m, STRUCTURE)]
+    return [m for m in every if isinstance(m, kinds)] if kinds else every
 
 
 @every_shape
 def test_batch_norm_is_everywhere_but_at_the_two_ends(shape: tuple[int, int, int]) -> None:
-    model = built(shape)
+    model = build(shape)
     G, D = layers(model.G), layers(model.D)
     for after, network in ((nn.ConvTranspose2d, G), (nn.Conv2d, D)):
         normalised = [
@@ -57,7 +59,7 @@ def test_batch_norm_is_everywhere_but_at_the_two_ends(shape: tuple[int, int, int
 def test_sizes_change_by_strided_and_transposed_convolutions_alone(
     shape: tuple[int, int, int], kernel: int
 ) -> None:
-    model = built(shape, kernel=kernel)
+    model = build(shape, kernel=kernel)
     known = {nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.LeakyReLU, nn.Linear, nn.Tanh}
     assert {type(layer) for layer in layers(model)} - {type(model)} <= known, "no pooling, no upsampling"
     down, up = layers(model.D, nn.Conv2d), layers(model.G, nn.ConvTranspose2d)
@@ -68,21 +70,21 @@ def test_sizes_change_by_strided_and_transposed_convolutions_alone(
     sides: list[Tensor] = []
     for layer in down:
         layer.register_forward_hook(lambda layer, x, y: sides.append(torch.tensor(y.shape[2:])))
-    made: list[Tensor] = []
+    generated: list[Tensor] = []
     for layer in up:
-        layer.register_forward_hook(lambda layer, x, y: made.append(torch.tensor(y.shape[2:])))
+        layer.register_forward_hook(lambda layer, x, y: generated.append(torch.tensor(y.shape[2:])))
     images = model.sample(2)
     assert images.shape == (2, *shape)
-    assert model.judge(images).shape == (2, 1)
-    wanted = [torch.tensor(shape[1:]), *sides]
-    assert all(torch.equal(a, b) for a, b in zip(made, reversed(wanted), strict=True)), "G mirrors D"
+    assert model.discriminate(images).shape == (2, 1)
+    expected = [torch.tensor(shape[1:]), *sides]
+    assert all(torch.equal(a, b) for a, b in zip(generated, reversed(expected), strict=True)), "G mirrors D"
     assert min(sides[-1]) >= 3
     assert min(sides[-1]) < 6, "halved as often as can be"
 
 
 @every_shape
 def test_nothing_is_fully_connected_but_the_discriminators_last_layer(shape: tuple[int, int, int]) -> None:
-    model = built(shape)
+    model = build(shape)
     assert layers(model.G, nn.Linear) == []
     assert layers(model.D, nn.Linear) == [layers(model.D)[-1]]
     assert layers(model.D)[-1].out_features == 1
@@ -90,7 +92,7 @@ def test_nothing_is_fully_connected_but_the_discriminators_last_layer(shape: tup
 
 @every_shape
 def test_leaky_relu_is_everywhere_but_at_the_outputs(shape: tuple[int, int, int]) -> None:
-    model = built(shape)
+    model = build(shape)
     G, D = layers(model.G), layers(model.D)
     assert isinstance(G[-1], nn.Tanh)
     assert isinstance(D[-1], nn.Linear), "D ends in the logit, its logistic function is in the loss"
@@ -103,7 +105,7 @@ def test_leaky_relu_is_everywhere_but_at_the_outputs(shape: tuple[int, int, int]
 
 
 def test_adam_has_the_papers_rate_and_momentum() -> None:
-    for optimizer in built().optimizers().values():
+    for optimizer in build().optimizers().values():
         assert isinstance(optimizer, Adam)
         assert optimizer.param_groups[0]["lr"] == 2e-4
         assert optimizer.param_groups[0]["betas"] == (0.5, 0.999)
@@ -111,7 +113,7 @@ def test_adam_has_the_papers_rate_and_momentum() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"inputs": "unit"}, {"activation": "relu", "kernel": 5}])
 def test_weights_come_from_the_papers_normal(options: dict[str, Any]) -> None:
-    model = built((3, 64, 64), width=32, **options)
+    model = build((3, 64, 64), width=32, **options)
     for layer in layers(model, nn.Conv2d, nn.ConvTranspose2d, nn.Linear):
         n = layer.weight.numel()
         assert layer.weight.mean().abs() < 5 * 0.02 / n**0.5
@@ -124,9 +126,8 @@ def test_weights_come_from_the_papers_normal(options: dict[str, Any]) -> None:
 
 
 def test_the_paper_preset_is_the_papers() -> None:
-    preset = type(built()).presets["paper"]
-    assert preset["batch"] == 128
-    model = built((3, 64, 64), **{name: value for name, value in preset.items() if name != "batch"})
+    assert DCGAN.presets["paper"]["batch"] == 128
+    model = build((3, 64, 64), "paper")
     up = layers(model.G, nn.ConvTranspose2d)
     assert [layer.out_channels for layer in up] == [1024, 512, 256, 128, 3], "figure 1"
     assert (up[0].in_channels, up[0].kernel_size) == (100, (4, 4))
@@ -134,23 +135,40 @@ def test_the_paper_preset_is_the_papers() -> None:
     assert layers(model.G, nn.LeakyReLU) == []
     assert len(layers(model.G, nn.ReLU)) == 4
     assert {layer.negative_slope for layer in layers(model.D, nn.LeakyReLU)} == {0.2}
-    z = model.z(200)
+    z = model.draw_z(200)
     assert -1 <= z.min() < -0.95 < 0.95 < z.max() <= 1
     assert model.ema == ()
     for optimizer in model.optimizers().values():
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
 
 
+def test_the_lecture_preset_is_the_default_with_its_guidelines_named() -> None:
+    default, lecture = build(width=64), build(preset="lecture")
+    assert lecture.options.batch_norm == "both"
+    for (key, a), (other, b) in zip(default.state_dict().items(), lecture.state_dict().items(), strict=True):
+        assert key == other
+        assert torch.equal(a, b)
+    changed = {
+        name
+        for name, value in model_options(DCGAN, "lecture", {}).model_dump().items()
+        if value != DCGAN.Options().model_dump()[name]
+    }
+    assert changed == {"batch_norm"}, "which auto resolves to the same"
+    for preset in ("lecture", "paper", "spectral"):
+        assert preset in DCGAN.presets
+
+
 def test_real_and_generated_batches_are_normalised_apart() -> None:
-    model, seen = built(), []
+    model = build()
     norm = layers(model.D, nn.BatchNorm2d)[0]
-    norm.register_forward_pre_hook(lambda layer, given: seen.append(given[0].detach()))
+    inputs: list[Tensor] = []
+    norm.register_forward_pre_hook(lambda layer, x: inputs.append(x[0].detach()))
     stream = Stream(blobs(16, model.shape), batch=8)
-    model.train().step(stream, lambda name, loss: None)
-    assert [len(one) for one in seen] == [8, 8, 8], "real, generated, and generated for G"
+    model.train().step(stream, RecordingUpdate())
+    assert [len(x) for x in inputs] == [8, 8, 8], "real, generated, and generated for G"
     stream.images_seen = 0
-    alone = nn.Sequential(*list(model.D)[: list(model.D).index(norm)])(next(stream)[0])
-    torch.testing.assert_close(seen[0], alone, msg="the first batch is of real images only")
+    model.discriminate(next(stream)[0])
+    torch.testing.assert_close(inputs[0], inputs[3], msg="the first batch is of real images only")
 
 
 @pytest.mark.parametrize(
@@ -171,7 +189,7 @@ def test_real_and_generated_batches_are_normalised_apart() -> None:
 def test_batch_norm_stays_out_of_a_penalised_discriminator(
     options: dict[str, Any], where: tuple[bool, bool]
 ) -> None:
-    model = built(**options)
+    model = build(**options)
     assert tuple(bool(layers(network, nn.BatchNorm2d)) for network in (model.G, model.D)) == where
     for network, normalised in zip((model.G, model.D), where, strict=True):
         if not normalised:
@@ -180,13 +198,13 @@ def test_batch_norm_stays_out_of_a_penalised_discriminator(
 
 
 def test_width_is_doubled_where_sides_are_halved() -> None:
-    model = built((3, 64, 64), width=4)
+    model = build((3, 64, 64), width=4)
     assert [layer.out_channels for layer in layers(model.D, nn.Conv2d)] == [4, 8, 16, 32]
     assert [layer.out_channels for layer in layers(model.G, nn.ConvTranspose2d)] == [32, 16, 8, 4, 3]
 
 
 @pytest.mark.parametrize(
-    ("options", "shape", "told"),
+    ("options", "shape", "message"),
     [
         ({"width": 0}, (1, 16, 16), "width must be at least 1, not 0"),
         ({}, (1, 7, 16), "need images of 8x8 or more, not 7x16"),
@@ -195,17 +213,21 @@ def test_width_is_doubled_where_sides_are_halved() -> None:
         ({"batch_norm": "none"}, (1, 16, 16), "batch_norm cannot be 'none'"),
     ],
 )
-def test_mistakes_are_told(options: dict[str, Any], shape: tuple[int, int, int], told: str) -> None:
-    with pytest.raises(LimnerError, match=told):
-        built(shape, **options)
+def test_mistakes_are_named(options: dict[str, Any], shape: tuple[int, int, int], message: str) -> None:
+    with pytest.raises(LimnerError, match=message):
+        build(shape, **options)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 9, 31)], ids=str)
 @every_kernel
 def test_the_least_and_the_odd_sizes_train(shape: tuple[int, int, int], kernel: int) -> None:
-    model = built(shape, kernel=kernel)
-    assert isinstance(model, Model)
+    model = build(shape, kernel=kernel)
     assert isinstance(model, Adversarial)
-    losses: dict[str, Tensor] = {}
-    model.train().step(Stream(blobs(8, shape), batch=4), losses.__setitem__)
-    assert all(loss.isfinite() for loss in losses.values())
+    update = RecordingUpdate()
+    model.train().step(Stream(blobs(8, shape), batch=4), update)
+    assert all(loss.isfinite() for loss in update.losses.values())
+    assert update.names == ["D", "G"]
+
+
+def test_unit_inputs_replace_the_tanh() -> None:
+    assert isinstance(layers(build(inputs="unit").G)[-1], SigmoidPixels)

@@ -1,101 +1,127 @@
-"""Algorithm 1 and the paper's networks, checked on the algorithm's own terms."""
+"""Algorithm 1, the schedule and the networks of the paper, each checked by itself."""
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from small import blobs
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import SGD
+from updates import RecordingUpdate
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import create
-from limner.models.adversarial import Pixels
-from limner.models.gan import FallingSGD, Maxout
-from limner.training import Trainer
+from limner.models.base import Batch
+from limner.models.gan import GAN
+from limner.models.layers import Maxout, SigmoidGenerator, SigmoidPixels
+from limner.training import TrainConfig, Trainer
 
 SHAPE = (1, 16, 16)
 
 
+def build(shape: tuple[int, int, int] = SHAPE, preset: str | None = None, **options: Any) -> GAN:
+    torch.manual_seed(0)
+    model = create("gan", shape, preset, **options)
+    assert isinstance(model, GAN)
+    return model
+
+
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+
 @pytest.mark.parametrize("k", [1, 3])
-def test_each_discriminator_step_sees_fresh_data_and_noise(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, drawn, seen, order = create("gan", SHAPE, critic_steps=k), [], [], []
-    z = model.z
-    monkeypatch.setattr(model, "z", lambda n: drawn.append(z(n)) or drawn[-1])
-    stream = Stream(blobs(64, SHAPE), batch=8)
+def test_each_discriminator_step_gets_fresh_data_and_noise(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, update, stream = build(critic_steps=k), RecordingUpdate(), Stream(blobs(64, SHAPE), batch=8)
+    noise: list[Tensor] = []
+    batches: list[Tensor] = []
+    original = model.draw_z
 
-    class Watched:
-        def __next__(self) -> tuple[torch.Tensor, torch.Tensor | None]:
-            seen.append(next(stream))
-            return seen[-1]
+    def draw_z(n: int) -> Tensor:
+        noise.append(original(n))
+        return noise[-1]
 
-    model.step(Watched(), lambda name, loss: order.append(name))
-    assert order == ["D"] * k + ["G"]
-    assert (len(seen), len(drawn)) == (k, k + 1)
-    for some in ([x for x, _ in seen], drawn):
-        assert all(not torch.equal(a, b) for a, b in itertools.combinations(some, 2))
+    def data() -> Iterator[Batch]:
+        for x, y in stream:
+            batches.append(x)
+            yield x, y
+
+    monkeypatch.setattr(model, "draw_z", draw_z)
+    model.step(data(), update)
+    assert update.names == ["D"] * k + ["G"]
+    assert (len(batches), len(noise)) == (k, k + 1)
+    for tensors in (batches, noise):
+        assert all(not torch.equal(a, b) for a, b in itertools.combinations(tensors, 2))
 
 
-def test_the_generator_is_scored_by_the_updated_discriminator() -> None:
-    model = create("gan", SHAPE, dropout=0.0)
+def test_the_generators_loss_is_by_the_updated_discriminator() -> None:
+    model = build(dropout=0.0)
     trainer = Trainer(model, Stream(blobs(64, SHAPE), batch=8))
-    losses: dict[str, torch.Tensor] = {}
     state = {key: value.clone() for key, value in model.state_dict().items()}
+    losses: dict[str, Tensor] = {}
 
-    def watch(name: str, loss: torch.Tensor) -> None:
-        losses[name] = loss.detach()
-        trainer.update(name, loss)
+    class Recorder(RecordingUpdate):
+        def __call__(self, name: str, loss: Tensor, **terms: Tensor) -> None:
+            losses[name] = loss.detach()
+            trainer.update(name, loss, **terms)
 
     torch.manual_seed(0)
-    model.step(trainer.data, watch)
+    model.step(trainer.data, Recorder())
     torch.manual_seed(0)
-    z = [model.z(8), model.z(8)][1]
-    old = create("gan", SHAPE, dropout=0.0)
+    z = [model.draw_z(8), model.draw_z(8)][1]
+    old = build(dropout=0.0)
     old.load_state_dict(state)
-    new_d = model.generator_loss(model.D(old.G(z)))
-    old_d = model.generator_loss(old.D(old.G(z)))
-    torch.testing.assert_close(losses["G"], new_d.detach())
-    assert not torch.allclose(losses["G"], old_d)
+    real = torch.zeros(8, 1)  # of no matter in this game
+    new_loss = model.generator_loss(model.D(old.G(z)), real)
+    old_loss = model.generator_loss(old.D(old.G(z)), real)
+    torch.testing.assert_close(losses["G"], new_loss.detach())
+    assert not torch.allclose(losses["G"], old_loss)
 
 
-def test_no_gradient_reaches_the_other_player() -> None:
-    model = create("gan", SHAPE)
+def test_no_gradient_reaches_the_other_network() -> None:
+    model = build()
     trainer = Trainer(model, Stream(blobs(64, SHAPE), batch=8))
     next(trainer)
-    d_gradients = [p.grad.clone() for p in model.D.parameters()]
-    trainer.update("G", model.generator_loss(model.D(model.G(model.z(8)))))
-    for before, p in zip(d_gradients, model.D.parameters(), strict=True):
+    gradients = [p.grad.clone() for p in model.D.parameters() if p.grad is not None]
+    fake = model.D(model.G(model.draw_z(8)))
+    trainer.update("G", model.generator_loss(fake, torch.zeros_like(fake)))
+    for before, p in zip(gradients, model.D.parameters(), strict=True):
+        assert p.grad is not None
         assert torch.equal(before, p.grad)
 
 
 def test_it_learns_where_the_data_is() -> None:
-    torch.manual_seed(0)
     images = blobs(256, SHAPE)
-    model = create("gan", SHAPE, hidden=(64, 64), lr=1e-3)
-    trainer = Trainer(model, Stream(images, batch=32), ema_half_life=500)
-    real = images.pixels.float() / 127.5 - 1
-    with trainer.inference() as shown:
-        far = (shown.sample(256).mean(0) - real.mean(0)).abs().mean()
+    model = build(hidden=(64, 64), lr=1e-3)
+    trainer = Trainer(model, Stream(images, batch=32), TrainConfig(ema_half_life=500))
+    mean = (images.pixels.float() / 127.5 - 1).mean(0)
+
+    def distance() -> float:
+        with trainer.inference():
+            return (model.sample(256).mean(0) - mean).abs().mean().item()
+
+    before = distance()
     for _ in itertools.islice(trainer, 400):
         pass
-    with trainer.inference() as shown:
-        near = (shown.sample(256).mean(0) - real.mean(0)).abs().mean()
-    assert near < far / 4, "the mean image of the samples approaches the data's"
+    assert distance() < before / 4, "the mean image of the samples approaches the data's"
 
 
 def test_inference_uses_the_average() -> None:
-    model = create("gan", SHAPE)
+    model = build()
     trainer = Trainer(model, Stream(blobs(64, SHAPE), batch=8))
     for _ in itertools.islice(trainer, 5):
         pass
-    live = model.G[0].weight.detach().clone()
-    with trainer.inference() as shown:
-        assert not torch.equal(shown.G[0].weight, live)
-        assert torch.equal(shown.G[0].weight, trainer.averages["G.0.weight"])
-    assert torch.equal(model.G[0].weight, live)
+    weight = linear_layers(model.G)[0].weight
+    live = weight.detach().clone()
+    with trainer.inference():
+        assert not torch.equal(weight, live)
+        assert torch.equal(weight, trainer.averages["G.0.weight"])
+    assert torch.equal(weight, live)
 
 
 def test_maxout_is_the_largest_piece() -> None:
@@ -105,51 +131,62 @@ def test_maxout_is_the_largest_piece() -> None:
 
 
 def test_the_paper_preset_is_the_papers() -> None:
-    model = create(
-        "gan",
-        (1, 28, 28),
-        **{k: v for k, v in type(create("gan", SHAPE)).presets["paper"].items() if k != "batch"},
-    )
-    assert [layer.out_features for layer in model.G.modules() if isinstance(layer, nn.Linear)] == [
-        1200,
-        1200,
-        784,
-    ]
+    model = build((1, 28, 28), "paper")
+    assert [layer.out_features for layer in linear_layers(model.G)] == [1200, 1200, 784]
     assert [m.linear.out_features for m in model.D.modules() if isinstance(m, Maxout)] == [1200, 1200]
     assert [m.p for m in model.D.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
     assert max(p.abs().max().item() for p in model.D.parameters()) <= 0.005
     assert max(p.abs().max().item() for p in model.G.parameters()) <= 0.05
     assert model.ema == ()
-    assert model.z(1000).abs().max() > 2, "Gaussian noise"
-    assert create("gan", SHAPE, noise="uniform").z(1000).abs().max() <= 1
-    pixels = blobs(50, (1, 28, 28)).pixels
-    model.prepare(pixels, fresh=True)
-    torch.testing.assert_close(
-        model.G.output.bias.sigmoid(), (pixels.float().mean(0) / 255).flatten().clamp(1e-3, 1 - 1e-3)
-    )
+    assert model.draw_z(1000).abs().max() > 2, "Gaussian noise"
+    assert build(noise="uniform").draw_z(1000).abs().max() <= 1
 
 
-def test_falling_sgd_follows_its_schedule_and_its_state_keeps_it() -> None:
-    weight = nn.Parameter(torch.ones(1))
-    optimizer = FallingSGD([weight], 0.1)
-    for _ in range(1000):
-        weight.grad = torch.zeros(1)
-        optimizer.step()
-    (group,) = optimizer.param_groups
-    assert group["lr"] == pytest.approx(0.1 / 1.000004**1000)
-    assert group["momentum"] == pytest.approx(0.5 + 0.2 * 1000 / 125_000)
-    other = FallingSGD([nn.Parameter(torch.ones(1))], 0.1)
-    other.load_state_dict(optimizer.state_dict())
-    assert other.param_groups[0]["lr"] == group["lr"]
+def test_the_papers_generator_starts_from_the_mean_image() -> None:
+    model, pixels = build((1, 28, 28), "paper"), blobs(50, (1, 28, 28)).pixels
+    model.initialise(pixels)
+    assert isinstance(model.G, SigmoidGenerator)
+    mean = (pixels.float().mean(0) / 255).flatten()
+    torch.testing.assert_close(model.G.output.bias.sigmoid(), mean.clamp(1e-3, 1 - 1e-3))
+    default = build()
+    state = {key: value.clone() for key, value in default.state_dict().items()}
+    default.initialise(pixels)
+    assert all(torch.equal(value, state[key]) for key, value in default.state_dict().items())
+
+
+def test_the_papers_rate_falls_and_its_momentum_rises_by_the_clock() -> None:
+    model = build(preset="paper", d_lr=0.2)
+    assert all(isinstance(optimizer, SGD) for optimizer in model.optimizers().values())
+    assert model.schedule("G", RecordingUpdate(0)) == {"lr": 0.1, "momentum": 0.5}
+    assert model.schedule("D", RecordingUpdate(0)) == {"lr": 0.2, "momentum": 0.5}
+    later = model.schedule("G", RecordingUpdate(1000))
+    assert later["lr"] == pytest.approx(0.1 / 1.000004**1000)
+    assert later["momentum"] == pytest.approx(0.5 + 0.2 * 1000 / 125_000)
+    assert model.schedule("G", RecordingUpdate(10**7)) == {"lr": 1e-6, "momentum": 0.7}
+
+
+def test_the_schedule_reaches_the_optimisers_of_a_resumed_training_too() -> None:
+    def trainer() -> Trainer:
+        return Trainer(build(preset="paper", hidden=(16,)), Stream(blobs(64, SHAPE), batch=8))
+
+    first, second = trainer(), trainer()
+    for _ in itertools.islice(first, 3):
+        pass
+    second.restore(first.state())
+    for _ in itertools.islice(second, 2):
+        pass
+    (group,) = second.optimizers["G"].param_groups
+    assert group["lr"] == pytest.approx(0.1 / 1.000004**4, rel=1e-12)
+    assert group["momentum"] == pytest.approx(0.5 + 0.2 * 4 / 125_000, rel=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"hidden": ()}, "hidden needs widths of at least 1"),
-        ({"hidden": (8, 0)}, "hidden needs widths of at least 1"),
-        ({"dropout": 1.0}, "dropout must be from 0 to below 1, not 1.0"),
-        ({"networks": "maxout"}, "maxout networks see inputs unit"),
+        ({"hidden": ()}, "hidden needs at least 1 value"),
+        ({"hidden": (8, 0)}, "hidden must be at least 1, not 0"),
+        ({"dropout": 1.0}, "dropout must be from 0 to below 1, not 1"),
+        ({"networks": "maxout"}, "maxout networks need --inputs unit"),
         (
             {"networks": "maxout", "inputs": "unit", "generator_dropout": 0.3},
             "the maxout networks have no generator_dropout: leave it out, or choose networks leaky",
@@ -158,21 +195,22 @@ def test_falling_sgd_follows_its_schedule_and_its_state_keeps_it() -> None:
     ],
     ids=str,
 )
-def test_mistakes_are_told(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(LimnerError, match=told):
-        create("gan", SHAPE, **options)
+def test_mistakes_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(LimnerError, match=message):
+        build(**options)
 
 
 def test_the_discriminator_mirrors_the_generator() -> None:
-    model = create("gan", (3, 8, 8), hidden=(16, 32), generator_dropout=0.2)
+    model = build((3, 8, 8), hidden=(16, 32), generator_dropout=0.2)
     widths = [
-        [
-            (layer.in_features, layer.out_features)
-            for layer in network.modules()
-            if isinstance(layer, nn.Linear)
-        ]
+        [(layer.in_features, layer.out_features) for layer in linear_layers(network)]
         for network in (model.G, model.D)
     ]
     assert widths == [[(64, 16), (16, 32), (32, 192)], [(192, 32), (32, 16), (16, 1)]]
-    assert isinstance(model.G[-2], nn.Tanh)
-    assert isinstance(create("gan", SHAPE, inputs="unit").G[-2], Pixels)
+
+
+@pytest.mark.parametrize(("inputs", "activation"), [("centred", nn.Tanh), ("unit", SigmoidPixels)])
+def test_the_generator_ends_in_the_activation_of_its_range(inputs: str, activation: type[nn.Module]) -> None:
+    *_, last, unflatten = build(inputs=inputs).G.children()
+    assert isinstance(last, activation)
+    assert isinstance(unflatten, nn.Unflatten)

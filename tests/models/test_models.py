@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -11,29 +12,47 @@ from small import blobs, small
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError
-from limner.models import MODELS, constructors, create, model_class, options, resolve
-from limner.models.base import Decodes, Encodes, HasLikelihood, Model, Samples, Scores, abilities
-from limner.training import Trainer
+from limner.models import MODELS, create, model_class
+from limner.models.base import (
+    Decodes,
+    Encodes,
+    HasLikelihood,
+    HasPlayers,
+    HasPosterior,
+    Model,
+    Samples,
+    Scores,
+    abilities,
+)
+from limner.training import TrainConfig, Trainer
 
 SHAPES = [(1, 28, 28), (1, 28, 20), (1, 16, 16), (3, 32, 32), (3, 64, 64), (1, 17, 23), (3, 128, 128)]
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
-def built(
-    name: str, shape: tuple[int, int, int] = (1, 28, 28), preset: str | None = None, **given: Any
+def build(
+    name: str, shape: tuple[int, int, int] = (1, 28, 28), preset: str | None = None, **options: Any
 ) -> Model:
+    """A model as a run gives it: with its classes, and its priors fitted."""
     torch.manual_seed(0)
-    chosen = resolve(model_class(name), preset, given)
-    model = create(name, shape, **chosen)
-    if hasattr(model, "prior"):
-        model.prior.fit(torch.randn(300, model.latent_dim))
+    if model_class(name).labels != "ignored":
+        options.setdefault("classes", 4)
+    model = create(name, shape, preset, **options)
+    for latent in model.latents.values():
+        codes = torch.randn(300, latent.dim)
+        latent.fit_prior = lambda prior, codes=codes: prior.fit(codes)
     return model
+
+
+def labels_of(model: Model, n: int) -> torch.Tensor | None:
+    """Labels for n images where the model needs them."""
+    return torch.arange(n) % model.classes if model.labels == "required" and model.classes else None
 
 
 @every_model
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
-    model = built(name, shape, **small(name))
+    model = build(name, shape, **small(name))
     before = [p.clone() for p in model.parameters()]
     trainer = Trainer(model, Stream(blobs(8, shape), batch=4))
     for _ in itertools.islice(trainer, 2):
@@ -45,20 +64,33 @@ def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
     assert sum(changed) >= len(changed) - 1, "every weight learns (a dead bias may not)"
 
 
+class NoUpdate:
+    """An update that changes nothing and notes which optimiser it was called for."""
+
+    iteration, images_seen, progress = 0, 0, 0.0
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __call__(self, name: str, loss: torch.Tensor, **terms: torch.Tensor) -> None:
+        assert all(value.ndim == 0 for value in (loss, *terms.values()))
+        self.names.add(name)
+
+
 @every_model
 def test_weights_change_only_through_update(name: str) -> None:
-    model = built(name)
+    model = build(name)
     before = [p.clone() for p in model.parameters()]  # a batch norm's running statistics are no weights
-    asked: list[str] = []
-    model.step(Stream(blobs(8, (1, 28, 28)), batch=4), lambda optimiser, loss: asked.append(optimiser))
-    assert set(asked) == set(model.optimizers())
+    update = NoUpdate()
+    model.step(Stream(blobs(8, (1, 28, 28)), batch=4), update)
+    assert update.names == set(model.optimizers())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
 @every_model
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
 def test_what_it_can_do_it_does(name: str, shape: tuple[int, int, int]) -> None:
-    model = built(name, shape).eval()
+    model = build(name, shape).eval()
     x = blobs(5, shape).pixels.float() / 127.5 - 1
     with torch.no_grad():
         if isinstance(model, Samples):
@@ -70,21 +102,35 @@ def test_what_it_can_do_it_does(name: str, shape: tuple[int, int, int]) -> None:
             assert pictures[0].abs().max() <= 1
             assert torch.equal(*pictures)
         if isinstance(model, Encodes):
-            assert model.encode(x).shape == (5, model.latent_dim)
+            assert model.encode(x).shape == (5, model.latent.dim)
             assert torch.equal(model.encode(x), model.encode(x)), "codes are means, not draws"
+        if isinstance(model, HasPosterior):
+            assert model.sample_posterior(x).shape == (5, model.latent.dim)
         if isinstance(model, Decodes):
-            assert model.decode(torch.randn(5, model.latent_dim)).shape == x.shape
+            z = model.latent.draw(5, model.device)
+            assert model.decode(z, labels_of(model, 5)).shape == x.shape
         if isinstance(model, Scores):
             assert model.score(x).shape == (5,)
         if isinstance(model, HasLikelihood):
             assert model.log_likelihood(x, k=3).shape == (5,)
+            assert model.protocol
+            assert model.grey_levels in (1, 256)
+        if isinstance(model, HasPlayers):
+            for players in model.players(x, labels_of(model, 5)).values():
+                assert players.real.shape == players.fake.shape == (5, 1)
+                assert players.generator_loss(players.fake, players.real).ndim == 0
         assert model.preview(x, 5).shape == x.shape
+        model(x)  # what `limner summary` prints
+        assert model.sample_cost(**model.draft) > 0
+        assert set(model.draft) <= set(model.sampling_options())
+        pixels = blobs(5, shape).pixels
+        assert torch.equal(model.view(model.view(pixels)), model.view(pixels))
     assert abilities(model)
 
 
 @every_model
 def test_it_comes_back_from_its_weights(name: str) -> None:
-    model, other = built(name).eval(), create(name, (1, 28, 28)).eval()
+    model, other = build(name).eval(), build(name).eval()
     other.load_state_dict(model.state_dict())
     drawn = []
     for one in (model, other):
@@ -95,8 +141,8 @@ def test_it_comes_back_from_its_weights(name: str) -> None:
 
 @every_model
 def test_it_learns(name: str) -> None:
-    model = built(name)
-    if type(model).loss is Model.loss:
+    model = build(name)
+    if not model.has_loss():
         pytest.skip("an adversarial loss need not fall; tests/models/test_gan.py judges the images")
     trainer = Trainer(model, Stream(blobs(64, (1, 28, 28)), batch=32))
     losses = []
@@ -109,25 +155,46 @@ def test_it_learns(name: str) -> None:
 
 @every_model
 def test_its_loss_does_not_depend_on_the_batch(name: str) -> None:
-    model = built(name).eval()
-    if type(model).loss is Model.loss:
+    model = build(name).eval()
+    if not model.has_loss():
         pytest.skip("more than one objective")
-    if hasattr(model, "posterior"):
-        pytest.skip("draws noise; tests/test_losses.py checks its terms")
+    if model.stochastic_loss:
+        pytest.skip("it draws random numbers")
     x = blobs(6, (1, 28, 28)).pixels.float() / 127.5 - 1
     each = torch.stack([model.loss(x[i : i + 1], None)[0] for i in range(6)])
     torch.testing.assert_close(model.loss(x, None)[0], each.mean())
 
 
 @every_model
-def test_every_option_has_a_line_of_help_and_every_preset_fits(name: str) -> None:
+def test_a_stochastic_loss_is_declared(name: str) -> None:
+    model = build(name).eval()
+    if not model.has_loss():
+        pytest.skip("more than one objective")
+    x = blobs(6, (1, 28, 28)).pixels.float() / 127.5 - 1
+    values = [model.loss(x, labels_of(model, 6))[0].item() for _ in range(2)]
+    assert (values[0] != values[1]) == model.stochastic_loss
+
+
+@every_model
+def test_every_option_has_help_and_every_preset_fits(name: str) -> None:
     cls = model_class(name)
-    told = "".join(one.__doc__ or "" for one in constructors(cls))
-    for option in options(cls):
-        assert f"        {option}: " in told, f"{name} does not explain {option}"
+    for option, field in cls.Options.model_fields.items():
+        assert field.description, f"{name} does not explain {option}"
     assert "paper" in cls.presets
-    for preset in cls.presets:
-        built(name, preset=preset)
+    known = {*cls.Options.model_fields, *TrainConfig.model_fields}
+    for preset, values in cls.presets.items():
+        assert set(values) <= known
+        build(name, preset=preset)
+    assert set(cls.switches) | set(cls.tiny) <= set(cls.Options.model_fields)
+    build(name, **cls.tiny)
+
+
+@every_model
+def test_options_survive_json(name: str) -> None:
+    options = build(name, **model_class(name).tiny).Options.parse(model_class(name).tiny)
+    again = type(options).parse(json.loads(json.dumps(options.json_values())))
+    assert again == options
+    assert set(type(options).model_json_schema()["properties"]) == set(type(options).model_fields)
 
 
 def test_mistakes_are_named() -> None:

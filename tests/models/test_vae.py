@@ -21,7 +21,7 @@ class Linear(VAE):
     """x = W z + b + noise: p(x) is N(b, W W^T + sigma^2 I), exactly."""
 
     def __init__(self) -> None:
-        super().__init__((1, 2, 3), latent_dim=2, variance="fixed", sigma=SIGMA)
+        super().__init__((1, 2, 3), VAE.Options(latent_dim=2, variance="fixed", sigma=SIGMA))
         self.double()
         self.W, self.b = torch.randn(6, 2).double() * 0.3, torch.full((6,), 0.5).double()
         covariance = torch.eye(2).double() + self.W.T @ self.W / SIGMA**2
@@ -92,9 +92,9 @@ def test_the_importance_weighted_gradient_is_the_weighted_mean_of_the_codes_grad
 
 def test_the_importance_weighted_bound_takes_no_beta() -> None:
     with pytest.raises(LimnerError, match="k 5"):
-        VAE((1, 16, 16), k=5, beta=2.0)
+        create("vae", (1, 16, 16), k=5, beta=2.0)
     with pytest.raises(LimnerError, match="k must be at least 1"):
-        VAE((1, 16, 16), k=0)
+        create("vae", (1, 16, 16), k=0)
 
 
 def test_chunks_do_not_change_the_estimator() -> None:
@@ -145,9 +145,10 @@ def test_static_binarisation_is_black_and_white_and_the_same_every_time() -> Non
     pixels = torch.randint(0, 256, (2500, 1, 16, 16), dtype=torch.uint8)
     model = create("vae", (1, 16, 16), likelihood="bernoulli", binarisation="static")
     torch.manual_seed(1)
-    first = model.prepare(pixels, fresh=True)
+    first = model.view(pixels)
     torch.manual_seed(BINARISATION_SEED + 1)
-    assert torch.equal(first, model.prepare(pixels, fresh=False))
+    assert torch.equal(first, model.view(pixels))
+    assert torch.equal(first, model.view(first)), "a second view changes nothing"
     assert set(first.unique().tolist()) == {0, 255}
     assert first.float().mean().item() == pytest.approx(pixels.float().mean().item(), rel=0.01)
 
@@ -170,7 +171,7 @@ def test_bernoulli_on_grey_says_what_it_means() -> None:
 
 
 def test_what_does_not_go_together_is_refused() -> None:
-    with pytest.raises(LimnerError, match="binarisation dynamic wants bernoulli"):
+    with pytest.raises(LimnerError, match="binarisation dynamic needs --likelihood bernoulli"):
         create("vae", (1, 16, 16), binarisation="dynamic")
     with pytest.raises(LimnerError, match="sigma must be above"):
         create("vae", (1, 16, 16), sigma=0.0)
@@ -186,6 +187,7 @@ def test_validation_counts_active_units() -> None:
     found = model.validate(x, None)
     assert found["active_units"] == 1
     assert len(found["kl_per_dim"]) == 3
+    assert found["effective_beta"] == pytest.approx(model.effective_beta())
     assert found["elbo"] == pytest.approx(-(found["rec"] + found["kl"]), rel=1e-5)
 
 
@@ -207,13 +209,13 @@ def test_codes_are_the_posteriors_mean_or_drawn_from_it() -> None:
     x = torch.rand(1, 1, 16, 16) * 2 - 1
     mu, logvar = model.posterior((x + 1) / 2)
     torch.testing.assert_close(model.encode(x), mu)
-    drawn = model.encode(x.expand(20_000, -1, -1, -1), sample=True)
+    drawn = model.sample_posterior(x.expand(20_000, -1, -1, -1))
     torch.testing.assert_close(drawn.mean(0), mu[0], atol=0.03, rtol=0)
     torch.testing.assert_close(drawn.var(0).log(), logvar[0], atol=0.05, rtol=0)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "text"),
     [
         ({"likelihood": "gaussian", "sigma": 0.25}, "Gaussian density of pixels in [0, 1]"),
         ({"likelihood": "bernoulli", "binarisation": "static"}, "drawn once, seed 1312"),
@@ -221,8 +223,8 @@ def test_codes_are_the_posteriors_mean_or_drawn_from_it() -> None:
         ({"likelihood": "bernoulli"}, "cross-entropy of pixels as they are"),
     ],
 )
-def test_the_protocol_of_a_likelihood_is_named(options: dict[str, object], told: str) -> None:
-    assert told in create("vae", (1, 16, 16), **options).protocol
+def test_the_protocol_of_a_likelihood_is_named(options: dict[str, object], text: str) -> None:
+    assert text in create("vae", (1, 16, 16), **options).protocol
 
 
 def test_the_effective_beta_is_the_weight_against_the_squared_error() -> None:

@@ -1,4 +1,4 @@
-"""Every recipe in its quick version, and what reports and verdicts are made of."""
+"""Every recipe in its quick version; reports and their verdicts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from PIL import Image
 from limner.cli import reproduce as verb
 from limner.data import Dataset
 from limner.errors import LimnerError
-from limner.explore.timeline import watched
+from limner.explore.timeline import read_previews
 from limner.metrics import classifier, extractor
-from limner.recipes import RECIPES, recipe, reproduce, target
+from limner.recipes import RECIPES, find_recipe, reproduce, target
 from limner.recipes.report import Report, Row, at_least, at_most
+from limner.train_run import train
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +54,12 @@ def test_a_recipe_leaves_rows_pictures_and_a_report(name: str, tmp_path: Path) -
     stored = json.loads((out / "report.json").read_text())
     assert stored["pictures"] == [path.name for path in report.pictures]
     assert [row["reached"] for row in stored["rows"]] == [row.reached for row in report.rows]
-    assert stored["about"] == target(name)
+    assert stored["target"] == target(name)
 
 
-def test_a_recipe_gives_the_same_numbers_again_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_recipe_gives_the_same_numbers_again_and_resumes_where_it_stopped(tmp_path: Path) -> None:
     first = reproduce("lab1-latent-sweep", tmp_path / "a", quick=True)
-    with pytest.raises(LimnerError, match="finished report"):
+    with pytest.raises(LimnerError, match="complete report"):
         reproduce("lab1-latent-sweep", tmp_path / "a", quick=True)
     (tmp_path / "a" / "report.json").unlink()
     before = (tmp_path / "a" / "autoencoder-3" / "log.jsonl").read_text()
@@ -69,17 +70,15 @@ def test_a_recipe_gives_the_same_numbers_again_and_goes_on_where_it_stopped(tmp_
     assert other.rows != first.rows
 
 
-def test_watched_reads_the_pictures_of_training_back(tmp_path: Path) -> None:
-    from limner import train
-
+def test_previews_of_training_are_read_back(tmp_path: Path) -> None:
     run = train("autoencoder", "digits", images=2000, out=tmp_path / "run", quiet=True)
-    shown = watched(run, 12)
-    assert next(iter(shown)) == 0
-    assert list(shown)[-1] == run.images_seen
+    previews = read_previews(run, 12)
+    assert next(iter(previews)) == 0
+    assert list(previews)[-1] == run.images_seen
     x = run.data.test.pixels.float() / 127.5 - 1
-    made = ((run.model.preview(x, 64) + 1) * 127.5).round()
-    for picture in shown[run.images_seen].float():
-        assert (made - picture).abs().flatten(1).amax(1).min() <= 1, "a reconstruction of some test image"
+    expected = ((run.model.preview(x, 64) + 1) * 127.5).round()
+    for picture in previews[run.images_seen].float():
+        assert (expected - picture).abs().flatten(1).amax(1).min() <= 1, "a reconstruction of some test image"
 
 
 def test_targets_judge_and_a_quick_version_is_not_judged() -> None:
@@ -121,7 +120,7 @@ def test_the_verb_lists_prints_and_exits_by_the_verdict(
         Image.new("L", (4, 4)).save(picture)
         return Report([at_most("value", value, 2, not quick)], [picture], ["a remark"])
 
-    monkeypatch.setattr("limner.recipes.recipe", lambda name: tiny)
+    monkeypatch.setattr("limner.recipes.find_recipe", lambda name: tiny)
     verb.main(["lab1-latent-sweep", "--out", str(tmp_path / "a")])
     out = capsys.readouterr().out
     assert "every target reached" in out
@@ -136,6 +135,6 @@ def test_the_verb_lists_prints_and_exits_by_the_verdict(
     assert Path("reproduced/lab1-latent-sweep-quick/report.json").exists()
 
 
-def test_an_unknown_recipe_is_told_the_nearest() -> None:
+def test_an_unknown_recipe_gets_the_nearest_name() -> None:
     with pytest.raises(LimnerError, match="did you mean 'vae-manifold'"):
-        recipe("vae-manifolds")
+        find_recipe("vae-manifolds")

@@ -9,6 +9,7 @@ import random
 import resource
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
@@ -25,8 +26,10 @@ import limner
 from limner.cli import run as cli
 from limner.data import Dataset
 from limner.errors import LimnerError
+from limner.files import write_json
 from limner.models import MODELS
-from limner.training.checkpoint import read_state, read_weights, write_json, write_weights
+from limner.training import NotFinite
+from limner.training.checkpoint import read_state, read_weights, write_weights
 
 TINY = {"images": 2000, "batch": 50, "quiet": True}
 
@@ -121,7 +124,7 @@ def states_are_equal(one: Path, other: Path) -> None:
 def test_a_killed_run_goes_on_bit_for_bit(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("limner.training.fit.LEAST_TICK", 0)
+    monkeypatch.setattr("limner.training.setup.SHORTEST_TICK", 0)
     settings = {"images": 6000, "save_seconds": 0} | small(model)
     straight = limner.train(model, "digits", out="straight", quiet=True, **settings)
     killed = start("train", model, *words(settings), "--out", "killed", "--quiet")
@@ -153,7 +156,7 @@ def test_asked_to_stop_it_saves_first(number: signal.Signals, code: int, tmp_pat
 def test_resuming_goes_further_and_refuses_to_become_another_run(copy: Path) -> None:
     run = limner.train(out=copy, resume=True, images=4000, quiet=True)
     assert run.images_seen == 4000
-    assert run.config["training"]["images"] == 4000
+    assert run.config.training.images == 4000
     assert [line["images"] for line in run.log] == [2000, 4000]
     with pytest.raises(LimnerError, match="was trained with latent_dim 2, not 3"):
         limner.train("vae", out=copy, resume=True, latent_dim=3)
@@ -167,7 +170,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights
     digits: Dataset, tmp_path: Path
 ) -> None:
     with pytest.raises(
-        LimnerError, match=r"(loss/main became|the weights became).* at step \d+; try a lower --lr.*keeps"
+        NotFinite, match=r"(loss/main became|the weights became).* at step \d+; try a lower --lr.*keeps"
     ):
         limner.train("autoencoder", digits, out=tmp_path / "run", lr=1e30, **TINY)
     weights, _ = read_weights(tmp_path / "run" / "weights.safetensors")
@@ -267,7 +270,7 @@ def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Pat
         limner.train("vae", tmp_path / "other.npz", out=copy, resume=True)
     with pytest.raises(LimnerError, match="has seen 2,500 images already"):
         limner.train(out=copy, resume=True, images=10)
-    assert limner.load(copy).config["training"]["images"] == 2500
+    assert limner.load(copy).config.training.images == 2500
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -278,6 +281,39 @@ def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) ->
     run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True, **small(model))
     assert run.model.sample(3).shape == (3, 1, 16, 16)
     assert run.data.notes
+
+
+def test_training_runs_outside_the_main_thread_and_twice_in_one_process(digits: Dataset) -> None:
+    straight = limner.train("vae", digits, out="straight", **TINY).model.state_dict()
+    runs: list[limner.Run] = []
+    for name in ("a", "b"):
+        thread = threading.Thread(
+            target=lambda name=name: runs.append(limner.train("vae", digits, out=name, **TINY))
+        )
+        thread.start()
+        thread.join()
+    assert len(runs) == 2
+    for run in runs:
+        weights = run.model.state_dict()
+        assert all(torch.equal(weights[name], straight[name]) for name in straight)
+
+
+def test_a_prior_is_fitted_when_something_first_draws_from_it_and_stored(digits: Dataset) -> None:
+    run = limner.train("autoencoder", digits, **TINY)
+    path = run.path / "weights.safetensors"
+    assert not read_weights(path)[0]["prior.fitted"]
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    run.model.latent.prior("gaussian")
+    assert torch.equal(torch.rand(3), expected), "a fit draws none of the caller's random numbers"
+    assert read_weights(path)[0]["prior.fitted"]
+    again = limner.load(run.path).model.latent
+    assert again.priors["gaussian"].fitted
+    assert torch.equal(again.prior("full").mean, run.model.latent.prior("full").mean)
+    further = limner.train(out=run.path, resume=True, images=2500, quiet=True)
+    assert not read_weights(path)[0]["prior.fitted"], "the codes have moved"
+    assert further.model.sample(2).shape == (2, 1, 28, 28)
 
 
 def test_training_leaves_the_callers_random_numbers_alone(digits: Dataset) -> None:

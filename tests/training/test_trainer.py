@@ -1,4 +1,4 @@
-"""The trainer: the clock, the isolation of gradients, the averages, and what is not a number."""
+"""The trainer: the clock, schedules, the isolation of gradients, averages, and losses that are no numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from torch.optim import SGD, Optimizer
 
 from limner.data.stream import Stream
 from limner.models import MODELS, create
-from limner.models.base import Batch, Logs, Model, Update
-from limner.training import Trainer
-from limner.training.trainer import NotFinite
+from limner.models.base import Batch, Clock, Logs, Model, Update
+from limner.training import NotFinite, TrainConfig, Trainer
 
 SHAPE = (1, 16, 16)
 
@@ -26,7 +25,7 @@ class Line(Model):
     ema = ("net",)
 
     def __init__(self, shape: tuple[int, int, int] = SHAPE) -> None:
-        super().__init__(shape)
+        super().__init__(shape, self.Options())
         self.net = nn.Linear(1, 1, bias=False)
         nn.init.zeros_(self.net.weight)
 
@@ -41,40 +40,8 @@ def stream(batch: int = 4, n: int = 10, seed: int = 0) -> Stream:
     return Stream(blobs(n, SHAPE), batch, seed)
 
 
-def test_every_image_comes_once_an_epoch_in_a_new_order() -> None:
-    numbered = blobs(10, SHAPE)
-    numbered.pixels[:] = torch.arange(10, dtype=torch.uint8)[:, None, None, None]
-    data = Stream(numbered, batch=4)
-    ids = torch.cat([((next(data)[0][:, 0, 0, 0] + 1) * 127.5).round().int() for _ in range(5)]).tolist()
-    assert sorted(ids[:10]) == sorted(ids[10:]) == list(range(10))
-    assert ids[:10] != ids[10:]
-    assert data.images_seen == 20
-
-
-def test_a_stream_goes_on_from_a_number_alone() -> None:
-    one, other = stream(batch=7), stream(batch=7)
-    for _ in range(5):
-        next(one)
-    other.images_seen = one.images_seen
-    for _ in range(5):
-        (x, y), (x_, y_) = next(one), next(other)
-        assert torch.equal(x, x_)
-        assert torch.equal(y, y_)
-
-
-def test_a_batch_may_be_larger_than_the_data() -> None:
-    x, y = next(stream(batch=25, n=10))
-    assert x.shape == (25, *SHAPE)
-    assert y is not None
-    assert -1 <= x.min() < x.max() <= 1
-
-
-def test_another_seed_is_another_order() -> None:
-    assert not torch.equal(next(stream(seed=0))[1], next(stream(seed=1))[1])
-
-
 def test_the_average_has_its_half_life_in_images() -> None:
-    trainer = Trainer(Line(), stream(batch=4), ema_half_life=8)
+    trainer = Trainer(Line(), stream(batch=4), TrainConfig(ema_half_life=8))
     for _ in itertools.islice(trainer, 3):
         pass
     share = 1 - 0.5 ** (4 / 8)
@@ -86,7 +53,7 @@ def test_the_average_has_its_half_life_in_images() -> None:
 
 
 def test_clip_bounds_the_gradient() -> None:
-    trainer = Trainer(Line(), stream(), clip=0.5)
+    trainer = Trainer(Line(), stream(), TrainConfig(clip=0.5))
     next(trainer)
     assert trainer.model.net.weight.item() == pytest.approx(-0.05, rel=1e-4)
 
@@ -97,6 +64,52 @@ def test_a_tick_gives_the_means_since_the_last_one() -> None:
         pass
     assert trainer.tick()["loss/main"] == pytest.approx(-0.1)
     assert trainer.tick() == {}
+
+
+def test_terms_are_part_of_the_objective_and_logged_apart() -> None:
+    class Lazy(Line):
+        def step(self, data: Iterator[Batch], update: Update) -> Logs:
+            next(data)
+            weight = self.net.weight.sum()
+            terms = {"penalty": 8 * weight} if update.iteration % 4 == 0 else {}
+            update("main", weight, **terms)
+            return {}
+
+    trainer = Trainer(Lazy(), stream())
+    for _ in itertools.islice(trainer, 8):
+        pass
+    # one step of 4 has a slope of 9, the others of 1
+    assert trainer.model.net.weight.item() == pytest.approx(-0.1 * (2 * 9 + 6 * 1), rel=1e-5)
+    means = trainer.tick()
+    weights = [0, -0.9, -1.0, -1.1, -1.2, -2.1, -2.2, -2.3]
+    assert means["loss/main"] == pytest.approx(sum(weights) / 8, rel=1e-4), "the loss without the penalty"
+    assert means["penalty/main"] == pytest.approx(8 * (0 - 1.2) / 8, rel=1e-4), "averaged over all updates"
+
+
+def test_schedules_are_functions_of_the_clock() -> None:
+    clocks: list[tuple[int, int, float]] = []
+
+    class Scheduled(Line):
+        def schedule(self, name: str, clock: Clock) -> dict[str, float]:
+            clocks.append((clock.iteration, clock.images_seen, clock.progress))
+            return {"lr": 0.1 / (1 + clock.iteration), "momentum": 0.5}
+
+    trainer = Trainer(Scheduled(), stream(batch=4), TrainConfig(images=16))
+    for iteration in range(3):
+        next(trainer)
+        (group,) = trainer.optimizers["main"].param_groups
+        assert group["lr"] == pytest.approx(0.1 / (1 + iteration))
+        assert group["momentum"] == 0.5
+    assert clocks == [(0, 4, 0.25), (1, 8, 0.5), (2, 12, 0.75)]
+    assert not Trainer(Line(), stream()).progress
+
+
+def test_warm_up_raises_the_rates_from_nothing() -> None:
+    trainer = Trainer(Line(), stream(batch=4), TrainConfig(warmup=16))
+    rates = []
+    for _ in itertools.islice(trainer, 6):
+        rates.append(trainer.optimizers["main"].param_groups[0]["lr"])
+    assert rates == pytest.approx([0.1 * share / 16 for share in (1, 5, 9, 13, 16, 16)])
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -132,7 +145,7 @@ def test_the_earliest_of_several_bad_losses_is_named() -> None:
 
 
 def test_in_bf16_too_code_after_an_update_sees_the_new_weights() -> None:
-    seen: list[Tensor] = []
+    outputs: list[Tensor] = []
 
     class Twice(Line):
         def __init__(self) -> None:
@@ -143,13 +156,13 @@ def test_in_bf16_too_code_after_an_update_sees_the_new_weights() -> None:
             x, _ = next(data)
             for _ in range(2):
                 out = self.net(x.flatten(1))
-                seen.append(out.detach())
+                outputs.append(out.detach())
                 update("main", out.mean())
             return {}
 
-    next(Trainer(Twice(), stream(), precision="bf16"))
-    assert seen[0].dtype == torch.bfloat16
-    assert not torch.equal(*seen)
+    next(Trainer(Twice(), stream(), TrainConfig(precision="bf16")))
+    assert outputs[0].dtype == torch.bfloat16
+    assert not torch.equal(*outputs)
 
 
 def test_weights_that_are_not_finite_are_caught_at_the_same_tick() -> None:
@@ -204,7 +217,7 @@ def test_a_restored_trainer_goes_on_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_bf16_trains_too(name: str) -> None:
     torch.manual_seed(0)
-    trainer = Trainer(create(name, SHAPE), stream(batch=8, n=32), precision="bf16")
+    trainer = Trainer(create(name, SHAPE), stream(batch=8, n=32), TrainConfig(precision="bf16"))
     for _ in itertools.islice(trainer, 3):
         pass
     assert trainer.tick()

@@ -14,8 +14,8 @@ from limner.data import Dataset, Images
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import create
+from limner.training import TrainConfig, Trainer
 from limner.training.checkpoint import read_state, read_weights
-from limner.training.trainer import Trainer
 
 SETTINGS = {"latent_dim": 2, "batch": 50, "validation": 300, "quiet": True, "save_seconds": 0}
 OVERFIT = {"lr": 1e-2, "hidden": (200, 200), "latent_dim": 16}
@@ -24,7 +24,7 @@ OVERFIT = {"lr": 1e-2, "hidden": (200, 200), "latent_dim": 16}
 @pytest.fixture(autouse=True)
 def _often(monkeypatch: pytest.MonkeyPatch) -> None:
     """The validation images are looked at often, so that short runs say something."""
-    monkeypatch.setattr("limner.training.fit.LEAST_TICK", 2000)
+    monkeypatch.setattr("limner.training.setup.SHORTEST_TICK", 2000)
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,10 @@ def test_the_weights_kept_are_those_with_the_lowest_validation_loss(few: Dataset
 
 
 def test_validation_images_are_not_trained_on(few: Dataset, tmp_path: Path) -> None:
+    numbered = Images(torch.arange(400, dtype=torch.uint8)[:, None, None, None], torch.arange(400))
+    held_out = numbered.split_off(300, seed=0)[1].labels
     changed = few.train.pixels.clone()
-    changed[100:] = 255 - changed[100:]
+    changed[held_out] = 255 - changed[held_out]
     other = dataclasses.replace(few, train=Images(changed, few.train.labels))
     runs = [
         limner.train("vae", d, out=tmp_path / str(i), images=2000, **SETTINGS)
@@ -60,6 +62,12 @@ def test_validation_images_are_not_trained_on(few: Dataset, tmp_path: Path) -> N
     one, two = (read_state(run.path / "state.pt")["model"] for run in runs)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert runs[0].log[-1]["validation/loss"] != runs[1].log[-1]["validation/loss"]
+
+
+def test_validation_images_are_of_every_class_where_the_data_are_sorted_by_class(digits: Dataset) -> None:
+    order = digits.train.labels.argsort(stable=True)
+    rest, chosen = digits.train.subset(order).split_off(320, seed=0)
+    assert set(chosen.labels.tolist()) == set(rest.labels.tolist()) == set(range(10))
 
 
 def test_a_resumed_run_chooses_as_one_that_never_stopped(few: Dataset, tmp_path: Path) -> None:
@@ -87,22 +95,24 @@ def test_what_cannot_be_validated_is_refused(few: Dataset, tmp_path: Path) -> No
 
 def test_an_epoch_is_what_is_trained_on(few: Dataset, tmp_path: Path) -> None:
     run = limner.train("vae", few, out=tmp_path / "run", epochs=3, **SETTINGS)
-    assert run.config["training"]["images"] == 300
+    assert run.config.training.images == 300
 
 
 def test_learning_rates_fall_when_so_many_images_have_been_seen(digits: Dataset) -> None:
-    trainer = Trainer(create("gan", (1, 28, 28)), Stream(digits.train, 50), lr_drops=(100, 175), lr_drop=0.1)
+    config = TrainConfig(lr_drops=(100, 175), lr_drop=0.1)
+    trainer = Trainer(create("gan", (1, 28, 28)), Stream(digits.train, 50), config)
     first = {name: o.param_groups[0]["lr"] for name, o in trainer.optimizers.items()}
     falls = []
     for _ in itertools.islice(trainer, 6):
         now = {name: o.param_groups[0]["lr"] / first[name] for name, o in trainer.optimizers.items()}
         assert len({round(share, 9) for share in now.values()}) == 1, "every optimiser's"
         falls.append((trainer.images_seen, round(next(iter(now.values())), 9)))
-    assert falls == [(50, 1), (100, 0.1), (150, 0.1), (200, 0.01), (250, 0.01), (300, 0.01)]
+    # the rate of the step that ends at so many images seen
+    assert falls == [(50, 1), (100, 1), (150, 0.1), (200, 0.1), (250, 0.01), (300, 0.01)]
 
 
 def test_impossible_schedules_are_refused(few: Dataset) -> None:
     with pytest.raises(LimnerError, match="lr_drop must be above 0 and at most 1, not 3"):
         limner.train("vae", few, images=100, lr_drop=3.0)
-    with pytest.raises(LimnerError, match="lr_drops must be counts of images"):
+    with pytest.raises(LimnerError, match="lr_drops must be at least 1, not 0"):
         limner.train("vae", few, images=100, lr_drops=(0,))

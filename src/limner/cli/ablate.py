@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from limner.cli import call, wrote
-from limner.cli.arguments import Quiet
-from limner.cli.pictures import Json
+from limner.cli.arguments import BaseSettings, Data, Json, ModelName, Quiet, RunLength, Seeds, Vary
+from limner.cli.output import report_file, report_notes
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -19,59 +19,38 @@ def main(argv: Sequence[str]) -> None:
 
 
 def ablate(
-    model: Annotated[
-        str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="a model; limner models lists them")
-    ],
+    model: ModelName,
     /,
     *,
-    vary: Annotated[
-        str,
-        tyro.conf.arg(
-            metavar="NAME[=VALUE],...",
-            help="options to change, one at a time; widths as hidden=128x256; a name alone: switched on, or "
-            "the other of two values",
-        ),
-    ],
-    data: Annotated[str, tyro.conf.arg(metavar="D", help="as for limner train")] = "digits",
-    seeds: Annotated[int, tyro.conf.arg(metavar="K", help="runs of each: seeds 0 to K - 1")] = 5,
-    images: Annotated[
-        int | None,
-        tyro.conf.arg(
-            metavar="N", help="length of a run in images seen; default: the model's", help_behavior_hint=""
-        ),
-    ] = None,
-    n: Annotated[int, tyro.conf.arg(metavar="N", help="samples, and test images, to measure on")] = 2000,
-    base: Annotated[
-        str, tyro.conf.arg(name="set", metavar="NAME=VALUE,...", help="options of all runs, base's too")
-    ] = "",
+    vary: Vary,
+    data: Data = "digits",
+    seeds: Seeds = 5,
+    images: RunLength = None,
+    n: Annotated[int, tyro.conf.arg(metavar="N", help="number of samples and of test images")] = 2000,
+    base: BaseSettings = "",
     out: Annotated[
         Path | None,
         tyro.conf.arg(
             metavar="DIR",
-            help="where the runs are kept and used again; default ablations/MODEL-DATA",
+            help="the folder of the runs, which are used again; default: ablations/MODEL-DATA",
             help_behavior_hint="",
         ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model with options switched one at a time and tell the effect of each, over seeds."""
-    from limner.data import progress
+    """Train a model with options changed one at a time and measure the effect of each, over seeds."""
     from limner.models import model_class
     from limner.recipes.ablate import ablate as run
-    from limner.recipes.switches import given
+    from limner.recipes.switches import parse_assignments, parse_settings
 
-    progress.quiet = quiet
-    found = run(
-        model, data, vary,
-        seeds=seeds, images=images, n=n, out=out, quiet=quiet, **given(model_class(model), base),
-    )  # fmt: skip
+    settings = parse_settings(model_class(model), parse_assignments(base))
+    ablation = run(model, data, vary, seeds=seeds, images=images, n=n, out=out, quiet=quiet, **settings)
     if json:
-        print(jsons.dumps(found.json() | {"path": str(found.folder)}))
+        print(jsons.dumps(ablation.json() | {"path": str(ablation.folder)}))
         return
     if not quiet:
-        print(f"{found.title}\n\n{found.table()}")
-        for note in found.notes:
-            print(f"note: {note}")
-    for path in found.written:
-        wrote(path, quiet)
+        print(f"{ablation.title}\n\n{ablation.table()}")
+    report_notes(ablation.notes, quiet)
+    for path in ablation.files:
+        report_file(path, quiet)

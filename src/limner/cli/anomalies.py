@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from limner.cli import call, wrote
-from limner.cli.arguments import Out, Quiet, RunName
-from limner.cli.pictures import Json, finish, opened
+from limner.cli.arguments import ImageSet, Json, Out, Quiet, RunName
+from limner.cli.output import open_run, report_file, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -18,31 +18,26 @@ def main(argv: Sequence[str]) -> None:
 
 def anomalies(
     run: RunName,
-    images: Annotated[
-        tuple[str, ...],
-        tyro.conf.arg(
-            metavar="[D]",
-            help="a data set, a folder, zip or .npz, or image files; the run's test images if not given",
-            help_behavior_hint="",
-        ),
-    ] = (),
+    images: ImageSet = (),
     /,
     *,
     n: Annotated[
-        int, tyro.conf.arg(metavar="N", help="images to show, the strangest; the .csv lists all")
+        int,
+        tyro.conf.arg(metavar="N", help="number of images in the picture; the .csv has all"),
     ] = 32,
     out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Images ranked by how unlike the training images they are: a picture and, beside it, a .csv."""
-    made, path = opened(run, "anomalies", out)
-    from limner.explore import anomalies as look
+    """Rank images by how unlike the training images they are: a picture, and a .csv beside it."""
+    opened, path = open_run(run, "anomalies", out)
+    from limner.explore import anomalies as rank
     from limner.explore.ranking import save_ranking
 
-    picture = look(made, images or None, n)
-    table = save_ranking(picture.data["ranking"], path.with_suffix(".csv"))
-    values = {"run": str(made.path), "csv": str(table), "strangest": picture.data["ranking"][:n]}
-    finish(picture, path, quiet, values if json else None)
+    picture = rank(opened, images or None, n)
+    ranking = picture.data["ranking"]
+    table = save_ranking(ranking, path.with_suffix(".csv"))
+    values = {"run": str(opened.path), "csv": str(table), "strangest": ranking[:n]}
+    save_picture(picture, path, quiet, values if json else None)
     if not json:
-        wrote(table, quiet)
+        report_file(table, quiet)

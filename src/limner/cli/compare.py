@@ -5,14 +5,20 @@ from __future__ import annotations
 import json as jsons
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from limner.cli import call, wrote
-from limner.cli.arguments import Quiet, Seed
-from limner.cli.evaluate import Codes, Images, Likelihoods, Quick, Runs
-from limner.cli.pictures import Json
+from limner.cli.arguments import (
+    Folder,
+    Json,
+    LikelihoodCodes,
+    LikelihoodImages,
+    MeasuredImages,
+    Quick,
+    Quiet,
+    RunNames,
+    Seed,
+)
+from limner.cli.output import report_file, report_notes
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,31 +26,28 @@ def main(argv: Sequence[str]) -> None:
 
 
 def compare(
-    runs: Runs,
+    runs: RunNames,
     /,
     *,
-    n: Images = None,
-    k: Codes = None,
-    images: Likelihoods = None,
+    n: MeasuredImages = None,
+    k: LikelihoodCodes = None,
+    images: LikelihoodImages = None,
     seed: Seed = 0,
     quick: Quick = False,
-    out: Annotated[Path, tyro.conf.arg(metavar="DIR", help="the folder to write to")] = Path("comparison"),
+    out: Folder = Path("comparison"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Runs side by side: settings that differ, measures with their differences, pictures, curves."""
-    from limner.data import progress
-    from limner.evaluation import compare as line_up
+    """Compare runs: settings that differ, measures with their differences, pictures, curves."""
+    from limner.evaluation import compare as measure
 
-    progress.quiet = quiet
-    found = line_up(runs, n=n, k=k, images=images, seed=seed, quick=quick)
-    written = found.save(out.expanduser())
+    comparison = measure(runs, n=n, k=k, images=images, seed=seed, quick=quick)
+    paths = comparison.save(out.expanduser())
     if json:
-        print(jsons.dumps(jsons.loads(written[0].read_text()) | {"written": [str(path) for path in written]}))
+        print(jsons.dumps(jsons.loads(paths[0].read_text()) | {"written": [str(path) for path in paths]}))
         return
     if not quiet:
-        print(found.table())
-        for note in found.notes:
-            print(f"note: {note}")
-    for path in written:
-        wrote(path, quiet)
+        print(comparison.table())
+    report_notes(comparison.notes, quiet)
+    for path in paths:
+        report_file(path, quiet)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import json as jsons
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from limner.cli import call
+from limner.cli.arguments import Json
+from limner.cli.output import report_notes
+from limner.cli.parsing import call
+
+if TYPE_CHECKING:
+    from limner.data import Dataset
+
+LISTED_CLASSES = 20
 
 
 def main(argv: Sequence[str]) -> None:
@@ -22,40 +29,52 @@ def data(
     /,
     *,
     size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help="side to fit the images to")] = None,
-    json_: Annotated[bool, tyro.conf.arg(name="json", help="print JSON")] = False,
+    json: Json = False,
 ) -> None:
-    """List the named data sets; with D, read it and say what is in it and what is wrong with it."""
-    from limner.data import NAMED, load
+    """List the named data sets; with D, read that data set and print its contents and defects."""
+    from limner.data import load
 
     if source is None:
-        for name, about in NAMED.items():
-            print(f"{name:16s}{about.description}: {about.count}, {about.size} ({about.licence})")
-        print(
-            f"{'or a path':16s}a folder of images (sub-folders are labels), "
-            "a zip, an .npz, a folder of idx files"
-        )
+        print_names()
         return
-    found = load(source, size=size)
-    facts: dict[str, Any] = {
-        "name": found.name,
-        "shape": list(found.shape),
-        "train": len(found.train),
-        "test": len(found.test),
-    }
-    facts |= {
-        "classes": list(found.classes or []),
-        "fingerprint": found.fingerprint,
-        "notes": list(found.notes),
-    }
-    if json_:
-        print(json.dumps(facts, indent=2))
-        return
-    channels, height, width = found.shape
+    dataset = load(source, size=size)
+    if json:
+        print_json(dataset)
+    else:
+        print_summary(dataset)
+
+
+def print_names() -> None:
+    """Print a line for each named data set, and one on paths."""
+    from limner.data import NAMED
+
+    for name, named in NAMED.items():
+        print(f"{name:16s}{named.description}: {named.count}, {named.size} ({named.licence})")
     print(
-        f"{found.name}: {len(found.train):,} training and {len(found.test):,} test images, "
-        f"{channels}x{height}x{width}"
+        f"{'or a path':16s}a folder of images (sub-folders are labels), a zip, an .npz, a folder of idx files"
     )
-    if found.classes:
-        print(f"classes: {', '.join(found.classes[:20])}{', ...' if len(found.classes) > 20 else ''}")
-    for note in found.notes:
-        print(f"note: {note}")
+
+
+def print_json(dataset: Dataset) -> None:
+    """Print what a data set contains as JSON."""
+    content = {
+        "name": dataset.name,
+        "shape": list(dataset.shape),
+        "train": len(dataset.train),
+        "test": len(dataset.test),
+        "classes": list(dataset.classes or []),
+        "fingerprint": dataset.fingerprint,
+        "notes": list(dataset.notes),
+    }
+    print(jsons.dumps(content, indent=2))
+
+
+def print_summary(dataset: Dataset) -> None:
+    """Print what a data set contains in lines."""
+    channels, height, width = dataset.shape
+    counts = f"{len(dataset.train):,} training and {len(dataset.test):,} test images"
+    print(f"{dataset.name}: {counts}, {channels}x{height}x{width}")
+    if dataset.classes:
+        more = ", ..." if len(dataset.classes) > LISTED_CLASSES else ""
+        print(f"classes: {', '.join(dataset.classes[:LISTED_CLASSES])}{more}")
+    report_notes(dataset.notes)

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from limner.cli import call, wrote
-from limner.cli.arguments import Quiet
+from limner.cli.arguments import Folder, Quiet, Scale
+from limner.cli.output import report_file
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
     call(demo, argv)
 
 
-def demo(
-    *,
-    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER", help="for the page and its runs")] = Path(
-        "runs/demo"
-    ),
-    scale: Annotated[
-        float, tyro.conf.arg(metavar="X", help="times as many images; 0.1 is quick and poor")
-    ] = 1.0,
-    quiet: Quiet = False,
-) -> None:
+def demo(*, out: Folder = Path("runs/demo"), scale: Scale = 1.0, quiet: Quiet = False) -> None:
     """Train the lecture's four labs on the bundled digits, about a minute and a half, and write one page."""
-    from limner.recipes.demo import demo as tell
+    from limner.recipes.demo import demo as run
 
-    wrote(tell(out, scale=scale, quiet=quiet), quiet)
+    report_file(run(out, scale=scale, quiet=quiet), quiet)

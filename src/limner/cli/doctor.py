@@ -5,9 +5,9 @@ from __future__ import annotations
 import json as jsons
 from collections.abc import Sequence
 
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName
-from limner.cli.pictures import Json
+from limner.cli.arguments import Json, Out, Quiet, RunName
+from limner.cli.output import open_run, report
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -15,19 +15,19 @@ def main(argv: Sequence[str]) -> None:
 
 
 def doctor(run: RunName, /, *, out: Out = None, json: Json = False, quiet: Quiet = False) -> None:
-    """What is wrong with a run, since when, what it means and what to change; its signals as curves."""
-    from limner.cli.pictures import opened, say
+    """Diagnose a run: what is wrong, since when, what it means and what to change; its signals as curves."""
+    opened, path = open_run(run, "doctor", out)
     from limner.doctor import diagnose
     from limner.explore import Picture
 
-    made, path = opened(run, "doctor", out)
-    found = diagnose(made)
-    if (picture := found.picture()) is not None:
-        Picture(picture).save(path)
+    diagnosis = diagnose(opened)
+    curves = diagnosis.picture()
+    if curves is not None:
+        Picture(curves).save(path)
     if json:
-        print(jsons.dumps(found.json() | {"path": str(path) if picture is not None else None}))
+        print(jsons.dumps(diagnosis.json() | {"path": str(path) if curves is not None else None}))
         return
     if not quiet:
-        print(found.told() + "\n")
-    if picture is not None:
-        say(path, list(found.notes), quiet)
+        print(diagnosis.text() + "\n")
+    if curves is not None:
+        report(path, diagnosis.notes, quiet)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
 
-import tyro
-
-from limner.cli import call
-from limner.cli.arguments import Quiet, RunName
-from limner.cli.pictures import Json, opened, say
+from limner.cli.arguments import Codes, ImageSet, Json, Quiet, RunName, TableOut
+from limner.cli.output import open_run, report
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -19,36 +15,20 @@ def main(argv: Sequence[str]) -> None:
 
 def embed(
     run: RunName,
-    images: Annotated[
-        tuple[str, ...],
-        tyro.conf.arg(
-            metavar="[D]",
-            help="a data set, a folder, zip or .npz, or image files; the run's own data if not given",
-            help_behavior_hint="",
-        ),
-    ] = (),
+    images: ImageSet = (),
     /,
     *,
-    codes: Annotated[
-        Literal["flat", "channels"],
-        tyro.conf.arg(help="whole codes, or a convolutional code's channel means"),
-    ] = "flat",
-    out: Annotated[
-        Path | None,
-        tyro.conf.arg(
-            metavar="FILE",
-            help="an .npz or .csv; embed.npz in the run's folder if not given",
-            help_behavior_hint="",
-        ),
-    ] = None,
+    codes: Codes = "flat",
+    out: TableOut = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The codes of images with the names of their files, as .npz or .csv."""
-    made, path = opened(run, "embed", out, ".npz")
-    from limner.explore import embed as look
+    """Write the codes of images, with the names of their files, to .npz or .csv."""
+    opened, path = open_run(run, "embed", out, ".npz")
+    from limner.explore import embed as encode
 
-    found = look(made, images or None, codes)
-    found.save(path)
-    values = {"run": str(made.path), "images": len(found.codes), "numbers": found.codes.shape[1]}
-    say(path, found.notes, quiet, values if json else None)
+    embedding = encode(opened, images or None, codes)
+    embedding.save(path)
+    count, numbers = embedding.codes.shape
+    values = {"run": str(opened.path), "images": count, "numbers": numbers}
+    report(path, embedding.notes, quiet, values if json else None)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import finish, opened
+from limner.cli.arguments import Label, Out, Quiet, RunName, Seed, Steps, TwoImages
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -18,28 +18,23 @@ def main(argv: Sequence[str]) -> None:
 
 def interpolate(
     run: RunName,
-    images: Annotated[
-        tuple[str, ...],
-        tyro.conf.arg(
-            metavar="[IMAGE IMAGE]",
-            help="two files or numbers of test images; drawn if not given",
-            help_behavior_hint="",
-        ),
-    ] = (),
+    images: TwoImages = (),
     /,
     *,
-    pairs: Annotated[int, tyro.conf.arg(metavar="N", help="how many pairs to draw")] = 4,
-    steps: Annotated[int, tyro.conf.arg(metavar="N", help="images from one end to the other")] = 9,
+    pairs: Annotated[int, tyro.conf.arg(metavar="N", help="number of pairs to draw")] = 4,
+    steps: Steps = 9,
     path: Annotated[
         Literal["linear", "spherical", "both"],
-        tyro.conf.arg(help="straight through the codes or around their centre"),
+        tyro.conf.arg(help="straight from code to code, or around the centre of the codes"),
     ] = "both",
+    label: Label = None,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """From one image to another through the model's codes; from noise to noise for a GAN."""
-    made, place = opened(run, "interpolate", out)
-    from limner.explore import interpolate as look
+    """Show the images on a path between the codes of two images; for a GAN, between random codes."""
+    opened, target = open_run(run, "interpolate", out)
+    from limner.explore import interpolate as draw
 
-    finish(look(made, images or None, pairs, steps, path, seed), place, quiet)
+    picture = draw(opened, images or None, pairs, steps, path, seed, label=label)
+    save_picture(picture, target, quiet)

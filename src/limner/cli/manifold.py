@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import tyro
-
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import finish, opened
+from limner.cli.arguments import Dimensions, Label, Out, Quiet, RunName, Seed, Steps
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,21 +17,15 @@ def manifold(
     run: RunName,
     /,
     *,
-    dims: Annotated[
-        tuple[int, int] | None,
-        tyro.conf.arg(
-            metavar="I J",
-            help="latent dimensions to show; default: the two that matter most",
-            help_behavior_hint="",
-        ),
-    ] = None,
-    steps: Annotated[int, tyro.conf.arg(metavar="N", help="images along each dimension")] = 20,
+    dims: Dimensions = None,
+    steps: Steps = 20,
+    label: Label = None,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """The images over two latent dimensions, at the quantiles of the prior."""
-    made, path = opened(run, "manifold", out)
-    from limner.explore import manifold as look
+    """Show the images over two latent variables, at the quantiles of the prior."""
+    opened, path = open_run(run, "manifold", out)
+    from limner.explore import manifold as draw
 
-    finish(look(made, dims, steps, seed), path, quiet)
+    save_picture(draw(opened, dims, steps, seed, label=label), path, quiet)

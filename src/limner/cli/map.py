@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import Count, finish, opened
+from limner.cli.arguments import Codes, Count, Out, Quiet, RunName, Seed
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -21,20 +21,19 @@ def map(
     /,
     *,
     method: Annotated[
-        Literal["tsne", "pca"], tyro.conf.arg(help="neighbours stay together, or a projection")
+        Literal["tsne", "pca"], tyro.conf.arg(help="t-SNE, which keeps neighbours together, or a projection")
     ] = "tsne",
     n: Count = 2000,
-    codes: Annotated[
-        Literal["flat", "channels"],
-        tyro.conf.arg(help="whole codes, or a convolutional code's channel means"),
-    ] = "flat",
-    thumbnails: Annotated[bool, tyro.conf.arg(help="the images themselves instead of points")] = False,
+    codes: Codes = "flat",
+    thumbnails: Annotated[
+        bool, tyro.conf.arg(help="the images themselves instead of points", help_behavior_hint="")
+    ] = False,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """The codes of many images in two dimensions, coloured by label."""
-    made, path = opened(run, "map", out)
+    """Plot the codes of many images in two dimensions, coloured by label."""
+    opened, path = open_run(run, "map", out)
     from limner.explore import map_codes
 
-    finish(map_codes(made, method, n, codes, thumbnails, seed), path, quiet)
+    save_picture(map_codes(opened, method, n, codes, thumbnails, seed), path, quiet)

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import finish, opened
+from limner.cli.arguments import ImageCount, ImageFiles, Label, Out, Quiet, RunName, Seed
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -19,28 +15,17 @@ def main(argv: Sequence[str]) -> None:
 
 def reconstruct(
     run: RunName,
-    images: Annotated[
-        tuple[Path, ...],
-        tyro.conf.arg(
-            metavar="[IMAGES]",
-            help="image files or folders, of any size; test images if not given",
-            help_behavior_hint="",
-        ),
-    ] = (),
+    images: ImageFiles = (),
     /,
     *,
-    n: Annotated[
-        int | None,
-        tyro.conf.arg(
-            metavar="N", help="how many images; default 16, or all files named", help_behavior_hint=""
-        ),
-    ] = None,
+    n: ImageCount = None,
+    label: Label = None,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """Images over what the model makes of them, with the error of each."""
-    made, path = opened(run, "reconstruct", out)
-    from limner.explore import reconstruct as look
+    """Show images over their reconstructions, with the error of each."""
+    opened, path = open_run(run, "reconstruct", out)
+    from limner.explore import reconstruct as draw
 
-    finish(look(made, images or None, n, seed), path, quiet)
+    save_picture(draw(opened, images or None, n, seed, label=label), path, quiet)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
-import tyro
-
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import Json, finish, opened
+from limner.cli.arguments import Json, Labels, Out, Prior, Quiet, RunName, SampleCount, SamplingOptions, Seed
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,44 +17,25 @@ def sample(
     run: RunName,
     /,
     *,
-    n: Annotated[
-        int | None,
-        tyro.conf.arg(
-            metavar="N",
-            help="how many images, 64 unless given; with --label how many rows, 10",
-            help_behavior_hint="",
-        ),
-    ] = None,
-    prior: Annotated[
-        Literal["normal", "gaussian", "full", "gmm"] | None,
-        tyro.conf.arg(
-            metavar="{normal,gaussian,full,gmm}",
-            help="codes from N(0, I), or from a density fitted to the training codes: a mean and deviation "
-            "per column, the full covariance, a mixture of Gaussians; default: the model's own",
-            help_behavior_hint="",
-        ),
-    ] = None,
-    label: Annotated[
-        str | None,
-        tyro.conf.arg(
-            metavar="A,B,...",
-            help="a column for each of these classes, or for 'all', the same noise in every row; for models "
-            "that know classes",
-            help_behavior_hint="",
-        ),
-    ] = None,
+    n: SampleCount = None,
+    prior: Prior = None,
+    label: Labels = None,
+    sampling: SamplingOptions = "",
     seed: Seed = 0,
     out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """New images from a run, in a grid; of some classes, a column each, where the model knows classes."""
-    made, path = opened(run, "sample", out)
-    from limner.explore import sample as look
+    """Draw new images, in a grid; with --label a column for each class."""
+    opened, path = open_run(run, "sample", out)
+    from limner.cli.sampling import parse_sampling_options
+    from limner.explore import sample as draw
 
-    labels = None if label is None else [name.strip() for name in label.split(",")]
-    picture = look(made, n, prior, seed, "all" if label == "all" else labels)
-    found = picture.data
-    values = {"run": str(made.path), "n": len(found["pixels"]), "prior": found["prior"], "seed": seed}
-    values |= {"labels": found["classes"]} if labels else {}
-    finish(picture, path, quiet, values if json else None)
+    options = parse_sampling_options(type(opened.model), sampling)
+    options |= {"prior": prior} if prior is not None else {}
+    names = None if label is None else [name.strip() for name in label.split(",")]
+    picture = draw(opened, n, seed=seed, labels="all" if label == "all" else names, **options)
+    data = picture.data
+    values = {"run": str(opened.path), "n": len(data["pixels"]), "prior": data["prior"], "seed": seed}
+    values |= {"labels": data["classes"]} if names else {}
+    save_picture(picture, path, quiet, values if json else None)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import tyro
-
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName
-from limner.cli.pictures import Count, Json, finish, opened
+from limner.cli.arguments import Count, Image, Json, Out, Quiet, RunName
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -18,11 +15,7 @@ def main(argv: Sequence[str]) -> None:
 
 def similar(
     run: RunName,
-    image: Annotated[
-        str,
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="IMAGE", help="a file, or the number of a test image"),
-    ],
+    image: Image,
     /,
     *,
     n: Count = 8,
@@ -30,10 +23,10 @@ def similar(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The training images nearest to one, by code and by pixels."""
-    made, path = opened(run, "similar", out)
-    from limner.explore import similar as look
+    """Find the training images nearest to an image, by code and by pixels."""
+    opened, path = open_run(run, "similar", out)
+    from limner.explore import similar as search
 
-    picture = look(made, image, n)
-    values = {"run": str(made.path)} | {key: picture.data[key] for key in ("query", "by_code", "by_pixels")}
-    finish(picture, path, quiet, values if json else None)
+    picture = search(opened, image, n)
+    values = {"run": str(opened.path)} | {key: picture.data[key] for key in ("query", "by_code", "by_pixels")}
+    save_picture(picture, path, quiet, values if json else None)

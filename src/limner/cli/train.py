@@ -1,126 +1,177 @@
-"""limner train: the options are those of training and of the model named."""
+"""limner train: its options are those of the data, of training, and of the model."""
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from limner.cli import parse, wrote
+import tyro
+
+from limner.cli.forms import Box, Metavar, flag_values, form, option_boxes, option_flags
+from limner.cli.output import report_file
+from limner.cli.parsing import help_text, parse
 from limner.errors import LimnerError
+from limner.settings import Settings
 
 if TYPE_CHECKING:
     from limner.models.base import Model
 
-# option -> type, help, how it looks.  None means: not given; the default stands in the help.
-SETTINGS: dict[str, tuple[Any, str, str]] = {
-    "data": (
-        str,
-        "a named data set (limner data lists them), a folder, zip, .npz or idx folder; default digits",
-        "D",
-    ),
-    "preset": (str, "options to start from, such as 'paper': the paper's or the lecture's own", "NAME"),
-    "epochs": (float, "passes over the training images", "E"),
-    "images": (int, "or the length in images seen", "N"),
-    "batch": (int, "images per step", "B"),
-    "seed": (int, "of everything drawn at random; default 0", "S"),
-    "size": (int, "side of the images, 16 to 128; default: as they are, or 64 where they differ", "PIXELS"),
-    "channels": (Literal[1, 3], "1 for grey, 3 for colour; default: as they are", "{1,3}"),
-    "precision": (
-        Literal["fp32", "bf16"],
-        "of the networks' arithmetic; default bf16 where that is as good and quicker",
-        "{fp32,bf16}",
-    ),
-    "clip": (float, "longest gradient, its norm; default: any", "NORM"),
-    "ema_half_life": (float, "images after which an averaged weight is half forgotten; default 10000", "N"),
-    "lr_drops": (tuple[int, ...], "images seen at which every learning rate falls; default never", "N ..."),
-    "lr_drop": (float, "what it is multiplied by then; default 0.1", "FACTOR"),
-    "validation": (int, "training images held out to choose the weights that are kept; default 0", "N"),
-    "leave_out": (str, "a class not to train on, so that its anomaly scores can be judged", "CLASS"),
-    "tick": (int, "images between two lines of the log; default an epoch, or 10000 where that is more", "N"),
-    "on_trouble": (
-        Literal["report", "stop", "restore", "ignore"],
-        "what the doctor does about one that is grave: restore goes back to the weights nearest to the data; "
-        "default report; ignore: no doctor",
-        "{report,stop,restore,ignore}",
-    ),
-    "save_seconds": (float, "least time between checkpoints; default 5", "T"),
-    "device": (str, "cpu, cuda, cuda:1, ...; default: a GPU if there is one", "DEVICE"),
-    "out": (Path, "the run's folder; default runs/MODEL-DATA-NUMBER", "RUN"),
-}
-SWITCHES = {
-    "resume": "go on with the run --out, or with the newest of that model and data",
-    "quiet": "print nothing but errors",
-}
+
+class StartArguments(Settings):
+    """Start from"""
+
+    preset: Annotated[str | None, Metavar("NAME")] = None
+    """options to start from; paper: those of the publication, or of the lecture"""
+    config: Annotated[Path | None, Metavar("FILE")] = None
+    """a run.json, or a TOML or JSON file of its shape; options on the command line override it"""
+
+
+class DataArguments(Settings):
+    """Data"""
+
+    data: Annotated[str, Metavar("D")] = "digits"
+    """a named data set (limner data lists them), a folder of images, a zip, an .npz or an idx folder"""
+    size: Annotated[int | None, Metavar("PIXELS")] = None
+    """side of the images, 16 to 128; default: as they are, or 64 where they differ"""
+    channels: Literal[1, 3] | None = None
+    """1 for grey, 3 for colour; default: as they are"""
+
+
+class DeviceArguments(Settings):
+    """Device"""
+
+    device: Annotated[str | None, Metavar("DEVICE")] = None
+    """cpu, cuda, cuda:1, ...; default: a GPU if there is one"""
+
+
+class OutputArguments(Settings):
+    """Run folder, log and checkpoints"""
+
+    out: Annotated[Path | None, Metavar("RUN")] = None
+    """the run's folder; default: runs/MODEL-DATA-NUMBER"""
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
+    """continue the run --out, or the newest run of this model and data"""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """print nothing but errors"""
 
 
 def main(argv: Sequence[str]) -> None:
-    if not argv or argv[0].startswith("-"):
+    if not argv or argv[0] in ("-h", "--help"):
         print(overview())
         if not argv:
             raise LimnerError("train needs the name of a model")
-        if argv[0] not in ("-h", "--help"):
-            raise LimnerError(f"the model's name comes first: limner train MODEL {' '.join(argv)}")
         return
-    model, rest = argv[0], argv[1:]
+    name, words = (None, argv) if argv[0].startswith("-") else (argv[0], argv[1:])
+    file = read_config(words)
+    model = file.get("model") if name is None else name
+    if model is None:
+        raise LimnerError(f"the model's name comes first: limner train MODEL {' '.join(words)}")
+    train(model, **parse_words(model, words, file))
+
+
+def train(model: str, **arguments: Any) -> None:
+    """Train a model, or resume a run, and print where it is."""
+    import limner
+
+    run = limner.train(model, **arguments)
+    report_file(run.path, quiet=arguments.get("quiet", False))
+
+
+def read_config(words: Sequence[str]) -> dict[str, Any]:
+    """The arguments of `limner.train` in the file of --config; {} without --config."""
+    from limner.train_file import read_run_file
+
+    path = find_value("--config", words)
+    return {} if path is None else read_run_file(path)
+
+
+def find_value(flag: str, words: Sequence[str]) -> str | None:
+    """The value of a flag, read before the model's options are known; None where the line lacks it."""
+    for i, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == flag and (equals or words[i + 1 :]):
+            return value if equals else words[i + 1]
+    return None
+
+
+def parse_words(model: str, words: Sequence[str], file: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of `limner.train` besides the model: those of a file, replaced by the command line's."""
     from limner.models import model_class
+    from limner.training.config import LengthConfig, TrainConfig
 
-    given = given_options(parse(options_class(model_class(model)), rest, f"train {model}"), rest)
-    train(model, **given)
-
-
-def train(model: str, **given: Any) -> None:
-    """Train a model, or go on with a run, and say where it is."""
-    from limner.training import train as train_model
-
-    run = train_model(model, **given)
-    wrote(run.path, quiet=given.get("quiet", False))
-
-
-def options_class(cls: type[Model]) -> type:
-    """A dataclass with a field for every option of training and of the model, for tyro to fill."""
-    import docstring_parser
-    import tyro
-
-    from limner.models import constructors, options
-
-    docs = [docstring_parser.parse(inspect.getdoc(one) or "") for one in reversed([*constructors(cls)])]
-    told = {p.arg_name: p.description for doc in docs for p in doc.params}
-    fields: list[Any] = []
-    for name, (kind, text, metavar) in SETTINGS.items():
-        about = tyro.conf.arg(help=text, metavar=metavar, help_behavior_hint="")
-        fields.append((name, Annotated[kind | None, about], dataclasses.field(default=None)))
-    for name, text in SWITCHES.items():
-        about = tyro.conf.arg(help=text, help_behavior_hint="")
-        fields.append((name, Annotated[bool, about], dataclasses.field(default=False)))
-    for name, parameter in options(cls).items():
-        about = tyro.conf.arg(help=told.get(name, ""))
-        fields.append(
-            (name, Annotated[parameter.annotation, about], dataclasses.field(default=parameter.default))
-        )
-    made = dataclasses.make_dataclass("train", fields, kw_only=True)
-    presets = f"\n\nPresets: {', '.join(cls.presets)}." if cls.presets else ""
-    made.__doc__ = f"{(inspect.getdoc(cls) or cls.__name__).splitlines()[0]}{presets}"
-    return made
+    cls = model_class(model)
+    values = flag_values(parse(train_form(cls, words, file), words, f"train {model}"), words)
+    values.pop("config", None)
+    flags = option_flags(cls.Options, common_flags())
+    options = {option: values.pop(flag) for option, flag in flags.items() if flag in values}
+    training = {name: values.pop(name) for name in TrainConfig.model_fields if name in values}
+    before = file_training(file)
+    if LengthConfig.model_fields.keys() & training.keys():  # a run has one length
+        before = {name: value for name, value in before.items() if name not in LengthConfig.model_fields}
+    arguments = {name: value for name, value in file.items() if name != "model"} | values
+    arguments["options"] = file.get("options", {}) | options
+    arguments["config"] = TrainConfig.parse(before | training)
+    return arguments
 
 
-def given_options(parsed: Any, argv: Sequence[str]) -> dict[str, Any]:
-    """Only what stands on the command line, so that a preset or a resumed run keeps the rest."""
-    words = {word.partition("=")[0].lstrip("-").replace("-", "_") for word in argv if word.startswith("--")}
-    return {name: value for name, value in vars(parsed).items() if name in words}
+def file_training(file: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of training that a file sets."""
+    return file["config"].model_dump(exclude_unset=True) if file else {}
+
+
+def train_form(cls: type[Model], words: Sequence[str], file: Mapping[str, Any]) -> type:
+    """The form of `limner train MODEL`; its help shows the defaults of the preset and the file."""
+    preset = find_value("--preset", words) or file.get("preset")
+    description = [inspect.cleandoc(cls.__doc__ or cls.__name__).partition("\n")[0]]
+    if cls.presets:
+        description.append(f"Presets: {', '.join(cls.presets)}.")
+    return form(train_boxes(cls), shown_defaults(cls, preset, file), "\n\n".join(description))
+
+
+def shown_defaults(cls: type[Model], preset: str | None, file: Mapping[str, Any]) -> dict[str, Any]:
+    """By flag, the values that the model, the preset and the file determine."""
+    from limner.models import model_options, preset_values
+    from limner.training import TrainConfig
+
+    flags = option_flags(cls.Options, common_flags())
+    options = model_options(cls, preset, file.get("options", {}))
+    values = {flag: getattr(options, option) for option, flag in flags.items()}
+    training = preset_values(cls, preset) | file_training(file)
+    values |= {name: value for name, value in training.items() if name in TrainConfig.model_fields}
+    values |= {name: value for name, value in file.items() if name in DataArguments.model_fields}
+    length = {} if training.get("epochs") else {"images": cls.images}
+    return {"batch": cls.batch} | length | values
+
+
+def train_boxes(cls: type[Model] | None = None) -> list[Box]:
+    """The boxes of the help, the most used first, with those of the model's options if there is a model."""
+    from limner.training.config import DataConfig, LengthConfig, OptimisationConfig, OutputConfig
+
+    first = [
+        Box.of("", StartArguments),
+        Box.of("data", DataArguments, DataConfig),
+        Box.of("length", LengthConfig),
+    ]
+    last = [
+        Box.of("training", OptimisationConfig, DeviceArguments),
+        Box.of("output", OutputArguments, OutputConfig),
+    ]
+    return [*first, *(option_boxes(cls.Options, common_flags()) if cls else []), *last]
+
+
+def common_flags() -> set[str]:
+    """The names of all flags that every model has."""
+    return {"model"} | {flag for box in train_boxes() for flag in box.fields}
 
 
 def overview() -> str:
-    """How to train, before a model is chosen."""
+    """The help before a model is chosen."""
     from limner.models import MODELS
 
-    lines = ["usage: limner train MODEL [--data D] [--epochs E] [--out RUN] [--resume] [model options]", ""]
-    lines += [f"MODEL is one of {', '.join(MODELS)}, or module:Class for your own.", ""]
-    lines += [
-        f"  --{name.replace('_', '-') + ' ' + metavar:24s}{text}"
-        for name, (_, text, metavar) in SETTINGS.items()
-    ]
-    lines += [f"  --{name:24s}{text}" for name, text in SWITCHES.items()]
-    return "\n".join([*lines, "", "limner train MODEL --help tells the model's own options too."])
+    description = (
+        f"MODEL is one of {', '.join(MODELS)}, or module:Class for your own.\n\n"
+        "limner train MODEL --help adds the options of the model."
+    )
+    return help_text(form(train_boxes(), {}, description), "train MODEL")

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from limner.cli import call
-from limner.cli.arguments import Out, Quiet, RunName, Seed
-from limner.cli.pictures import finish, opened
+from limner.cli.arguments import Label, Out, Quiet, RunName, Seed, StartImage, Steps
+from limner.cli.output import open_run, save_picture
+from limner.cli.parsing import call
 
 
 def main(argv: Sequence[str]) -> None:
@@ -18,25 +18,23 @@ def main(argv: Sequence[str]) -> None:
 
 def traverse(
     run: RunName,
-    image: Annotated[
-        str | None,
-        tyro.conf.arg(
-            metavar="[IMAGE]",
-            help="a file or the number of a test image to start from; default 0",
-            help_behavior_hint="",
-        ),
-    ] = None,
+    image: StartImage = None,
     /,
     *,
-    dims: Annotated[int, tyro.conf.arg(metavar="N", help="variables to show, those that matter most")] = 10,
-    steps: Annotated[int, tyro.conf.arg(metavar="N", help="images per variable")] = 11,
-    span: Annotated[float, tyro.conf.arg(metavar="S", help="how far each way, in standard deviations")] = 3.0,
+    dims: Annotated[
+        int, tyro.conf.arg(metavar="N", help="number of variables, those that change the image most")
+    ] = 10,
+    steps: Steps = 11,
+    span: Annotated[
+        float, tyro.conf.arg(metavar="S", help="distance to each side, in standard deviations")
+    ] = 3.0,
+    label: Label = None,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
-    """One latent variable at a time, those that change the image most first."""
-    made, path = opened(run, "traverse", out)
-    from limner.explore import traverse as look
+    """Vary one latent variable at a time, those that change the image most first."""
+    opened, path = open_run(run, "traverse", out)
+    from limner.explore import traverse as draw
 
-    finish(look(made, image, dims, steps, span, seed), path, quiet)
+    save_picture(draw(opened, image, dims, steps, span, seed, label=label), path, quiet)

@@ -1,4 +1,4 @@
-"""Any source -> uint8 images in a training and a test split."""
+"""Any source of images -> uint8 images in a training and a test split."""
 
 from limner.data.dataset import Dataset, Images, to_float, to_uint8
 from limner.data.named import NAMED, NamedSet

@@ -1,4 +1,4 @@
-"""Images that come as arrays -> a Dataset."""
+"""Images in arrays -> a Dataset: resize them and divide them into train and test."""
 
 from __future__ import annotations
 
@@ -9,104 +9,119 @@ import torch
 from PIL import Image
 
 from limner.data.dataset import Dataset, Images, fingerprint
-from limner.data.decode import fit, named_size
-from limner.data.split import digest, divide, published
+from limner.data.decode import fit, format_size
+from limner.data.split import digest, divide, overlap_notes
 
-SMALLEST, LARGEST, DEFAULT = 16, 128, (64, 64)  # sides of an image that `load` gives
+MIN_SIDE, MAX_SIDE = 16, 128  # pixels; the sides of an image that `load` returns
+DEFAULT_SIZE = (64, 64)
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """One split as it came: `pixels` uint8 (N, C, H, W) with C = 1 or 3, `labels` int64 (N,) or None."""
+class RawImages:
+    """One split before resizing: `pixels` uint8 (N, C, H, W), C = 1 or 3, `labels` integers (N,) or None."""
 
     pixels: np.ndarray
     labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
-class Raw:
-    """A source of arrays, read but not yet fitted; without `test` a tenth is held out."""
+class RawDataset:
+    """Arrays from one source before resizing; if `test` is None, a tenth of `train` is held out."""
 
     name: str
     source: str
-    train: Arrays
-    test: Arrays | None = None
+    train: RawImages
+    test: RawImages | None = None
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
-    official: bool = False  # the division is published: reported on, never altered
+    official_split: bool = False  # the split is published: duplicates are reported, not removed
 
 
-def allowed(size: tuple[int, int]) -> bool:
-    """Whether images of (height, width) can be loaded as they are."""
-    return all(SMALLEST <= side <= LARGEST for side in size)
+def is_allowed(size: tuple[int, int]) -> bool:
+    """Whether images of this (height, width) can be loaded without resizing."""
+    return all(MIN_SIDE <= side <= MAX_SIDE for side in size)
 
 
-def dataset(raw: Raw, size: tuple[int, int] | None, channels: int | None) -> Dataset:
-    """Fit a source of arrays to (height, width) and channels, and divide it."""
-    native = raw.train.pixels.shape[2:]
-    size = size or (native if allowed(native) else DEFAULT)
-    notes = list(raw.notes)
-    if size != native:
-        notes.append(f"images of {named_size(native)} {_verb(native, size)} {named_size(size)}")
+def build_dataset(raw: RawDataset, size: tuple[int, int] | None, channels: int | None) -> Dataset:
+    """Resize arrays to `size` (height, width), convert them to `channels`, and divide them.
+
+    None keeps the size of the arrays, if it is allowed, and stores grey images in one channel.
+    """
+    _, _, height, width = raw.train.pixels.shape
+    native = (height, width)
+    if size is None:
+        size = native if is_allowed(native) else DEFAULT_SIZE
     if channels is None:
-        splits = [raw.train, raw.test] if raw.test is not None else [raw.train]
-        channels = 1 if all(_grey(split.pixels) for split in splits) else 3
-    train, test, more = _divided(raw, size, channels)
-    return Dataset(raw.name, raw.source, train, test, raw.classes, (*notes, *more), fingerprint(train, test))
+        splits = [raw.train] if raw.test is None else [raw.train, raw.test]
+        channels = 1 if all(_is_grey(split.pixels) for split in splits) else 3
+    notes = raw.notes if size == native else (*raw.notes, _describe_resize(native, size))
+    train, test, split_notes = _divide(raw, size, channels)
+    return Dataset(
+        name=raw.name,
+        source=raw.source,
+        train=train,
+        test=test,
+        classes=raw.classes,
+        notes=(*notes, *split_notes),
+        fingerprint=fingerprint(train, test),
+    )
 
 
-def _divided(raw: Raw, size: tuple[int, int], channels: int) -> tuple[Images, Images, tuple[str, ...]]:
-    train = _fitted(raw.train.pixels, size, channels)
+def _divide(raw: RawDataset, size: tuple[int, int], channels: int) -> tuple[Images, Images, tuple[str, ...]]:
+    """The training images, the test images and notes for the user."""
+    train = _to_images(raw.train, size, channels)
+    train_digests = _digests(train.pixels.numpy())
     if raw.test is None:
-        division = divide(_digests(raw.train.pixels), _digests(train), None, ())
-        one, two = (_taken(train, raw.train.labels, index) for index in (division.train, division.test))
-        return one, two, division.notes
-    test = _fitted(raw.test.pixels, size, channels)
-    seen, tested = _digests(train), _digests(test)
-    if raw.official:
-        return _images(train, raw.train.labels), _images(test, raw.test.labels), published(seen, tested)
-    content = _digests(raw.train.pixels) + _digests(raw.test.pixels)
-    given = [False] * len(train) + [True] * len(test)
-    names = [f"number {i}" for part in (train, test) for i in range(len(part))]
-    division = divide(content, seen + tested, given, names)
-    if division.test[0] < len(train):  # nothing of test was left: some of train is held out instead
-        one, two = (_taken(train, raw.train.labels, index) for index in (division.train, division.test))
-    else:
-        one = _images(train, raw.train.labels)
-        two = _taken(test, raw.test.labels, division.test - len(train))
-    return one, two, division.notes
+        division = divide(_digests(raw.train.pixels), train_digests)
+        return _select(train, division.train), _select(train, division.test), division.notes
+    test = _to_images(raw.test, size, channels)
+    test_digests = _digests(test.pixels.numpy())
+    if raw.official_split:
+        return train, test, overlap_notes(train_digests, test_digests)
+    division = divide(
+        _digests(raw.train.pixels) + _digests(raw.test.pixels),
+        train_digests + test_digests,
+        in_test=[False] * len(train) + [True] * len(test),
+        names=[f"number {i}" for split in (train, test) for i in range(len(split))],
+    )
+    if division.test[0] < len(train):  # all test images were duplicates: a part of train is held out
+        return _select(train, division.train), _select(train, division.test), division.notes
+    return train, _select(test, division.test - len(train)), division.notes
 
 
-def _fitted(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
-    """uint8 (N, C, H, W) at the size and with the channels asked for; the same array if they agree."""
+def _to_images(raw: RawImages, size: tuple[int, int], channels: int) -> Images:
+    pixels = torch.from_numpy(np.ascontiguousarray(_resize(raw.pixels, size, channels)))
+    return Images(pixels, None if raw.labels is None else torch.from_numpy(raw.labels.astype(np.int64)))
+
+
+def _resize(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+    """uint8 (N, channels, *size); the same array if nothing changes."""
     if pixels.shape[2:] == size and pixels.shape[1] == channels:
         return pixels
     if pixels.shape[2:] == size and channels == 3:
         return np.repeat(pixels, 3, axis=1)
-    out = np.empty((len(pixels), channels, *size), np.uint8)
-    for row, result in zip(pixels, out, strict=True):
-        result[:] = fit(Image.fromarray(row[0] if len(row) == 1 else row.transpose(1, 2, 0)), size, channels)
-    return out
+    resized = np.empty((len(pixels), channels, *size), np.uint8)
+    for i, image in enumerate(pixels):
+        array = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        resized[i] = fit(Image.fromarray(array), size, channels)
+    return resized
 
 
-def _grey(pixels: np.ndarray) -> bool:
-    return pixels.shape[1] == 1 or all((row == row[:1]).all() for row in pixels)
+def _is_grey(pixels: np.ndarray) -> bool:
+    return pixels.shape[1] == 1 or all((image == image[:1]).all() for image in pixels)
 
 
 def _digests(pixels: np.ndarray) -> list[bytes]:
-    return [digest(np.ascontiguousarray(row)) for row in pixels]
+    return [digest(np.ascontiguousarray(image)) for image in pixels]
 
 
-def _taken(pixels: np.ndarray, labels: np.ndarray | None, index: np.ndarray) -> Images:
-    part = _images(pixels[index], None if labels is None else labels[index])
-    return replace(part, names=tuple(f"row {i}" for i in index))  # so that a row is found again
+def _select(images: Images, index: np.ndarray) -> Images:
+    """A subset whose names are the positions in the source array."""
+    return replace(images.subset(index), names=tuple(f"row {i}" for i in index))
 
 
-def _images(pixels: np.ndarray, labels: np.ndarray | None) -> Images:
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels))
-    return Images(tensor, None if labels is None else torch.from_numpy(labels.astype(np.int64)))
-
-
-def _verb(native: tuple[int, int], size: tuple[int, int]) -> str:
-    cropped = "" if native[0] * size[1] == native[1] * size[0] else "cropped to the middle and "
-    return cropped + ("enlarged to" if min(size) > min(native) else "shrunk to")
+def _describe_resize(native: tuple[int, int], size: tuple[int, int]) -> str:
+    same_aspect = native[0] * size[1] == native[1] * size[0]
+    crop = "" if same_aspect else "cropped to the middle and "
+    verb = "enlarged" if min(size) > min(native) else "shrunk"
+    return f"images of {format_size(native)} {crop}{verb} to {format_size(size)}"

@@ -1,4 +1,4 @@
-"""Decoded images on disk, read through a memory map: $LIMNER_CACHE, or the user's cache folder, /decoded."""
+"""Decoded images on disk, read through a memory map: in `decoded/` of $LIMNER_CACHE or the user's cache."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pooch
 import torch
 
 from limner.data.dataset import Dataset, Images
+from limner.errors import LimnerError
+from limner.files import read_json
 
-VERSION = "1"  # of what is written here and of how images are decoded: change it when either changes
+VERSION = "1"  # of the format of an entry and of decoding: increase it when either changes
 CHUNK = 4096  # images copied at a time
-ABANDONED = 24 * 3600  # seconds after which an unfinished entry is nobody's
+ABANDONED = 24 * 3600  # seconds; an unfinished entry that is older belongs to no living process
 
 
 def root() -> Path:
@@ -28,80 +31,99 @@ def root() -> Path:
     return Path(os.environ.get("LIMNER_CACHE") or pooch.os_cache("limner")).expanduser()
 
 
-def key(*parts: object) -> str:
-    """A folder name that stands for the parts, by their repr."""
+def entry_key(*parts: object) -> str:
+    """A folder name that identifies the parts by their repr."""
     return hashlib.sha256(repr((VERSION, *parts)).encode()).hexdigest()[:32]
 
 
-def fetch(name: str) -> Dataset | None:
-    """The dataset stored under a key, or None when there is none or what is there cannot be read."""
-    folder = root() / "decoded" / name
+def read_entry(key: str) -> Dataset | None:
+    """The dataset stored under a key; None if there is none or it is damaged."""
+    folder = root() / "decoded" / key
     try:
-        about = json.loads((folder / "about.json").read_text())
-        train, test = (_split(folder / f"{part}.npy", about[part]) for part in ("train", "test"))
-        classes = None if about["classes"] is None else tuple(about["classes"])
-        notes = tuple(about["notes"])
-        return Dataset(about["name"], about["source"], train, test, classes, notes, about["fingerprint"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        content = read_json(folder / "about.json")
+        return Dataset(
+            name=content["name"],
+            source=content["source"],
+            train=_read_split(folder / "train.npy", content["train"]),
+            test=_read_split(folder / "test.npy", content["test"]),
+            classes=None if content["classes"] is None else tuple(content["classes"]),
+            notes=tuple(content["notes"]),
+            fingerprint=content["fingerprint"],
+        )
+    except (LimnerError, OSError, EOFError, ValueError, KeyError, TypeError):
         return None
 
 
-def scratch() -> Path:
-    """A new folder in which to build an entry; raises OSError where the cache cannot be written."""
-    folder = root() / "decoded"
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob("building-*"):  # by a process that was killed
-        with contextlib.suppress(FileNotFoundError):  # finished in this moment
-            if left.stat().st_mtime < time.time() - ABANDONED:
-                shutil.rmtree(left, ignore_errors=True)
-    return Path(tempfile.mkdtemp(prefix="building-", dir=folder))
+def new_entry_folder() -> Path:
+    """A new folder in which to build an entry; raises OSError if the cache cannot be written."""
+    parent = root() / "decoded"
+    parent.mkdir(parents=True, exist_ok=True)
+    for folder in parent.glob("building-*"):
+        with contextlib.suppress(FileNotFoundError):  # another process finished it at this moment
+            if folder.stat().st_mtime < time.time() - ABANDONED:
+                shutil.rmtree(folder, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix="building-", dir=parent))
 
 
-def save_rows(path: Path, rows: np.ndarray, index: np.ndarray, channels: int) -> None:
-    """Write the first `channels` channels of rows[index], uint8 (N, C, H, W), as .npy, a part at a time."""
-    shape = (len(index), channels, *rows.shape[2:])
+def save_pixels(path: Path, pixels: np.ndarray, index: np.ndarray, channels: int) -> None:
+    """Write the first `channels` channels of pixels[index], uint8 (N, C, H, W), as .npy, in chunks."""
+    shape = (len(index), channels, *pixels.shape[2:])
     with open(path, "wb") as file:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(file, header)
         for start in range(0, len(index), CHUNK):
-            file.write(rows[index[start : start + CHUNK], :channels].tobytes())
+            file.write(pixels[index[start : start + CHUNK], :channels].tobytes())
 
 
-def open_rows(path: Path) -> torch.Tensor:
+def open_pixels(path: Path) -> torch.Tensor:
     """The uint8 tensor in a .npy file, memory-mapped, copy on write."""
     return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
 
 
-def commit(folder: Path, name: str, dataset: Dataset) -> Dataset:
-    """Finish the entry whose .npy files lie in the scratch `folder`; gives it as `fetch` would."""
-    about = {
+def commit_entry(folder: Path, key: str, dataset: Dataset) -> Dataset:
+    """Store `folder`, which holds train.npy and test.npy, under a key; return what `read_entry` returns."""
+    content = {
         "name": dataset.name,
         "source": dataset.source,
         "classes": dataset.classes,
         "notes": dataset.notes,
         "fingerprint": dataset.fingerprint,
-        "train": _described(dataset.train),
-        "test": _described(dataset.test),
+        "train": _describe_split(dataset.train),
+        "test": _describe_split(dataset.test),
     }
-    (folder / "about.json").write_text(json.dumps(about))
-    place = folder.parent / name
-    if fetch(name) is None:  # else another process was first, with the same
-        shutil.rmtree(place, ignore_errors=True)  # an entry that could not be read, or nothing
-        os.replace(folder, place)
-    train, test = (open_rows(place / f"{part}.npy") for part in ("train", "test"))
+    (folder / "about.json").write_text(json.dumps(content))
+    entry = folder.parent / key
+    if read_entry(key) is None:  # otherwise another process has stored the same entry
+        shutil.rmtree(entry, ignore_errors=True)  # a damaged entry, if any
+        os.replace(folder, entry)
     return replace(
-        dataset, train=replace(dataset.train, pixels=train), test=replace(dataset.test, pixels=test)
+        dataset,
+        train=replace(dataset.train, pixels=open_pixels(entry / "train.npy")),
+        test=replace(dataset.test, pixels=open_pixels(entry / "test.npy")),
     )
 
 
-def _described(images: Images) -> dict[str, object]:
-    labels = None if images.labels is None else images.labels.tolist()
-    return {"shape": list(images.pixels.shape), "labels": labels, "names": images.names}
+def _describe_split(images: Images) -> dict[str, Any]:
+    """All of a split but its pixels, as JSON holds it."""
+    content: dict[str, Any] = {
+        "shape": list(images.pixels.shape),
+        "labels": None if images.labels is None else images.labels.tolist(),
+        "names": images.names,
+    }
+    if images.attributes:
+        content["attributes"] = {name: values.tolist() for name, values in images.attributes.items()}
+    return content
 
 
-def _split(path: Path, about: dict[str, list]) -> Images:
-    pixels = open_rows(path)
-    if list(pixels.shape) != about["shape"] or pixels.dtype != torch.uint8:
-        raise ValueError(f"{path} is not the array it should be")
-    labels = None if about["labels"] is None else torch.tensor(about["labels"], dtype=torch.int64)
-    return Images(pixels, labels, None if about["names"] is None else tuple(about["names"]))
+def _read_split(path: Path, content: dict[str, Any]) -> Images:
+    pixels = open_pixels(path)
+    if list(pixels.shape) != content["shape"] or pixels.dtype != torch.uint8:
+        raise ValueError(f"{path} does not hold the array that about.json describes")
+    labels, names = content["labels"], content["names"]
+    attributes = content.get("attributes", {})
+    return Images(
+        pixels,
+        None if labels is None else torch.tensor(labels, dtype=torch.int64),
+        None if names is None else tuple(names),
+        {name: torch.tensor(values) for name, values in attributes.items()},
+    )

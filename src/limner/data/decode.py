@@ -1,4 +1,4 @@
-"""One image file -> upright uint8 pixels of the shape asked for."""
+"""One image file -> upright uint8 pixels of a given shape."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-LARGEST = 64_000_000  # pixels a header may declare
+MAX_PIXELS = 64_000_000  # of an image, as its header declares
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "QOI")
-BROKEN = (  # what Pillow's decoders raise on damaged files, found by damaging some
-    *(OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, RuntimeError),
-    *(struct.error, zlib.error),
+DECODER_ERRORS = (  # what Pillow's decoders raise on damaged files, collected by damaging some
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
 )
-ORIENTATION = 0x0112  # the EXIF tag, and what undoes each of its values
-TURNS = {
+ORIENTATION_TAG = 0x0112  # of EXIF
+TO_UPRIGHT = {  # value of the EXIF orientation -> the operation that turns the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -32,12 +40,12 @@ TURNS = {
 
 
 class Unreadable(Exception):
-    """Why a file gives no image, in a few words."""
+    """A file cannot be decoded; the message is the reason, in a few words."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """`pixels` uint8 (C, H, W), the (height, width) the file had when upright, and what was done to it."""
+    """`pixels` uint8 (C, H, W), `size` (height, width) of the upright original, `remarks` on changes."""
 
     pixels: np.ndarray
     size: tuple[int, int]
@@ -45,8 +53,8 @@ class Decoded:
 
 
 @contextmanager
-def strict() -> Iterator[None]:
-    """Silence Pillow on metadata, and make its warning of giant images an error, in all threads."""
+def strict_pillow() -> Iterator[None]:
+    """Hide Pillow's warnings on metadata, and raise its warning on giant images, in all threads."""
     Image.init()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -55,43 +63,43 @@ def strict() -> Iterator[None]:
 
 
 def decode(data: bytes, size: tuple[int, int] | None, channels: int) -> Decoded:
-    """Decode a file's bytes, fitted to `size` (height, width) or, if None, at its own size.
+    """Decode the bytes of a file and fit the image to `size` (height, width); None keeps its own size.
 
-    EXIF rotation is applied, transparency composited on white, 16-bit grey scaled by its true range, an
-    animation cut to its first frame. Raises Unreadable with the reason.
+    Applies EXIF rotation, composites transparency on white, scales 16-bit grey by its full range, and takes
+    the first frame of an animation.  Raises Unreadable with the reason.
     """
     if not data:
         raise Unreadable("empty file, 0 bytes")
     try:
         return _decode(data, size, channels)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Unreadable(f"giant: more than {LARGEST / 1e6:.0f} megapixels") from error
+        raise Unreadable(f"giant: more than {MAX_PIXELS / 1e6:.0f} megapixels") from error
     except Image.UnidentifiedImageError as error:
         raise Unreadable("not an image") from error
     except MemoryError as error:
         raise Unreadable("does not fit in memory") from error
-    except BROKEN as error:
+    except DECODER_ERRORS as error:
         reason = " ".join(str(error).split())
         raise Unreadable("truncated" if "truncated" in reason.lower() else f"broken: {reason}") from error
 
 
 def fit(image: Image.Image, size: tuple[int, int], channels: int) -> np.ndarray:
-    """Crop an 'L' or 'RGB' image to the middle, to the aspect asked for, and resize: uint8 (C, H, W)."""
+    """Crop an 'L' or 'RGB' image to the aspect ratio of `size`, resize it: uint8 (C, H, W)."""
     height, width = size
     if image.size != (width, height):
         scale = min(image.width / width, image.height / height)  # > 1 when the image shrinks
-        left, top = (image.width - scale * width) / 2, (image.height - scale * height) / 2
-        left, top = max(0.0, left), max(0.0, top)  # rounding may take it a hair outside, on either side
+        left = max(0.0, (image.width - scale * width) / 2)  # max and min: rounding can leave the image
+        top = max(0.0, (image.height - scale * height) / 2)
         box = (left, top, min(image.width, left + scale * width), min(image.height, top + scale * height))
-        kernel = Image.Resampling.LANCZOS if scale > 1 else Image.Resampling.BICUBIC  # both antialiased
+        kernel = Image.Resampling.LANCZOS if scale > 1 else Image.Resampling.BICUBIC  # both antialias
         image = image.resize((width, height), kernel, box=box, reducing_gap=3.0)
     mode = "L" if channels == 1 else "RGB"
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return np.ascontiguousarray(pixels.reshape(height, width, channels).transpose(2, 0, 1))
 
 
-def named_size(size: tuple[int, int]) -> str:
-    """A (height, width) in words that cannot be taken for (width, height)."""
+def format_size(size: tuple[int, int]) -> str:
+    """A (height, width) as text that nobody can read as (width, height)."""
     height, width = size
     return f"{height}x{width}" if height == width else f"{height} high x {width} wide"
 
@@ -101,27 +109,27 @@ def _decode(data: bytes, size: tuple[int, int] | None, channels: int) -> Decoded
     with Image.open(BytesIO(data), formats=[name for name in FORMATS if name in Image.OPEN]) as image:
         if 0 in image.size:
             raise Unreadable("no pixels")
-        if image.width * image.height > LARGEST:
+        if image.width * image.height > MAX_PIXELS:
             raise Unreadable(f"giant: {image.width:,} wide x {image.height:,} high declared")
         if getattr(image, "is_animated", False) and image.format != "MPO":
             remarks.append("several frames: the first is used")
-        full = (image.height, image.width)
-        if size is not None:  # let the JPEG decoder halve what is more than twice too large
-            least = max(size) / min(image.size)
-            image.draft(None, (round(2 * least * image.width), round(2 * least * image.height)))
-        upright = _plain(image, remarks)
-        orientation = image.getexif().get(ORIENTATION, 1)  # read last: Pillow turns a TIFF while it loads
-    if orientation in TURNS:
-        upright = upright.transpose(TURNS[orientation])
-        full = full if orientation < 5 else full[::-1]
+        full_size = (image.height, image.width)
+        if size is not None:  # the JPEG decoder can halve images that are more than twice too large
+            scale = 2 * max(size) / min(image.size)
+            image.draft(None, (round(scale * image.width), round(scale * image.height)))
+        upright = _to_8_bits(image, remarks)
+        orientation = image.getexif().get(ORIENTATION_TAG, 1)  # read last: Pillow turns a TIFF while it loads
+    if orientation in TO_UPRIGHT:
+        upright = upright.transpose(TO_UPRIGHT[orientation])
+        full_size = full_size if orientation < 5 else full_size[::-1]
         remarks.append("turned upright by the EXIF tag")
     if upright.mode != ("L" if channels == 1 else "RGB"):
-        remarks.append("made grey" if channels == 1 else "grey made RGB")
-    return Decoded(fit(upright, size or full, channels), full, tuple(remarks))
+        remarks.append("converted to grey" if channels == 1 else "grey converted to RGB")
+    return Decoded(fit(upright, size or full_size, channels), full_size, tuple(remarks))
 
 
-def _plain(image: Image.Image, remarks: list[str]) -> Image.Image:
-    """The image in mode 'L' or 'RGB'; loads its pixels."""
+def _to_8_bits(image: Image.Image, remarks: list[str]) -> Image.Image:
+    """Load the pixels and convert them to mode 'L' or 'RGB'; adds to the remarks."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 65535:
@@ -131,15 +139,18 @@ def _plain(image: Image.Image, remarks: list[str]) -> Image.Image:
     if image.mode == "F":
         raise Unreadable("floating-point pixels: save it with 8 or 16 bits")
     if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        if coloured.getchannel("A").getextrema() != (255, 255):
-            remarks.append("transparent parts composited on white")
-        plain = Image.alpha_composite(white, coloured).convert("RGB")
-        return plain.getchannel(0) if image.mode in ("L", "LA", "La") else plain
+        return _composite_on_white(image, remarks)
     if image.mode == "CMYK":
         remarks.append("CMYK converted to RGB")
     if image.mode in ("L", "RGB"):
         image.load()
         return image
     return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _composite_on_white(image: Image.Image, remarks: list[str]) -> Image.Image:
+    rgba = image.convert("RGBA")
+    if rgba.getchannel("A").getextrema() != (255, 255):
+        remarks.append("transparent parts composited on white")
+    opaque = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return opaque.getchannel(0) if image.mode in ("L", "LA", "La") else opaque

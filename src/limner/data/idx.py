@@ -14,49 +14,49 @@ import numpy as np
 
 from limner.errors import LimnerError
 
-LARGEST = 8 << 30  # bytes; a header that declares more is not believed
+MAX_BYTES = 8 << 30  # a header that declares more is taken as damaged
 NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$")
 
 
-def find(folder: Path) -> dict[tuple[str, str], Path]:
+def find_files(folder: Path) -> dict[tuple[str, str], Path]:
     """The idx files of a folder, by (split, kind): ('train' | 'test', 'images' | 'labels').
 
-    An unpacked file is preferred to its .gz. Raises LimnerError where one place has two candidates.
+    An unpacked file is preferred to its .gz.  Raises LimnerError if two files have the same split and kind.
     """
     try:
         paths = sorted(folder.iterdir())
     except OSError as error:
         raise LimnerError(f"cannot list {folder}: {error.strerror}") from error
-    found: dict[tuple[str, str], Path] = {}
+    files: dict[tuple[str, str], Path] = {}
     for path in paths:
         match = NAME.search(path.name)
         if match is None or not path.is_file():
             continue
-        place = ("train" if match[1] == "train" else "test", match[2])
-        other = found.get(place)
+        key = ("train" if match[1] == "train" else "test", match[2])
+        other = files.get(key)
         if other is not None and other.name + ".gz" != path.name:
             raise LimnerError(
-                f"{folder} holds two {place[0]} {place[1]} files, {other.name} and {path.name}: "
+                f"{folder} holds two {key[0]} {key[1]} files, {other.name} and {path.name}: "
                 "put each set in a folder of its own"
             )
-        found.setdefault(place, path)
-    return found
+        files.setdefault(key, path)
+    return files
 
 
 def read(path: Path) -> np.ndarray:
     """The array in an idx file of bytes: uint8, of the shape its header declares, writable.
 
-    Raises LimnerError when the header is not that of an idx file of bytes, or the content does not fill it.
+    Raises LimnerError if the file is not an idx file of bytes, or if its content does not match its header.
     """
-    opened = gzip.open if path.suffix == ".gz" else open
+    open_file = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rb") as file:
-            return _content(cast(BinaryIO, file), path)
+        with open_file(path, "rb") as file:
+            return _read_array(cast(BinaryIO, file), path)
     except (EOFError, zlib.error, OSError) as error:
         raise LimnerError(f"cannot read {path}: {error}; get the file again") from error
 
 
-def _content(file: BinaryIO, path: Path) -> np.ndarray:
+def _read_array(file: BinaryIO, path: Path) -> np.ndarray:
     header = file.read(4)
     if len(header) < 4 or header[:3] != b"\0\0\x08" or not 1 <= header[3] <= 4:
         raise LimnerError(
@@ -67,13 +67,15 @@ def _content(file: BinaryIO, path: Path) -> np.ndarray:
         raise LimnerError(f"{path} ends within its header; get the file again")
     shape = struct.unpack(f">{header[3]}I", dims)
     size = math.prod(shape)
-    if size > LARGEST:
-        raise LimnerError(f"{path} declares {size:,} bytes of shape {shape}, more than {LARGEST:,}: damaged?")
+    if size > MAX_BYTES:
+        raise LimnerError(
+            f"{path} declares {size:,} bytes of shape {shape}, more than {MAX_BYTES:,}: damaged?"
+        )
     buffer = bytearray(size)
     filled = 0
     with memoryview(buffer) as view:
-        while filled < size and (got := file.readinto(view[filled:])):  # type: ignore[attr-defined]
-            filled += got
+        while filled < size and (count := file.readinto(view[filled:])):  # type: ignore[attr-defined]
+            filled += count
     if filled < size or file.read(1):
         raise LimnerError(f"{path} should hold {size:,} bytes {shape} and does not; get the file again")
     return np.frombuffer(buffer, np.uint8).reshape(shape)

@@ -1,4 +1,4 @@
-"""The sets known by name, and where their files are: $LIMNER_DATA, the user's cache, else the network."""
+"""The data sets with a name.  Their files are in $LIMNER_DATA or the user's cache, or are downloaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pooch
 
 from limner.data import idx, shapes
-from limner.data.arrays import Arrays, Raw
+from limner.data.arrays import RawDataset, RawImages
 from limner.data.cache import root
 from limner.data.progress import Download
 from limner.errors import LimnerError
@@ -19,64 +19,81 @@ from limner.errors import LimnerError
 
 @dataclass(frozen=True)
 class NamedSet:
-    """What there is to know of a set before it is loaded; `files` are (name, md5 or None)."""
+    """A description of a set, for a user who has not loaded it; `files` are (name, md5 or None)."""
 
     description: str
     count: str
     size: str
     licence: str
     origin: str
-    read: Callable[[str], Raw]
+    read: Callable[[str], RawDataset]
     files: tuple[tuple[str, str | None], ...] = ()
     mirrors: tuple[str, ...] = ()
     mean: float = 0.0  # of the training pixels on the [0, 1] scale, to four digits
 
 
-def read(name: str) -> Raw:
-    """The named set, from the first place that has its files; raises LimnerError where none can be had."""
+def read(name: str) -> RawDataset:
+    """The named set, downloaded if necessary; raises LimnerError if that fails."""
     return NAMED[name].read(name)
 
 
-def folder_of(name: str) -> Path:
-    """The folder that holds a named set's files, downloading them into the cache if need be."""
-    for place in _places():
-        if not _missing(place / name, name):
-            return place / name
+def fetch_folder(name: str) -> Path:
+    """The folder with the files of a named set; downloads them into the cache if they are nowhere."""
+    for parent in _search_folders():
+        if not _missing_files(parent / name, name):
+            return parent / name
     _download(name, root() / name)
     return root() / name
 
 
-def at_hand(name: str) -> bool:
+def is_available(name: str) -> bool:
     """Whether a named set can be read without a download."""
-    return any(not _missing(place / name, name) for place in _places())
+    return any(not _missing_files(parent / name, name) for parent in _search_folders())
 
 
-def _places() -> list[Path]:
-    here = os.environ.get("LIMNER_DATA")
-    return ([Path(here).expanduser()] if here else []) + [root()]
+def read_idx_folder(folder: Path, name: str, source: str) -> RawDataset:
+    """A folder of idx files; label files and test images are optional."""
+    files = idx.find_files(folder)
+    if ("train", "images") not in files:
+        raise LimnerError(f"{folder} has idx files but none named like train-images-idx3-ubyte.gz: rename it")
+    train = _read_idx_split(files, "train")
+    test = _read_idx_split(files, "test") if ("test", "images") in files else None
+    if test is not None and test.pixels.shape[2:] != train.pixels.shape[2:]:
+        raise LimnerError(f"{folder}: train and test images differ in size; make them one size")
+    labels = [split.labels for split in (train, test) if split is not None and split.labels is not None]
+    if not labels:
+        return RawDataset(name, source, train, test)
+    count = max(int(numbers.max()) for numbers in labels) + 1
+    return RawDataset(name, source, train, test, classes=tuple(str(number) for number in range(count)))
 
 
-def _missing(folder: Path, name: str) -> list[str]:
+def _search_folders() -> list[Path]:
+    own = os.environ.get("LIMNER_DATA")
+    return [Path(own).expanduser(), root()] if own else [root()]
+
+
+def _missing_files(folder: Path, name: str) -> list[str]:
+    """The files of a named set that a folder lacks; an unpacked file replaces its .gz."""
     files = [file for file, _ in NAMED[name].files]
     return [f for f in files if not (folder / f).is_file() and not (folder / f.removesuffix(".gz")).is_file()]
 
 
 def _download(name: str, folder: Path) -> None:
-    """Fetch what is missing from the first mirror that has it whole."""
+    """Download the missing files, each from the first mirror that has it with the right checksum."""
     pooch.get_logger().setLevel("WARNING")
     checksums = dict(NAMED[name].files)
-    for file in _missing(folder, name):
+    for file in _missing_files(folder, name):
         failures = []
         for mirror in NAMED[name].mirrors:
             try:
-                known = checksums[file] and f"md5:{checksums[file]}"
-                fetch = pooch.HTTPDownloader(progressbar=Download(file), timeout=30)
-                pooch.retrieve(mirror + file, known_hash=known, fname=file, path=folder, downloader=fetch)
+                checksum = checksums[file] and f"md5:{checksums[file]}"
+                downloader = pooch.HTTPDownloader(progressbar=Download(file), timeout=30)
+                pooch.retrieve(
+                    mirror + file, known_hash=checksum, fname=file, path=folder, downloader=downloader
+                )
                 break
-            except (
-                OSError,
-                ValueError,
-            ) as error:  # requests' errors are OSErrors; ValueError: wrong checksum
+            # errors of requests are OSErrors; pooch raises ValueError for a wrong checksum
+            except (OSError, ValueError) as error:
                 failures.append(f"{mirror}: {type(error).__name__}")
         else:
             raise LimnerError(
@@ -85,32 +102,19 @@ def _download(name: str, folder: Path) -> None:
             )
 
 
-def _idx(name: str) -> Raw:
-    raw = idx_folder(folder_of(name), name, name)
+def _read_mnist_like(name: str) -> RawDataset:
+    raw = read_idx_folder(fetch_folder(name), name, name)
     assert raw.test is not None
-    counts = tuple(len(split.pixels) for split in (raw.train, raw.test))
-    if counts != (60_000, 10_000) or raw.train.pixels.shape[2:] != (28, 28):
-        raise _not_it(name, f"{counts[0]:,} + {counts[1]:,} images of {raw.train.pixels.shape[2:]}")
+    train_count, test_count = len(raw.train.pixels), len(raw.test.pixels)
+    if (train_count, test_count) != (60_000, 10_000) or raw.train.pixels.shape[2:] != (28, 28):
+        size = raw.train.pixels.shape[2:]
+        raise _wrong_files_error(name, f"{train_count:,} + {test_count:,} images of {size}")
     _check_mean(name, raw.train.pixels)
-    classes = FASHION if name == "fashion-mnist" else DIGITS
-    return Raw(name, name, raw.train, raw.test, classes, official=True)
+    classes = CLOTHES if name == "fashion-mnist" else DIGITS
+    return RawDataset(name, name, raw.train, raw.test, classes, official_split=True)
 
 
-def idx_folder(folder: Path, name: str, source: str) -> Raw:
-    """A folder of idx files; labels where there are label files, test where there are test images."""
-    files = idx.find(folder)
-    if ("train", "images") not in files:
-        raise LimnerError(f"{folder} has idx files but none named like train-images-idx3-ubyte.gz: rename it")
-    train = _idx_split(files, "train")
-    test = _idx_split(files, "test") if ("test", "images") in files else None
-    if test is not None and test.pixels.shape[2:] != train.pixels.shape[2:]:
-        raise LimnerError(f"{folder}: train and test images differ in size; make them one size")
-    found = [s.labels for s in (train, test) if s is not None and s.labels is not None]
-    classes = tuple(str(k) for k in range(max(int(labels.max()) for labels in found) + 1)) if found else None
-    return Raw(name, source, train, test, classes)
-
-
-def _idx_split(files: dict[tuple[str, str], Path], split: str) -> Arrays:
+def _read_idx_split(files: dict[tuple[str, str], Path], split: str) -> RawImages:
     path = files[split, "images"]
     pixels = idx.read(path)
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -118,103 +122,116 @@ def _idx_split(files: dict[tuple[str, str], Path], split: str) -> Arrays:
     labels = idx.read(files[split, "labels"]) if (split, "labels") in files else None
     if labels is not None and labels.shape != (len(pixels),):
         raise LimnerError(f"{files[split, 'labels']} has shape {labels.shape}: expected ({len(pixels)},)")
-    return Arrays(pixels[:, None], labels)
+    return RawImages(pixels[:, None], labels)
 
 
-def _frey(name: str) -> Raw:
+def _read_frey(name: str) -> RawDataset:
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
-    path = folder_of(name) / "frey_rawface.mat"
+    path = fetch_folder(name) / "frey_rawface.mat"
     try:
         faces = loadmat(path, variable_names=["ff"]).get("ff")
     except (OSError, ValueError, TypeError, MatReadError) as error:
         raise LimnerError(f"cannot read {path}: {error}; get the file again") from error
     if faces is None or faces.shape != (560, 1965) or faces.dtype != np.uint8:
-        raise _not_it(name, f"no uint8 array 'ff' of shape (560, 1965) in {path}")
+        raise _wrong_files_error(name, f"no uint8 array 'ff' of shape (560, 1965) in {path}")
     pixels = np.ascontiguousarray(faces.T).reshape(1965, 1, 28, 20)
     _check_mean(name, pixels)
-    return Raw(name, name, Arrays(pixels))
+    return RawDataset(name, name, RawImages(pixels))
 
 
-def _digits(name: str) -> Raw:
+def _read_digits(name: str) -> RawDataset:
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     pixels = np.rint(bunch.images * (255 / 16)).astype(np.uint8)[:, None]
-    return Raw(name, name, Arrays(pixels, bunch.target), classes=DIGITS)
+    return RawDataset(name, name, RawImages(pixels, bunch.target), classes=DIGITS)
 
 
-def _shapes(name: str) -> Raw:
-    train, test = (
-        Arrays(shapes.draw(factors).numpy(), factors[:, 0].numpy())
-        for factors in (shapes.factors_of("train"), shapes.factors_of("test"))
+def _draw_shapes(name: str) -> RawDataset:
+    train, test = shapes.factors_of("train"), shapes.factors_of("test")
+    return RawDataset(
+        name,
+        name,
+        train=RawImages(shapes.draw(train).numpy(), train[:, 0].numpy()),
+        test=RawImages(shapes.draw(test).numpy(), test[:, 0].numpy()),
+        classes=shapes.CLASSES,
+        official_split=True,  # keeps the order of factors_of
     )
-    return Raw(name, name, train, test, shapes.CLASSES, official=True)  # official: as factors_of has it
 
 
-def _stacked(name: str) -> Raw:
-    digits = read("mnist")
-    assert digits.test is not None
-    random = np.random.RandomState(1000)  # its stream is the same in every version of numpy
-    train, test = (
-        _stack(split, n, random) for split, n in ((digits.train, 60_000), (digits.test, STACKED_TEST))
-    )
+def _stack_mnist(name: str) -> RawDataset:
+    mnist = read("mnist")
+    assert mnist.test is not None
+    random = np.random.RandomState(1000)  # its numbers are the same in every version of numpy
+    train = _stack_digits(mnist.train, 60_000, random)
+    test = _stack_digits(mnist.test, STACKED_TEST, random)
     classes = tuple(f"{mode:03d}" for mode in range(1000))
-    return Raw(name, name, train, test, classes, official=True)
+    return RawDataset(name, name, train, test, classes, official_split=True)
 
 
-def _stack(split: Arrays, n: int, random: np.random.RandomState) -> Arrays:
-    """n images of three channels, each a digit drawn on its own; labels 0..999, the first digit first."""
+def _stack_digits(split: RawImages, n: int, random: np.random.RandomState) -> RawImages:
+    """n images of three channels, each an independent random digit; labels 0..999, first digit first."""
     assert split.labels is not None
-    drawn = random.randint(len(split.pixels), size=(n, 3))
-    return Arrays(split.pixels[drawn, 0], split.labels[drawn].astype(np.int64) @ (100, 10, 1))
+    rows = random.randint(len(split.pixels), size=(n, 3))
+    return RawImages(split.pixels[rows, 0], split.labels[rows].astype(np.int64) @ (100, 10, 1))
 
 
 def _check_mean(name: str, pixels: np.ndarray) -> None:
     mean = float(pixels.mean()) / 255
     if abs(mean - NAMED[name].mean) > 1e-4:
-        raise _not_it(name, f"a mean pixel of {mean:.4f}")
+        raise _wrong_files_error(name, f"a mean pixel of {mean:.4f}")
 
 
-def _not_it(name: str, found: str) -> LimnerError:
+def _wrong_files_error(name: str, content: str) -> LimnerError:
+    """An error that says what the files should contain and what they contain."""
     files = ", ".join(file for file, _ in NAMED[name].files)
     return LimnerError(
-        f"the files in {folder_of(name)} are not '{name}' ({NAMED[name].count} images, {NAMED[name].size}, "
-        f"mean {NAMED[name].mean}): found {found}; replace {files}, or give that folder by its path"
+        f"the files in {fetch_folder(name)} are not '{name}' ({NAMED[name].count} images, "
+        f"{NAMED[name].size}, mean {NAMED[name].mean}): they have {content}; "
+        f"replace {files}, or load that folder by its path"
     )
 
 
-STACKED_TEST = 26_000  # as many samples as PacGAN counts modes in
+STACKED_TEST = 26_000  # the number of samples in which PacGAN counts modes
 DIGITS = tuple("0123456789")
-FASHION = (
-    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+CLOTHES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
 )
 NAMED: dict[str, NamedSet] = {
     "digits": NamedSet(
-        description="scikit-learn's handwritten digits, comes with limner",
+        description="handwritten digits of scikit-learn, included in limner",
         count="1,797",
         size="8x8 grey, enlarged to 28x28",
         licence="CC BY 4.0 (UCI)",
         origin="https://archive.ics.uci.edu/dataset/80",
-        read=_digits,
+        read=_read_digits,
     ),
     "shapes": NamedSet(
-        description="white squares, ellipses and hearts with known factors, comes with limner",
+        description="white squares, ellipses and hearts with known factors, included in limner",
         count="5,120 + 1,024",
         size="32x32 grey",
         licence="drawn by limner",
         origin="after https://github.com/google-deepmind/dsprites-dataset",
-        read=_shapes,
+        read=_draw_shapes,
     ),
     "mnist": NamedSet(
         description="handwritten digits",
         count="60,000 + 10,000",
         size="28x28 grey",
-        licence="usually given as CC BY-SA 3.0",
+        licence="CC BY-SA 3.0, as usually stated",
         origin="http://yann.lecun.com/exdb/mnist/",
-        read=_idx,
+        read=_read_mnist_like,
         files=(
             ("train-images-idx3-ubyte.gz", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
             ("train-labels-idx1-ubyte.gz", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -233,7 +250,7 @@ NAMED: dict[str, NamedSet] = {
         size="28x28 grey",
         licence="MIT",
         origin="https://github.com/zalandoresearch/fashion-mnist",
-        read=_idx,
+        read=_read_mnist_like,
         files=(
             ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
             ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe"),
@@ -251,16 +268,16 @@ NAMED: dict[str, NamedSet] = {
         count="60,000 + 26,000",
         size="28x28 RGB",
         licence="as mnist",
-        origin="made of mnist, after https://arxiv.org/abs/1611.02163",
-        read=_stacked,
+        origin="built from mnist, after https://arxiv.org/abs/1611.02163",
+        read=_stack_mnist,
     ),
     "frey": NamedSet(
-        description="one man's face in a film, with many expressions",
+        description="frames of a film of one man's face, with many expressions",
         count="1,965",
         size="28 high x 20 wide grey",
         licence="none stated; used in research",
         origin="https://cs.nyu.edu/~roweis/data.html",
-        read=_frey,
+        read=_read_frey,
         files=(("frey_rawface.mat", None),),
         mirrors=("https://cs.nyu.edu/~roweis/data/", "http://www.cs.nyu.edu/~roweis/data/"),
         mean=0.6057,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from limner.data.arrays import Arrays, Raw
+from limner.data.arrays import RawDataset, RawImages
 from limner.errors import LimnerError
 
 IMAGES = ("images", "x", "X", "data", "imgs")
@@ -17,40 +17,48 @@ TRAIN = ("x_train", "train_images", "X_train", "train_x", "images_train", "train
 TRAIN_LABELS = ("y_train", "train_labels", "Y_train", "train_y", "labels_train")
 TEST = ("x_test", "test_images", "X_test", "test_x", "images_test", "test")
 TEST_LABELS = ("y_test", "test_labels", "Y_test", "test_y", "labels_test")
+KNOWN = {*IMAGES, *LABELS, *TRAIN, *TRAIN_LABELS, *TEST, *TEST_LABELS}
 CHUNK = 1024  # images converted at a time
 
 
-def read(path: Path, name: str) -> Raw:
-    """The images, labels and split of an .npz; raises LimnerError naming the array at fault.
+def read(path: Path, name: str) -> RawDataset:
+    """The images, labels and split of an .npz; raises LimnerError that names the wrong array.
 
     Images are uint8 or floats in [0, 1] or [-1, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W).
     """
-    found = _arrays(path)
-    key, test_key = _first(found, TRAIN) or _first(found, IMAGES), _first(found, TEST)
-    if key is None:
+    arrays = _read_arrays(path)
+    train_key, test_key = _first_key(arrays, TRAIN) or _first_key(arrays, IMAGES), _first_key(arrays, TEST)
+    if train_key is None:
         raise LimnerError(
-            f"{path} has {', '.join(found) or 'no array'}: name images 'images', or 'x_train' and 'x_test'"
+            f"{path} has {', '.join(arrays) or 'no array'}: name images 'images', or 'x_train' and 'x_test'"
         )
-    label_key = _first(found, TRAIN_LABELS) or _first(found, LABELS)
-    test_label_key = _first(found, TEST_LABELS) if test_key else None
-    keys = [k for k in (key, test_key) if k]
-    images = {k: _laid_out(found[k], f"'{k}' in {path}") for k in keys}
+    image_keys = [train_key, test_key] if test_key else [train_key]
+    images = {key: _to_nchw(arrays[key], f"'{key}' in {path}") for key in image_keys}
     shapes = {array.shape[1:] for array in images.values()}
     if len(shapes) > 1:
-        raise LimnerError(f"{path}: '{key}' and '{test_key}' hold images of different shapes: make them one")
-    notes = _to_bytes(images, path)
-    pairs = ((key, label_key), (test_key, test_label_key))
-    labels = {k: found[of] for k, of in pairs if k and of}
-    numbers, classes = _numbered(labels, images, path)
-    splits = [Arrays(images[k], numbers.get(k)) for k in keys]
-    return Raw(name, str(path), splits[0], splits[1] if test_key else None, classes, notes)
+        raise LimnerError(
+            f"{path}: '{train_key}' and '{test_key}' hold images of different shapes: make them one"
+        )
+    scale, shift, notes = _scaling(images, path)
+    images = {key: _to_uint8(array, scale, shift) for key, array in images.items()}
+    labels = {}
+    label_key = _first_key(arrays, TRAIN_LABELS) or _first_key(arrays, LABELS)
+    if label_key:
+        labels[train_key] = _check_labels(arrays[label_key], len(images[train_key]), path)
+    test_label_key = _first_key(arrays, TEST_LABELS)
+    if test_key and test_label_key:
+        labels[test_key] = _check_labels(arrays[test_label_key], len(images[test_key]), path)
+    numbers, classes = _number_labels(labels)
+    train = RawImages(images[train_key], numbers.get(train_key))
+    test = RawImages(images[test_key], numbers.get(test_key)) if test_key else None
+    return RawDataset(name, str(path), train, test, classes, notes)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays with a known name, or the only array."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            known = {*IMAGES, *LABELS, *TRAIN, *TRAIN_LABELS, *TEST, *TEST_LABELS}
-            return {key: file[key] for key in file.files if key in known or len(file.files) == 1}
+            return {key: file[key] for key in file.files if key in KNOWN or len(file.files) == 1}
     except ValueError as error:
         if "pickle" not in str(error):
             raise LimnerError(f"cannot read {path}: {error}") from error
@@ -61,90 +69,90 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         raise LimnerError(f"cannot read {path}: {error}; save it again with numpy.savez") from error
 
 
-def _first(found: dict[str, np.ndarray], names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in found), None)
+def _first_key(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> str | None:
+    return next((name for name in names if name in arrays), None)
 
 
-def _laid_out(images: np.ndarray, what: str) -> np.ndarray:
-    """Images as (N, C, H, W)."""
+def _to_nchw(images: np.ndarray, label: str) -> np.ndarray:
+    """Images as (N, C, H, W); `label` names the array in errors."""
     if images.ndim == 3:
         images = images[:, None]
     elif images.ndim == 4:
-        first, last = images.shape[1] in (1, 3), images.shape[3] in (1, 3)
-        if last and not (first and images.shape[2] > 3):
+        channels_first, channels_last = images.shape[1] in (1, 3), images.shape[3] in (1, 3)
+        if channels_last and not (channels_first and images.shape[2] > 3):
             images = images.transpose(0, 3, 1, 2)
-        elif not first:
-            raise LimnerError(f"{what} has shape {images.shape}: 1 or 3 channels must come second or last")
+        elif not channels_first:
+            raise LimnerError(f"{label} has shape {images.shape}: 1 or 3 channels must come second or last")
     else:
         raise LimnerError(
-            f"{what} has shape {images.shape}: expected (N, H, W), (N, H, W, C) or (N, C, H, W)"
+            f"{label} has shape {images.shape}: expected (N, H, W), (N, H, W, C) or (N, C, H, W)"
         )
     if 0 in images.shape:
-        raise LimnerError(f"{what} has shape {images.shape}: there is no image in it")
+        raise LimnerError(f"{label} has shape {images.shape}: there is no image in it")
     return images
 
 
-def _to_bytes(images: dict[str, np.ndarray], path: Path) -> tuple[str, ...]:
-    """Turn every array into uint8 in place, by one rule for all; gives the note that says which."""
-    kinds = {array.dtype.kind for array in images.values()}
+def _scaling(images: dict[str, np.ndarray], path: Path) -> tuple[float, float, tuple[str, ...]]:
+    """The scale and shift that bring all arrays to 0..255, and a note that describes them."""
     if all(array.dtype == np.uint8 for array in images.values()):
-        scale, shift, note = 1.0, 0.0, ""
-    elif kinds == {"b"}:
-        scale, shift, note = 255.0, 0.0, "truth values: false taken as 0, true as 255"
-    elif kinds <= set("iuf"):
-        low, high = _range(images, path)
-        if kinds == {"f"} and low >= 0 and high <= 1:
-            scale, shift, note = 255.0, 0.0, "floats in [0, 1] scaled to 0..255"
-        elif kinds == {"f"} and low >= -1 and high <= 1:
-            scale, shift, note = 127.5, 127.5, "floats in [-1, 1] scaled to 0..255"
-        elif kinds == {"f"} or low < 0 or high > 255:
-            raise LimnerError(
-                f"{path} has values from {low:g} to {high:g}: save uint8, or floats in [0, 1] or [-1, 1]"
-            )
-        else:
-            scale, shift, note = 1.0, 0.0, "whole numbers in 0..255 taken as they are"
-    else:
+        return 1.0, 0.0, ()
+    kinds = {array.dtype.kind for array in images.values()}
+    if kinds == {"b"}:
+        return 255.0, 0.0, ("truth values: false taken as 0, true as 255",)
+    if not kinds <= {"i", "u", "f"}:
         types = ", ".join(sorted({str(array.dtype) for array in images.values()}))
         raise LimnerError(f"{path} has images of type {types}: save uint8, or floats in [0, 1] or [-1, 1]")
-    for key, array in images.items():
-        images[key] = np.ascontiguousarray(array) if array.dtype == np.uint8 else _scaled(array, scale, shift)
-    return (note,) if note else ()
+    low, high = _value_range(images, path)
+    if kinds == {"f"} and low >= 0 and high <= 1:
+        return 255.0, 0.0, ("floats in [0, 1] scaled to 0..255",)
+    if kinds == {"f"} and low >= -1 and high <= 1:
+        return 127.5, 127.5, ("floats in [-1, 1] scaled to 0..255",)
+    if kinds == {"f"} or low < 0 or high > 255:
+        raise LimnerError(
+            f"{path} has values from {low:g} to {high:g}: save uint8, or floats in [0, 1] or [-1, 1]"
+        )
+    return 1.0, 0.0, ("whole numbers in 0..255 taken as they are",)
 
 
-def _range(images: dict[str, np.ndarray], path: Path) -> tuple[float, float]:
+def _value_range(images: dict[str, np.ndarray], path: Path) -> tuple[float, float]:
     low = min(float(array.min()) for array in images.values())
     high = max(float(array.max()) for array in images.values())
     if not np.isfinite([low, high]).all():
-        raise LimnerError(f"{path} has values that are not finite: mend or remove those images")
+        raise LimnerError(f"{path} has values that are not finite: correct or remove those images")
     return low, high
 
 
-def _scaled(array: np.ndarray, scale: float, shift: float) -> np.ndarray:
-    out = np.empty(array.shape, np.uint8)
+def _to_uint8(array: np.ndarray, scale: float, shift: float) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    scaled = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), CHUNK):
-        part = array[start : start + CHUNK].astype(np.float32)
-        out[start : start + CHUNK] = np.rint(part * scale + shift)
-    return out
+        chunk = array[start : start + CHUNK].astype(np.float32)
+        scaled[start : start + CHUNK] = np.rint(chunk * scale + shift)
+    return scaled
 
 
-def _numbered(
-    labels: dict[str, np.ndarray], images: dict[str, np.ndarray], path: Path
+def _check_labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
+    """Labels (count,) as integers or words; raises LimnerError for another shape or type."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise LimnerError(
+            f"{path} has labels of shape {labels.shape} for {count} images: expected one label for each"
+        )
+    is_whole = labels.dtype.kind == "f" and (labels == np.rint(labels)).all()
+    if labels.dtype.kind not in "biuU" and not is_whole:
+        raise LimnerError(f"{path} has labels of type {labels.dtype}: save whole numbers or words")
+    return labels.astype(np.int64) if labels.dtype.kind in "bf" else labels
+
+
+def _number_labels(
+    labels: dict[str, np.ndarray],
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None]:
-    """Labels as 0..K-1 and the K values they stand for, in order."""
-    flat = {}
-    for key, array in labels.items():
-        if array.ndim == 2 and array.shape[1] == 1:
-            array = array[:, 0]
-        if array.shape != (len(images[key]),):
-            raise LimnerError(
-                f"{path} has labels of shape {array.shape} for {len(images[key])} images: expected one each"
-            )
-        whole = array.dtype.kind in "biuU" or (array.dtype.kind == "f" and (array == np.rint(array)).all())
-        if not whole:
-            raise LimnerError(f"{path} has labels of type {array.dtype}: save whole numbers or words")
-        flat[key] = array.astype(np.int64) if array.dtype.kind in "bf" else array
-    if not flat:
+    """Labels as 0..K-1, int64, and the K values that they stand for, in order."""
+    if not labels:
         return {}, None
-    values, inverse = np.unique(np.concatenate(list(flat.values())), return_inverse=True)
-    parts = np.split(inverse.astype(np.int64), np.cumsum([len(a) for a in flat.values()])[:-1])
-    return dict(zip(flat, parts, strict=True)), tuple(str(value) for value in values)
+    values, inverse = np.unique(np.concatenate(list(labels.values())), return_inverse=True)
+    ends = np.cumsum([len(array) for array in labels.values()])[:-1]
+    numbers = np.split(inverse.astype(np.int64), ends)
+    return dict(zip(labels, numbers, strict=True)), tuple(str(value) for value in values)

@@ -1,4 +1,4 @@
-"""Any source -> a Dataset: which reader a name or a path is for."""
+"""Any source -> a Dataset: choose the reader for a name or a path."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from limner.data import arrays, idx, named, npz, pictures
-from limner.data.arrays import LARGEST, SMALLEST
+from limner.data import arrays, idx, image_files, named, npz
+from limner.data.arrays import MAX_SIDE, MIN_SIDE
 from limner.data.dataset import Dataset, Images
-from limner.data.decode import Decoded, named_size
-from limner.data.files import chosen, plainly_not
+from limner.data.decode import Decoded, Unreadable, format_size
+from limner.data.files import is_ignored, list_paths
 from limner.data.named import NAMED
-from limner.data.split import LISTED, shown
+from limner.data.split import MAX_NAMES, printable
 from limner.errors import LimnerError, nearest
 
 
@@ -26,82 +26,85 @@ def load(
     size: int | tuple[int, int] | None = None,
     channels: int | None = None,
 ) -> Dataset:
-    """Load images as uint8 in a training and a test split, without one picture in both.
+    """Load uint8 images in a training and a test split; no image is in both.
 
-    `source` is a name in NAMED, or the path of a folder of images (sub-folders are classes; train/ and
-    test/ are splits), a .zip of the same, an .npz or a folder of idx files. `size` is (height, width) or
-    the side of a square, 16 to 128: images are cropped to the middle and resized; by default their own
-    size, where all have one in that range, else 64x64. `channels` is 1 or 3; by default 1 where all are
-    grey. Named sets are looked up in $LIMNER_DATA/NAME and downloaded otherwise; what is decoded from
-    files is kept in $LIMNER_CACHE. Raises LimnerError for a source, a size or channels that will not do.
+    `source` is a name in NAMED, or a path: a folder of images (sub-folders are classes; train/ and test/ are
+    splits), a .zip of such a folder, an .npz, or a folder of idx files.
+    `size` is (height, width) or the side of a square, 16 to 128; images are cropped to the middle and
+    resized.  By default images that all have one size in that range keep it, and others become 64x64.
+    `channels` is 1 or 3; by default 1 if all images are grey.
+    The files of named sets come from $LIMNER_DATA/NAME, or are downloaded; decoded images are cached in
+    $LIMNER_CACHE.  Raises LimnerError for a wrong source, size or number of channels.
     """
-    sides = _checked(size, channels)
+    sides = _check_shape(size, channels)
     if isinstance(source, Dataset):
-        return _agreeing(source, sides, channels)
+        return _check_agreement(source, sides, channels)
     if isinstance(source, str) and source in NAMED:
-        if source == "digits":
-            sides = sides or (28, 28)
-        return arrays.dataset(named.read(source), sides, channels)
-    path = Path(os.path.abspath(_existing(source)))
-    name = re.sub(r"[^\w.-]+", "-", path.name if path.is_dir() else path.stem).strip("-.") or "images"
-    if path.is_dir():
-        if idx.find(path):
-            return arrays.dataset(named.idx_folder(path, name, str(path)), sides, channels)
-        return pictures.dataset(path, name, sides, channels)
-    if path.suffix.lower() == ".npz":
-        return arrays.dataset(npz.read(path, name), sides, channels)
-    if plainly_not(path.name) and path.suffix.lower() != ".zip":
+        if source == "digits" and sides is None:
+            sides = (28, 28)
+        return arrays.build_dataset(named.read(source), sides, channels)
+    path = Path(os.path.abspath(_existing_path(source)))
+    stem = path.name if path.is_dir() else path.stem
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "images"
+    if path.is_dir() and idx.find_files(path):
+        return arrays.build_dataset(named.read_idx_folder(path, name, str(path)), sides, channels)
+    if path.is_file() and path.suffix.lower() == ".npz":
+        return arrays.build_dataset(npz.read(path, name), sides, channels)
+    if path.is_file() and is_ignored(path.name) and path.suffix.lower() != ".zip":
         raise LimnerError(
-            f"{path} is not a source: give a folder or .zip of images, an .npz or a folder of idx"
+            f"{path} is not a source: give a folder or .zip of images, an .npz or a folder of idx files"
         )
-    return pictures.dataset(path, name, sides, channels)
+    return image_files.load_files(path, name, sides, channels)
 
 
 def read_images(paths: Sequence[str | Path], shape: tuple[int, int, int]) -> tuple[Images, tuple[str, ...]]:
-    """Read image files, or all those in folders, fitted to (C, H, W): uint8 (N, C, H, W) and what was done.
+    """Read image files, and all images in folders, fitted to (C, H, W): uint8 images and notes.
 
-    Each is cropped to the middle and resized, antialiased; the notes name those that were not of that
-    shape and those skipped. Raises LimnerError for a path that is not there, or when nothing can be read.
+    Images are cropped to the middle and resized, with antialiasing; the notes name the images that changed
+    and the files that were skipped.  Raises LimnerError for a path that does not exist, or if there is no
+    readable image.
     """
     if isinstance(paths, (str, Path)):
         paths = [paths]
-    files = chosen([_existing(path) for path in paths])
-    channels, *size = shape
+    files = list_paths([_existing_path(path) for path in paths])
+    channels, height, width = shape
+    size = (height, width)
     rows, names, notes = [], [], []
     skipped = list(files.unreadable)
-    for entry, outcome in zip(
-        files.entries, pictures.decoded(files, (size[0], size[1]), channels), strict=True
-    ):
-        if isinstance(outcome, str):
-            skipped.append((entry.name, outcome))
+    outcomes = image_files.decode_files(files, size, channels)
+    for entry, outcome in zip(files.entries, outcomes, strict=True):
+        if isinstance(outcome, Unreadable):
+            skipped.append((entry.name, str(outcome)))
             continue
-        rows.append(outcome[0].pixels)
+        image, _ = outcome
+        rows.append(image.pixels)
         names.append(entry.name)
-        notes += _fitting(entry.name, outcome[0], (size[0], size[1]))
-    lines = pictures.skipped_notes(skipped)
+        notes += _fit_notes(entry.name, image, size)
+    skipped_lines = image_files.skipped_notes(skipped)
     if not rows:
-        raise LimnerError(
-            f"no image could be read from {', '.join(map(str, paths)) or 'nothing'}; {'; '.join(lines)}"
-        )
-    if len(notes) > LISTED:
-        notes[LISTED:] = [f"{len(notes) - LISTED} more images fitted"]
-    return Images(torch.from_numpy(np.stack(rows)), None, tuple(names)), (*notes, *lines)
+        sources = ", ".join(map(str, paths)) or "nothing"
+        raise LimnerError(f"no image could be read from {sources}; {'; '.join(skipped_lines)}")
+    if len(notes) > MAX_NAMES:
+        notes[MAX_NAMES:] = [f"{len(notes) - MAX_NAMES} more images fitted"]
+    return Images(torch.from_numpy(np.stack(rows)), None, tuple(names)), (*notes, *skipped_lines)
 
 
-def _checked(size: int | tuple[int, int] | None, channels: int | None) -> tuple[int, int] | None:
+def _check_shape(size: int | tuple[int, int] | None, channels: int | None) -> tuple[int, int] | None:
+    """The size as (height, width); raises LimnerError for a size or channels that are not possible."""
     if channels not in (None, 1, 3):
         raise LimnerError(f"channels {channels}: images have 1 (grey) or 3 (RGB)")
     if size is None:
         return None
     sides = (size, size) if isinstance(size, int) else (size[0], size[1])
-    if not arrays.allowed(sides):
-        raise LimnerError(f"size {named_size(sides)}: sides must be {SMALLEST} to {LARGEST}")
+    if not arrays.is_allowed(sides):
+        raise LimnerError(f"size {format_size(sides)}: sides must be {MIN_SIDE} to {MAX_SIDE}")
     return sides
 
 
-def _agreeing(dataset: Dataset, size: tuple[int, int] | None, channels: int | None) -> Dataset:
-    own_channels, *own = dataset.shape
-    if (size is None or size == tuple(own)) and channels in (None, own_channels):
+def _check_agreement(dataset: Dataset, size: tuple[int, int] | None, channels: int | None) -> Dataset:
+    """The same dataset; raises LimnerError if its shape is not the required one."""
+    own_channels, *own_size = dataset.shape
+    if size in (None, tuple(own_size)) and channels in (None, own_channels):
         return dataset
     raise LimnerError(
         f"the dataset '{dataset.name}' has shape {dataset.shape}: "
@@ -109,8 +112,8 @@ def _agreeing(dataset: Dataset, size: tuple[int, int] | None, channels: int | No
     )
 
 
-def _existing(source: str | Path) -> Path:
-    """The path of a source that is there; raises LimnerError with the nearest name otherwise."""
+def _existing_path(source: str | Path) -> Path:
+    """The path of an existing file or folder; raises LimnerError with the nearest name otherwise."""
     text = str(source)
     if text.startswith("hf:"):
         raise LimnerError(
@@ -118,21 +121,25 @@ def _existing(source: str | Path) -> Path:
         )
     try:
         path = Path(text).expanduser()
-        there = bool(text) and path.exists()
-        if there and (path.is_dir() or path.is_file()):  # no pipe or device, which would be waited for
+        exists = bool(text) and path.exists()
+        if exists and (
+            path.is_dir() or path.is_file()
+        ):  # not a pipe or a device: to read one can wait forever
             return path
-    except (OSError, RuntimeError) as error:  # not permitted, a name too long, no such user's home
-        raise LimnerError(f"'{shown(text)}' is no path that can be read: {error}") from error
-    if there:
-        raise LimnerError(f"'{shown(text)}' is neither a file nor a folder: give one of these")
-    remedy = "check the path" if "/" in text or path.suffix else f"{nearest(text, NAMED)} (or give a path)"
-    raise LimnerError(f"no set and no file is called '{shown(text)}': {remedy}")
+    except (OSError, RuntimeError) as error:  # no permission, a name too long, no such user's home
+        raise LimnerError(f"the path '{printable(text)}' cannot be read: {error}") from error
+    if exists:
+        raise LimnerError(f"'{printable(text)}' is neither a file nor a folder: give one of these")
+    is_path = "/" in text or path.suffix
+    remedy = "check the path" if is_path else f"{nearest(text, NAMED)} (or give a path)"
+    raise LimnerError(f"no set and no file is called '{printable(text)}': {remedy}")
 
 
-def _fitting(name: str, image: Decoded, size: tuple[int, int]) -> list[str]:
-    done = list(image.remarks)
+def _fit_notes(name: str, image: Decoded, size: tuple[int, int]) -> list[str]:
+    """One line on how an image was changed, or none."""
+    changes = list(image.remarks)
     if image.size != size:
-        square = image.size[0] * size[1] == image.size[1] * size[0]
-        cropped = "" if square else "cropped to the middle and "
-        done.insert(0, f"{named_size(image.size)} {cropped}resized to {named_size(size)}")
-    return [f"{shown(name)}: {'; '.join(done)}"] if done else []
+        same_aspect = image.size[0] * size[1] == image.size[1] * size[0]
+        crop = "" if same_aspect else "cropped to the middle and "
+        changes.insert(0, f"{format_size(image.size)} {crop}resized to {format_size(size)}")
+    return [f"{printable(name)}: {'; '.join(changes)}"] if changes else []

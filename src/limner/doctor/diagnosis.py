@@ -1,58 +1,70 @@
-"""The diagnosis of a run afterwards: troubles at its end, those that passed, where its signals stand."""
+"""The diagnosis of a run: the troubles at its end, those that passed, and the values of its signals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from PIL import Image
 
-from limner.data import Images
-from limner.doctor.features import Small
-from limner.doctor.signals import Probe, examined
+from limner.doctor.features import ProbeFeatures
+from limner.doctor.signals import Probe, measure_signals
 from limner.doctor.verdicts import TROUBLES, Verdict, verdicts
-from limner.evaluation.measures import columned
+from limner.doctor.watch import FEWEST
 from limner.figures import curves
+from limner.models import model_class
+from limner.tables import format_table
 from limner.training import Run, load
-from limner.training.session import FEWEST
 
-# signal -> (what it is, what it is in health)
-SHOWN: dict[str, tuple[str, str]] = {
-    "overlap": ("real images ranked above generated ones (AUC)", "0.5 at the equilibrium, below 1"),
-    "d_real": ("mean D(x)", "0.5 at the equilibrium"),
-    "d_fake": ("mean D(G(z))", "0.5 at the equilibrium"),
-    "held_out_gap": ("how far D puts held-out images towards generated ones", "0"),
-    "g_slope": ("gradient that reaches G, share of a full one", "well above 0"),
-    "distance": ("distance of samples to training images", "falling"),
-    "floors": ("the same as a multiple of real images'", "near 1"),
-    "diversity": ("distance of two samples, relative to two real images", "near 1"),
-    "within": ("the same of two samples of one class", "near 1"),
-    "evenness": ("entropy of the samples' classes, relative to the data's", "near 1"),
-    "agreement": ("samples that are of the class asked for", "near 1"),
-    "movement": ("change of the samples of the same noise in a tick", "falling"),
-    "reconstruction": ("distance of reconstructions to training images", "falling"),
-    "sensitivity": ("change of a decoded image with another's code", "near 1"),
+
+class Signal(NamedTuple):
+    """What a signal is, and its value in a healthy run."""
+
+    meaning: str
+    healthy: str
+
+
+SIGNALS: dict[str, Signal] = {
+    "overlap": Signal("real images ranked above generated ones (AUC)", "0.5 at the equilibrium, below 1"),
+    "d_real": Signal("mean D(x)", "0.5 at the equilibrium"),
+    "d_fake": Signal("mean D(G(z))", "0.5 at the equilibrium"),
+    "held_out_gap": Signal("D on held-out images: 0 as on training images, 1 as on generated ones", "0"),
+    "g_slope": Signal("gradient that reaches G, as a share of a full one", "well above 0"),
+    "distance": Signal("distance of samples to training images", "falling"),
+    "distance_ratio": Signal("the same, divided by the distance of real images", "near 1"),
+    "diversity": Signal("distance of two samples, divided by that of two real images", "near 1"),
+    "within": Signal("the same for two samples of one class", "near 1"),
+    "evenness": Signal("entropy of the samples' classes, divided by the data's", "near 1"),
+    "agreement": Signal("share of samples that are of the requested class", "near 1"),
+    "movement": Signal("change of the samples of the same noise in a tick", "falling"),
+    "reconstruction": Signal("distance of reconstructions to training images", "falling"),
+    "sensitivity": Signal("change of a decoded image with another image's code", "near 1"),
+    "effective_beta": Signal("weight of the KL, relative to the reconstruction", "steady, or falling"),
 }
-PANELS: dict[str, tuple[tuple[str, ...], bool]] = {  # title -> its signals, on a log scale
+PANELS: dict[str, tuple[tuple[str, ...], bool]] = {  # title -> its signals, and whether on a log scale
     "the discriminator: 0.5 is the equilibrium": (("overlap", "d_real", "d_fake", "accuracy"), False),
     "samples, relative to real images": (("diversity", "within", "evenness", "agreement", "movement"), False),
     "distance to training images": (("distance", "reconstruction"), True),
-    "gradients": (("grad/D", "grad/G", "grad/main"), True),
+    "gradients": (("grad",), True),
 }
+PREFIXES = ("doctor/", "held_out/")  # of signals in the log; held_out/ are those that a model measures itself
+HELD_OUT = 1000  # held-out images, as in training
+Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong with a run, what was and is no longer (name, first and last images), its signals."""
+    """The troubles of a run, those that passed (name, first and last images), and its signals."""
 
     run: str
     verdicts: Sequence[Verdict]
     passed: Sequence[tuple[str, int, int]]
     signals: dict[str, float]
-    lines: Sequence[dict[str, Any]]
+    lines: Sequence[Line]
     notes: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -60,89 +72,127 @@ class Diagnosis:
         """Whether no trouble holds at the run's end."""
         return not self.verdicts
 
-    def told(self) -> str:
+    def text(self) -> str:
         """The diagnosis as text."""
         lines = [f"{self.run}: {'healthy' if self.healthy else ', '.join(v.name for v in self.verdicts)}"]
         for verdict in self.verdicts:
             lines += ["", f"{verdict.name}, since {verdict.since:,} images"]
-            lines += [f"  evidence  {verdict.evidence}", f"  means     {verdict.means}"]
-            lines += [f"  try       {verdict.change}"]
+            lines += [f"  evidence  {verdict.evidence}", f"  means     {verdict.meaning}"]
+            lines += [f"  try       {verdict.advice}"] if verdict.remedies else []
         if self.passed:
             lines += ["", "passed"]
             lines += [f"  {name}, {first:,} to {last:,} images" for name, first, last in self.passed]
-        rows = [
-            (what, f"{self.signals[name]:.3g}", health)
-            for name, (what, health) in SHOWN.items()
-            if name in self.signals
-        ]
-        table = columned([("signal", "value", "in health"), *rows], right=(1,)) if rows else ""
-        return "\n".join([*lines, "", table]).rstrip()
+        if self.signals:
+            header = ("signal", "value", "in a healthy run")
+            lines += ["", format_table([header, *self.rows()], right=(1,))]
+        return "\n".join(lines)
+
+    def rows(self) -> Iterator[tuple[str, str, str]]:
+        """The rows of the table of signals: what each is, its value, and that of a healthy run."""
+        for name, value in self.signals.items():
+            signal, _, network = name.partition("/")
+            meaning, healthy = SIGNALS[signal]
+            yield f"{network}: {meaning}" if network else meaning, f"{value:.3g}", healthy
 
     def json(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
         return {
             "run": self.run,
             "healthy": self.healthy,
-            "verdicts": [vars(verdict) for verdict in self.verdicts],
-            "passed": [{"name": name, "first": a, "last": b} for name, a, b in self.passed],
+            "verdicts": [verdict.json() for verdict in self.verdicts],
+            "passed": [{"name": name, "first": first, "last": last} for name, first, last in self.passed],
             "signals": self.signals,
             "notes": list(self.notes),
         }
 
     def picture(self) -> Image.Image | None:
-        """The signals over the run, four panels; None where the log has none."""
-        shown = []
+        """The signals over the run in four panels; None where the log has none."""
+        panels = []
         for title, (names, log) in PANELS.items():
-            series = {name: self.series(name) for name in names if self.series(name)[0]}
+            series = {name: self.series(name) for prefix in names for name in self.names(prefix)}
             if series:
-                shown.append(curves(series, xlabel="images seen", ylabel="", title=title, log_y=log))
-        if not shown:
+                panels.append(curves(series, xlabel="images seen", ylabel="", title=title, log_y=log))
+        if not panels:
             return None
-        width, height = max(one.width for one in shown), max(one.height for one in shown)
-        whole = Image.new("RGB", (width * min(2, len(shown)), height * ((len(shown) + 1) // 2)), "white")
-        for i, one in enumerate(shown):
-            whole.paste(one, (width * (i % 2), height * (i // 2)))
-        return whole
+        width, height = max(panel.width for panel in panels), max(panel.height for panel in panels)
+        size = (width * min(2, len(panels)), height * ((len(panels) + 1) // 2))
+        picture = Image.new("RGB", size, "white")
+        for i, panel in enumerate(panels):
+            picture.paste(panel, (width * (i % 2), height * (i // 2)))
+        return picture
+
+    def names(self, signal: str) -> list[str]:
+        """The names in the log of a signal: its own, and one per network where a model has several."""
+        return signal_names(self.lines, signal)
 
     def series(self, name: str) -> tuple[list[float], list[float]]:
         """A signal over the run: images seen, and its values there."""
-        key = f"doctor/{name}"
-        pairs = [(line["images"], line[key]) for line in self.lines if key in line]
-        return [at for at, _ in pairs], [value for _, value in pairs]
+        pairs = [(line["images"], signal_value(line, name)) for line in self.lines]
+        known = [(images, value) for images, value in pairs if value is not None]
+        return [images for images, _ in known], [value for _, value in known]
 
 
 def diagnose(run: str | Path | Run) -> Diagnosis:
-    """The troubles of a run, by its log; of one that the doctor did not watch, by its last weights alone."""
-    made = run if isinstance(run, Run) else load(run)
-    lines, notes = made.log, []
+    """The troubles of a run, by its log; of a run trained without the doctor, by its stored weights alone."""
+    run = run if isinstance(run, Run) else load(run)
+    lines, notes = run.log, []
     if not any(name.startswith("doctor/") or name == "not_finite" for line in lines for name in line):
-        lines, note = unwatched(made, lines)
+        lines, note = measure_weights(run, lines)
         notes.append(note)
-    hold = verdicts(lines)
-    now = {verdict.name for verdict in hold}
-    was: dict[str, list[int]] = {}
+    holding = verdicts(lines, model_class(run.config.model))
+    return Diagnosis(run.name, holding, passed(lines, holding), last_signals(lines), lines, notes)
+
+
+def passed(lines: Sequence[Line], holding: Sequence[Verdict]) -> list[tuple[str, int, int]]:
+    """The troubles in the log that hold no longer: name, images seen at the first and at the last tick."""
+    ticks: dict[str, list[int]] = {}
     for line in lines:
         for name in line.get("troubles", []):
-            was.setdefault(name, []).append(line["images"])
-    passed = [(name, at[0], at[-1]) for name, at in was.items() if name not in now and name in TROUBLES]
-    last: dict[str, Any] = next(
-        (line for line in reversed(lines) if any(n.startswith("doctor/") for n in line)), {}
-    )
-    signals = {name: last[f"doctor/{name}"] for name in SHOWN if f"doctor/{name}" in last}
-    return Diagnosis(made.name, hold, passed, signals, lines, notes)
+            ticks.setdefault(name, []).append(line["images"])
+    now = {verdict.name for verdict in holding}
+    return [(name, at[0], at[-1]) for name, at in ticks.items() if name in TROUBLES and name not in now]
 
 
-def unwatched(run: Run, lines: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], str]:
-    """The log with the signals of the stored weights, as if so since half of the images seen; a note."""
-    left_out = run.config["training"].get("leave_out")
-    data = run.data if left_out is None else run.data.without(left_out)
+def last_signals(lines: Sequence[Line]) -> dict[str, float]:
+    """The signals at the last tick that has any of the doctor's."""
+    measured = [line for line in lines if any(name.startswith("doctor/") for name in line)]
+    if not measured:
+        return {}
+    names = [name for signal in SIGNALS for name in signal_names(measured[-1:], signal)]
+    values = {name: signal_value(measured[-1], name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def signal_names(lines: Sequence[Line], signal: str) -> list[str]:
+    """The names in the log of a signal: 'overlap', or 'overlap/D_A' and 'overlap/D_B'."""
+    names = {
+        key.removeprefix(prefix): None
+        for line in lines
+        for key in line
+        for prefix in PREFIXES
+        if key.removeprefix(prefix) == signal or key.startswith(f"{prefix}{signal}/")
+    }
+    return list(names)
+
+
+def signal_value(line: Line, name: str) -> float | None:
+    """A signal's value in a line of the log, whoever measured it."""
+    return next((line[prefix + name] for prefix in PREFIXES if prefix + name in line), None)
+
+
+def measure_weights(run: Run, lines: list[Line]) -> tuple[list[Line], str]:
+    """The log with the signals of the stored weights, and a note.
+
+    Rules need some ticks, so the signals stand at half of the images seen, and twice at the end.
+    """
+    data = run.data
     if min(len(data.train), len(data.test)) < FEWEST:
-        return lines, f"{data.name} has too few images for the doctor, who needs {FEWEST} seen and held out"
-    train, test = (
-        Images(run.model.prepare(part.pixels, fresh=False), part.labels) for part in (data.train, data.test)
-    )
-    signals = examined(Probe(run.model, train, test, Small(data)), run.model)
-    found = {f"doctor/{name}": value for name, value in signals.items() if isfinite(value)}
-    note = "trained without the doctor: only what its last weights show, nothing of how it came about"
-    seen = run.images_seen
-    return [*lines, *({"images": at, **found} for at in (seen // 2, seen, seen))], note
+        return lines, f"{data.name} is too small: the doctor needs {FEWEST} training and test images"
+    order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))
+    probe = Probe(run.model, data.train, data.test.subset(order[:HELD_OUT]), ProbeFeatures(run.original))
+    signals = measure_signals(probe, run.model)
+    values = {f"doctor/{name}": value for name, value in signals.items() if isfinite(value)}
+    own = {key: value for key, value in lines[-1].items() if key.startswith("held_out/")} if lines else {}
+    images = run.images_seen
+    note = "trained without the doctor: these are the signals of the stored weights, not of the training"
+    return [*lines, *({"images": at, **own, **values} for at in (images // 2, images, images))], note

@@ -1,211 +1,263 @@
-"""Signals: what the doctor reads off a model in training, once per tick, each a number in the log.
+"""Signals: what the doctor measures on a model in training, once per tick; each is a number in the log.
 
-None of it changes the training: weights, buffers and random numbers are afterwards as they were.
+Measuring does not change the training: weights, buffers and random state are afterwards as they were.
 
-Of two players, on a batch each of training, held-out and generated images, as the players see them in
-training:
-    overlap         P(D(x) > D(G(z))), the AUC of D's logits: 0.5 at the equilibrium, 1 where none is mistaken
-    accuracy        share of images D tells right, 0.5 at the equilibrium
-    d_real, d_fake  mean D(x) and D(G(z)), both 0.5 at the equilibrium
-    held_out_gap    how far D puts held-out real images towards the generated ones: 0 not at all, 1 there
-    g_slope         mean |dJ_G / d logit| of a generated image: what reaches G of D's judgement
-    g_saturated     share of generated images of which less than a hundredth of its largest value reaches G
+Of each discriminator D, on a batch each of training, held-out and generated images.  Where a model has
+several, the network's name follows the signal's: overlap/D_A.
+    overlap         P(D(x) > D(G(z))), the AUC of D's outputs: 0.5 at the equilibrium, 1 without any error
+    accuracy        share of images that D classifies correctly, 0.5 at the equilibrium; not of a critic
+    d_real, d_fake  mean D(x) and D(G(z)) as probabilities, both 0.5 at the equilibrium; only of logits (their
+                    sigmoid) and of regression (the output, clamped to [0, 1])
+    held_out_gap    where held-out real images lie for D: 0 at the training images, 1 at the generated ones
+    g_slope         mean |dJ_G / dD(G(z))| of one generated image: how much G learns from D's output
+    g_saturated     share of generated images at which that slope is below a hundredth of a full one
 Of every optimiser:
-    grad/NAME       the norm of the loss's gradient by its weights, mean of some iterations
-Of whatever samples, on images of the same noise at every tick, as inference sees the model:
-    distance        Frechet distance to training images in small features (doctor/features.py)
-    floors          the same as a multiple of the distance of as many held-out real images
-    diversity       mean distance of two samples in these features, relative to two real images
+    grad/NAME       the norm of the loss's gradient by its weights, mean over some iterations
+Of a model that samples, on the same noise at every tick, with the weights that inference uses:
+    distance        Frechet distance to training images in the features of doctor/features.py
+    distance_ratio  the same, divided by the distance of as many held-out real images
+    diversity       mean distance of two samples in these features, divided by that of two real images
     pixel_diversity the same in pixels
-    within          the same of two samples of one class, where a class is asked for, of each class twice
-    movement        how far a sample went in these features since the last tick, relative to two real images
-    classes         share of the data's classes that are there, by the classifier, where there is one
-    evenness        entropy of the classes, relative to that of real images
-    agreement       share of samples that are of the class asked for
-    low, high       how far the darkest and brightest hundredth of pixels are from the data's; 2: all
-Of whatever encodes and decodes:
-    sensitivity     how far an image's decoding goes when it gets another image's code, relative to how far
-                    the two images are apart: 0 where the decoder ignores the code (squared, in pixels)
+    within          the same of two samples of one class, where samples have a requested class
+    movement        how far a sample has moved in these features since the last tick, in the same unit
+    classes         share of the data's classes that occur, by the classifier, where there is one
+    evenness        entropy of the classes, divided by that of real images
+    agreement       share of samples that the classifier assigns to their requested class
+    low, high       how far the darkest and brightest hundredth of pixels are from the data's; 2 is the range
+Of a model that encodes and decodes:
+    sensitivity     how much a decoded image changes when its code is exchanged for another image's, divided
+                    by the difference of the two images: 0 where the decoder ignores the code (squared pixels)
     reconstruction  Frechet distance of reconstructions to training images
-    effective_beta  the KL's weight against the squared error, where the model knows one
-And from the iterations since the last tick:
-    rhythm          autocorrelation, at a lag of one, of the first number that the model logs: D(x), say
-A VAE's KL per dimension and active units stand beside these in the log, by its own `validate`.
+Of the iterations since the last tick:
+    rhythm          autocorrelation, at lag 1, of the first number that the model logs, such as D(x)
+A VAE's own `validate` logs KL per dimension, active units and effective beta, as held_out/NAME.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from limner.data import Images, to_float, to_uint8
-from limner.doctor.features import Small
-from limner.explore.codes import default_prior
-from limner.metrics import apart, moments
-from limner.models.base import Decodes, Encodes, Model, Plays, Samples
+from limner.doctor.features import ProbeFeatures
+from limner.metrics import distance_of_moments, moments
+from limner.models.base import Decodes, Encodes, HasPlayers, Model, Players, Samples, Scale
+from limner.random_state import seeded
 
-N = 256  # images of each kind
-REAL = 1000  # real images that features are compared with
+IMAGES = 256  # of each kind: training, held out, generated
+REFERENCE = 1000  # training images that features are compared with
+PASSES = 1024  # through the networks, that the samples of one tick may take
+FEWEST_SAMPLES = 32
 SATURATED = 0.01  # of the largest slope
+DECISION: dict[Scale, float] = {"logit": 0.0, "regression": 0.5, "margin": 0.0}  # above it D says "real"
 
 
 class Probe:
-    """The same images and the same noise at every tick, and what real images give in these measures."""
+    """The same images and the same noise at every tick, and the values that real images have."""
 
-    def __init__(self, model: Model, train: Images, held_out: Images, small: Small, seed: int = 0) -> None:
-        self.small, place = small, model.device
+    def __init__(
+        self, model: Model, train: Images, held_out: Images, features: ProbeFeatures, seed: int = 0
+    ) -> None:
+        self.features, device = features, model.device
+        self.n = sample_count(model)
         generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(len(train), generator=generator)[:REAL]
-        real = train.pixels[chosen]
-        features = small.features(real)
-        self.moments = moments(features)
-        self.floor = apart(moments(small.features(held_out.pixels[:N])), self.moments) + 1e-12
-        self.features_apart, self.pixels_apart = apart_in(features[:N]), apart_in(real[:N].float())
-        self.range = ends(real[:N])
-        self.classes = small.classes(features) if small.labelled else None
-        self.x = to_float(real[:N]).to(place)
-        self.y = train.labels[chosen[:N]].to(place) if train.labels is not None else None
-        self.within = within(features[: len(self.x)], self.y.cpu()) if self.y is not None else 1.0
-        self.held_x = to_float(held_out.pixels[:N]).to(place)
-        self.held_y = held_out.labels[:N].to(place) if held_out.labels is not None else None
+        indices = torch.randperm(len(train), generator=generator)[:REFERENCE]
+        pixels = train.pixels[indices]
+        real = features.features(pixels)
+        self.moments = moments(real)
+        held_out_moments = moments(features.features(held_out.pixels[: self.n]))
+        self.real_distance = distance_of_moments(held_out_moments, self.moments) + 1e-12
+        self.real_diversity = mean_distance(real[:IMAGES])
+        self.real_pixel_diversity = mean_distance(pixels[:IMAGES].float())
+        self.real_range = pixel_range(pixels[:IMAGES])
+        self.real_classes = features.classes(real) if features.labelled else None
+        self.x = to_float(pixels[:IMAGES]).to(device)
+        self.y = train.labels[indices[:IMAGES]].to(device) if train.labels is not None else None
+        self.real_within = mean_distance_within(real[:IMAGES], self.y.cpu()) if self.y is not None else 1.0
+        self.held_x = to_float(held_out.pixels[:IMAGES]).to(device)
+        self.held_y = held_out.labels[:IMAGES].to(device) if held_out.labels is not None else None
         self.before: Tensor | None = None  # features of the samples at the last tick
 
-    def players(self, model: Plays) -> dict[str, float]:
-        """How the discriminator tells real from generated, and what the generator learns of it."""
-        with torch.no_grad():
-            fake = model.generate(model.z(len(self.x)), self.y)
-            real, generated = model.judge(self.x, self.y).float(), model.judge(fake, self.y).float()
-            told = self.held_y is not None or not getattr(model, "classes", 0)  # who needs labels has them
-            unseen = model.judge(self.held_x, self.held_y).float() if told else real
-        with torch.enable_grad():
-            logit = generated.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(model.generator_loss(logit, real), logit)
-        slope = slope.abs() * len(slope)
-        gap = real.mean() - generated.mean()
-        return {
-            "overlap": float(
-                (real > generated.T).float().mean() + 0.5 * (real == generated.T).float().mean()
-            ),
-            "accuracy": float(0.5 * (real > 0).float().mean() + 0.5 * (generated < 0).float().mean()),
-            "d_real": float(real.sigmoid().mean()),
-            "d_fake": float(generated.sigmoid().mean()),
-            "held_out_gap": float((real.mean() - unseen.mean()) / gap) if gap > 0.1 else 0.0,
-            "g_slope": float(slope.mean()),
-            "g_saturated": float((slope < SATURATED).float().mean()),
-        }
+    def players(self, model: Model) -> dict[str, float]:
+        """How each discriminator separates real from generated images, and what the generator learns."""
+        if not isinstance(model, HasPlayers):
+            return {}
+        with keep_state(model):
+            players = model.players(self.x, self.y)
+        held_out: dict[str, Tensor] = {}
+        if model.labels == "ignored" or self.y is None or self.held_y is not None:
+            with keep_state(model):  # the same random numbers again
+                outputs = model.players(self.held_x, self.held_y)
+            held_out = {name: output.real.float() for name, output in outputs.items()}
+        signals: dict[str, float] = {}
+        for name, output in players.items():
+            suffix = f"/{name}" if len(players) > 1 else ""
+            values = discriminator_signals(output, held_out.get(name))
+            signals |= {f"{signal}{suffix}": value for signal, value in values.items()}
+        return signals
 
-    def samples(self, model: Any) -> dict[str, float]:
-        """Whether what the model draws is varied, near to the data, and still on the move."""
-        asked = torch.arange(N, device=model.device) % model.classes if getattr(model, "classes", 0) else None
-        pixels = to_uint8(model.sample(N, asked)).cpu()
-        features = self.small.features(pixels)
-        distance, (low, high) = apart(moments(features), self.moments), ends(pixels)
-        found = {
+    def samples(self, model: Model) -> dict[str, float]:
+        """Whether samples are varied, close to the data, and still changing; {} where none can be drawn."""
+        if not isinstance(model, Samples) or needs_fitting(model):
+            return {}
+        classes = model.classes or 0
+        y = torch.arange(self.n, device=model.device) % classes if classes else None
+        pixels = to_uint8(model.sample(self.n, y, **model.draft)).cpu()
+        features = self.features.features(pixels)
+        distance = distance_of_moments(moments(features), self.moments)
+        low, high = pixel_range(pixels)
+        signals = {
             "distance": distance,
-            "floors": distance / self.floor,
-            "diversity": apart_in(features) / self.features_apart,
-            "pixel_diversity": apart_in(pixels.float()) / self.pixels_apart,
-            "low": abs(low - self.range[0]),
-            "high": abs(high - self.range[1]),
+            "distance_ratio": distance / self.real_distance,
+            "diversity": mean_distance(features) / self.real_diversity,
+            "pixel_diversity": mean_distance(pixels.float()) / self.real_pixel_diversity,
+            "low": abs(low - self.real_range[0]),
+            "high": abs(high - self.real_range[1]),
         }
-        if asked is not None and self.y is not None and 2 * model.classes <= N:
-            found["within"] = within(features, asked.cpu()) / self.within
-        if self.before is not None:
-            found["movement"] = float((features - self.before).norm(dim=1).mean()) / self.features_apart
+        if y is not None and self.y is not None and 2 * classes <= self.n:
+            signals["within"] = mean_distance_within(features, y.cpu()) / self.real_within
+        if self.before is not None and self.before.shape == features.shape:
+            signals["movement"] = float((features - self.before).norm(dim=1).mean()) / self.real_diversity
         self.before = features
-        if self.classes is not None:
-            told = self.small.classes(features)
-            present = self.classes.unique()
-            found["classes"] = len(told.unique()) / min(len(present), N)
-            found["evenness"] = evenness(told, self.classes)
-            if asked is not None:
-                found["agreement"] = float((told == asked.cpu()).float().mean())
-        return found
+        return signals | self.class_signals(features, y)
 
-    def codes(self, model: Any) -> dict[str, float]:
-        """Whether the decoder listens to the code, and how good reconstructions are."""
-        z = model.encode(self.x)
-        decoded, swapped = model.decode(z), model.decode(z.roll(1, 0))
-        apart_by = (self.x - self.x.roll(1, 0)).square().mean()
-        features = self.small.features(to_uint8(decoded).cpu())
-        told = {"effective_beta": model.effective_beta()} if hasattr(model, "effective_beta") else {}
-        return told | {
-            "sensitivity": float((decoded - swapped).square().mean() / apart_by),
-            "reconstruction": apart(moments(features), self.moments),
+    def class_signals(self, features: Tensor, y: Tensor | None) -> dict[str, float]:
+        """Which classes samples have, by the classifier, where there is one; `y`: those requested."""
+        if self.real_classes is None:
+            return {}
+        predicted = self.features.classes(features)
+        signals = {
+            "classes": len(predicted.unique()) / min(len(self.real_classes.unique()), self.n),
+            "evenness": evenness(predicted, self.real_classes),
+        }
+        if y is not None:
+            signals["agreement"] = float((predicted == y.cpu()).float().mean())
+        return signals
+
+    def codes(self, model: Model) -> dict[str, float]:
+        """Whether the decoder uses the code, and how good reconstructions are; {} without codes."""
+        if not (isinstance(model, Encodes) and isinstance(model, Decodes)):
+            return {}
+        x = self.x[: self.n]
+        y = self.y[: self.n] if model.classes and self.y is not None else None
+        z = model.encode(x)
+        decoded, exchanged = model.decode(z, y), model.decode(z.roll(1, 0), y)
+        difference = (x - x.roll(1, 0)).square().mean()
+        features = self.features.features(to_uint8(decoded).cpu())
+        return {
+            "sensitivity": float((decoded - exchanged).square().mean() / difference),
+            "reconstruction": distance_of_moments(moments(features), self.moments),
         }
 
 
-def examined(probe: Probe, model: Model) -> dict[str, float]:
-    """What can be seen of a model as it is used for inference."""
-    found: dict[str, float] = {}
-    if isinstance(model, Plays):
-        with untouched(model):
-            found |= probe.players(model)
-    samples, codes = inferred(model)
-    with untouched(model), torch.no_grad():
-        found |= probe.samples(model) if samples else {}
-        found |= probe.codes(model) if codes else {}
-    return found
+def measure_signals(probe: Probe, model: Model) -> dict[str, float]:
+    """All signals of a model with the weights that it has."""
+    signals = probe.players(model)
+    with keep_state(model):
+        return signals | probe.samples(model) | probe.codes(model)
 
 
-def inferred(model: Model) -> tuple[bool, bool]:
-    """Whether `Probe.samples` and `Probe.codes` apply; not where a prior is fitted after training."""
-    samples = isinstance(model, Samples) and default_prior(model) in (None, "normal")
-    return samples, isinstance(model, Encodes) and isinstance(model, Decodes)
+def discriminator_signals(players: Players, held_out: Tensor | None) -> dict[str, float]:
+    """The signals of one discriminator; `held_out`: its outputs for held-out images (B, 1), where known."""
+    real, fake, scale = players.real.float(), players.fake.float(), players.scale
+    wins = (real > fake.T).float().mean() + 0.5 * (real == fake.T).float().mean()
+    signals = {"overlap": float(wins)}
+    if scale in DECISION:
+        correct = (real > DECISION[scale]).float().mean() + (fake < DECISION[scale]).float().mean()
+        signals["accuracy"] = float(0.5 * correct)
+    if scale in ("logit", "regression"):
+        real_share, fake_share = (
+            output.sigmoid() if scale == "logit" else output.clamp(0, 1) for output in (real, fake)
+        )
+        signals |= {"d_real": float(real_share.mean()), "d_fake": float(fake_share.mean())}
+    if held_out is not None:
+        gap = real.mean() - fake.mean()
+        # a critic's outputs have no unit of their own: its gap is compared with their deviation
+        unit = torch.cat([real, fake]).std() if scale == "critic" else 1.0
+        signals["held_out_gap"] = float((real.mean() - held_out.mean()) / gap) if gap > 0.1 * unit else 0.0
+    slope = generator_slope(players)
+    signals["g_slope"] = float(slope.mean())
+    signals["g_saturated"] = float((slope < SATURATED).float().mean())
+    return signals
+
+
+def generator_slope(players: Players) -> Tensor:
+    """|dJ_G / dD(G(z))| of each generated image, the loss being a mean over B of them: (B, 1)."""
+    with torch.enable_grad():
+        fake = players.fake.detach().float().clone().requires_grad_()
+        loss = players.generator_loss(fake, players.real.detach().float())
+        (gradient,) = torch.autograd.grad(loss, fake)
+    return gradient.abs() * len(gradient)
+
+
+def sample_count(model: Model) -> int:
+    """Samples per tick: 1024 / (passes through the networks per sample), but 32 at least and 256 at most.
+
+    The passes are those that sampling takes with the model's `draft` options.
+    """
+    cost = max(model.sample_cost(**model.draft), 1.0)
+    return max(FEWEST_SAMPLES, min(IMAGES, int(PASSES / cost)))
+
+
+def needs_fitting(model: Model) -> bool:
+    """Whether samples come from a prior that is not fitted yet, as an autoencoder's during training."""
+    if not model.latents or not model.latent.priors:
+        return False
+    return not model.latent.priors[model.latent.default_prior].fitted
 
 
 @contextmanager
-def untouched(model: nn.Module) -> Iterator[None]:
-    """The model's buffers and torch's random state are put back afterwards; what is drawn goes by seed 0."""
-    kept = [(buffer, buffer.clone()) for buffer in model.buffers()]
-    place = next(model.parameters()).device
+def keep_state(model: nn.Module) -> Iterator[None]:
+    """Random numbers by seed 0, no gradients; buffers and random state are put back afterwards."""
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        with torch.random.fork_rng([place] if place.type == "cuda" else []):
-            torch.manual_seed(0)
+        with seeded(0):
             yield
     finally:
-        for buffer, value in kept:
-            buffer.copy_(value)
+        with torch.no_grad():
+            for buffer, value in buffers:
+                buffer.copy_(value)
 
 
-def apart_in(x: Tensor) -> float:
-    """The mean distance of two different rows: (n, ...) -> a number."""
+def mean_distance(x: Tensor) -> float:
+    """The mean distance of two different rows: (n, ...) -> a number above 0."""
     flat = x.flatten(1).float()
     return float(torch.cdist(flat, flat).sum() / (len(flat) * (len(flat) - 1))) + 1e-12
 
 
-def within(x: Tensor, labels: Tensor) -> float:
-    """The mean of `apart_in` over the classes that have two or more of the rows (n, ...)."""
-    each = [apart_in(x[labels == k]) for k in labels.unique() if int((labels == k).sum()) > 1]
-    return sum(each) / max(len(each), 1) + 1e-12
+def mean_distance_within(x: Tensor, labels: Tensor) -> float:
+    """`mean_distance` of rows (n, ...) with the same label, averaged over labels with two or more rows."""
+    parts = [x[labels == label] for label in labels.unique()]
+    distances = [mean_distance(part) for part in parts if len(part) > 1]
+    return sum(distances) / max(len(distances), 1) + 1e-12
 
 
-def ends(pixels: Tensor) -> tuple[float, float]:
+def pixel_range(pixels: Tensor) -> tuple[float, float]:
     """The darkest and the brightest hundredth of uint8 images, from -1 to 1."""
     share = torch.bincount(pixels.flatten(), minlength=256).cumsum(0) / pixels.numel()
     low, high = (int((share < part).sum()) for part in (0.01, 0.99))
     return low / 127.5 - 1, high / 127.5 - 1
 
 
-def evenness(told: Tensor, real: Tensor) -> float:
-    """The entropy of class labels (n,), relative to that of as many real images' labels; 1 if that is 0."""
+def entropy(labels: Tensor) -> float:
+    """The entropy of the frequencies of labels (n,), in nats."""
+    share = labels.unique(return_counts=True)[1].double() / len(labels)
+    return float((share * share.reciprocal().log()).sum())
 
-    def entropy(labels: Tensor) -> float:
-        share = labels.unique(return_counts=True)[1].double() / len(labels)
-        return float((share * share.reciprocal().log()).sum())
 
-    whole = entropy(real[: len(told)])
-    return entropy(told) / whole if whole > 0 else 1.0
+def evenness(labels: Tensor, real_labels: Tensor) -> float:
+    """The entropy of labels (n,), divided by that of as many real images' labels; 1 where that is 0."""
+    real_entropy = entropy(real_labels[: len(labels)])
+    return entropy(labels) / real_entropy if real_entropy > 0 else 1.0
 
 
 def rhythm(series: Tensor) -> float:
-    """The autocorrelation at a lag of one of a series (n,); 0 where it does not vary or is short."""
+    """The autocorrelation at lag 1 of a series (n,); 0 where it does not vary or has fewer than 8 values."""
     if len(series) < 8:
         return 0.0
-    away = series.double() - series.double().mean()
-    total = away.square().sum()
-    return float((away[1:] * away[:-1]).sum() / total) if total > 0 else 0.0
+    deviation = series.double() - series.double().mean()
+    total = deviation.square().sum()
+    return float((deviation[1:] * deviation[:-1]).sum() / total) if total > 0 else 0.0

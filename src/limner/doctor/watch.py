@@ -1,11 +1,12 @@
-"""The doctor at the bedside: reads signals around a run's iterations and tells troubles as they begin.
+"""The doctor during training: measures signals around a run's iterations, and names troubles when they begin.
 
-A session calls `iterated` after each iteration, which reads nothing back from the device, and `examined` once
-per tick, which does.  The trainer knows of neither.
+`observe` stands around the trainer's iterations and reads nothing back from the device; `examine` does, once
+per tick.  The trainer does not know of either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import isfinite
 from typing import Any
 
@@ -13,36 +14,52 @@ import torch
 from torch import Tensor
 
 from limner.data import Dataset, Images
-from limner.doctor.features import PLAIN, Small
-from limner.doctor.signals import Probe, inferred, rhythm, untouched
+from limner.doctor.features import PRINCIPAL_PIXELS, ProbeFeatures
+from limner.doctor.signals import Probe, rhythm
 from limner.doctor.verdicts import Verdict, verdicts
-from limner.models.base import Logs, Plays
+from limner.models.base import Logs
 from limner.training.trainer import Trainer
 
-LOOKS = 32  # iterations per tick of which gradients and losses are noted
+FEWEST = 20  # images, of the training and of the held-out ones, that the doctor needs to compare with
+NOTES = 32  # iterations per tick of which gradients and logs are noted
 
 
 class Doctor:
-    """Watches one session of a run; `dataset` is what is trained on, `held_out` what is not.
+    """Watches one session of a run.
 
-    `every`: iterations between looks at gradients.  `lines` is the run's log so far.
+    `dataset` holds the images that are trained on, `held_out` images that are not.  `tick` is the number of
+    images between two calls of `examine`, and `log_lines` the run's log so far.
     """
 
     def __init__(
-        self, trainer: Trainer, dataset: Dataset, held_out: Images, tick: int, lines: list[dict[str, Any]]
+        self,
+        trainer: Trainer,
+        dataset: Dataset,
+        held_out: Images,
+        tick: int,
+        log_lines: list[dict[str, Any]],
     ) -> None:
-        self.trainer, self.lines = trainer, list(lines)
-        self.every = max(1, tick // trainer.data.batch // LOOKS)
+        self.trainer, self.lines = trainer, list(log_lines)
+        self.every = max(1, tick // trainer.data.batch // NOTES)  # iterations between two notes
         self.dataset, self.held_out = dataset, held_out
-        self.probe = Probe(trainer.model, dataset.train, held_out, Small(dataset))
-        self.norms: dict[str, list[Tensor]] = {}
-        self.logged: list[Tensor] = []
-        self.told: set[str] = {name for line in self.lines for name in line.get("troubles", ())}
+        self.probe = self.new_probe(ProbeFeatures(dataset))
+        self.norms: dict[str, list[Tensor]] = {}  # of gradients, since the last tick
+        self.logged: list[Tensor] = []  # the first number that each iteration logs
+        self.reported: set[str] = {name for line in self.lines for name in line.get("troubles", ())}
 
-    def iterated(self, logs: Logs) -> None:
-        """Note gradients and logs of this iteration, if it is its turn; nothing is read back."""
-        if self.trainer.iterations % self.every:
-            return
+    def new_probe(self, features: ProbeFeatures) -> Probe:
+        """A probe in these features."""
+        return Probe(self.trainer.model, self.dataset.train, self.held_out, features)
+
+    def observe(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
+        """The same iterations; of some, gradients and logs are noted, without waiting for the device."""
+        for logs in iterations:
+            if self.trainer.iteration % self.every == 0:
+                self.note(logs)
+            yield logs
+
+    def note(self, logs: Logs) -> None:
+        """Keep the norms of this iteration's gradients and the first number that it logs."""
         for name, weights in self.trainer.weights.items():
             gradients = [weight.grad for weight in weights if weight.grad is not None]
             if gradients:
@@ -52,40 +69,33 @@ class Doctor:
             self.logged.append(next(iter(logs.values())).detach())
 
     def signals(self) -> dict[str, float]:
-        """What `limner.doctor.signals` lists, as far as the model has it."""
-        found = {f"grad/{name}": float(torch.stack(norms).mean()) for name, norms in self.norms.items()}
+        """The signals of this tick, as `limner.doctor.signals` lists them, of those that the model has."""
+        signals = {f"grad/{name}": float(torch.stack(norms).mean()) for name, norms in self.norms.items()}
         if self.logged:
-            found["rhythm"] = rhythm(torch.stack(self.logged).float().cpu())
+            signals["rhythm"] = rhythm(torch.stack(self.logged).float().cpu())
         self.norms, self.logged = {}, []
-        model = self.trainer.model
-        samples, codes = inferred(model)
-        if isinstance(model, Plays):
-            with untouched(model):
-                found |= self.probe.players(model)
+        signals |= self.probe.players(self.trainer.model)  # as in training
         with self.trainer.inference() as model:
-            found |= self.probe.samples(model) if samples else {}
-            found |= self.probe.codes(model) if codes else {}
-        return found
+            signals |= self.probe.samples(model) | self.probe.codes(model)
+        return signals
 
-    def examined(self, line: dict[str, Any]) -> list[Verdict]:
-        """Add this tick's signals and the troubles that hold to `line`; the verdicts that are new."""
-        found = {name: round(value, 6) for name, value in self.signals().items() if isfinite(value)}
-        line |= {f"doctor/{name}": value for name, value in found.items()}
+    def examine(self, line: dict[str, Any]) -> list[Verdict]:
+        """Add this tick's signals and the troubles that hold to `line`; returns the verdicts that are new."""
+        signals = {name: round(value, 6) for name, value in self.signals().items() if isfinite(value)}
+        line |= {f"doctor/{name}": value for name, value in signals.items()}
         self.lines.append(line)
-        hold = verdicts(self.lines)
-        line["troubles"] = [verdict.name for verdict in hold]
-        new = [verdict for verdict in hold if verdict.name not in self.told]
-        self.told |= {verdict.name for verdict in hold}
+        holding = verdicts(self.lines, type(self.trainer.model))
+        line["troubles"] = [verdict.name for verdict in holding]
+        new = [verdict for verdict in holding if verdict.name not in self.reported]
+        self.reported |= {verdict.name for verdict in holding}
         return new
 
     def state(self) -> dict[str, Any]:
-        """What the next look depends on besides the log; nothing is noted yet where a state is saved."""
-        return {"before": self.probe.before, "features": self.probe.small.name}
+        """What the next tick depends on besides the log; saved after a tick, when nothing is noted yet."""
+        return {"before": self.probe.before, "features": self.probe.features.name}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on watching as if there had been no break, in the features that the log is in."""
-        features = state.get("features", self.probe.small.name)
-        if features == PLAIN != self.probe.small.name:  # an extractor came to hand since
-            small = Small(self.dataset, plain=True)
-            self.probe = Probe(self.trainer.model, self.dataset.train, self.held_out, small)
-        self.probe.before = state["before"] if features == self.probe.small.name else None
+        """Go on from a state as if there had been no break, in the features of the log."""
+        if state["features"] == PRINCIPAL_PIXELS != self.probe.features.name:  # there is an extractor now
+            self.probe = self.new_probe(ProbeFeatures(self.dataset, principal=True))
+        self.probe.before = state["before"] if state["features"] == self.probe.features.name else None

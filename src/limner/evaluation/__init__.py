@@ -1,7 +1,19 @@
-"""Models measured and compared: `evaluate` asks a run's model what it can do, `compare` lines runs up."""
+"""Measure and compare: `evaluate` measures what a run's model can do, `compare` sets runs side by side."""
 
 from limner.evaluation.compare import Comparison, compare
-from limner.evaluation.evaluate import FAMILIES, evaluate, stored, together
+from limner.evaluation.evaluate import FAMILIES, Family, evaluate
 from limner.evaluation.measures import Evaluation, Measure
+from limner.evaluation.record import read_evaluation
+from limner.evaluation.seeds import mean_over_seeds
 
-__all__ = ["FAMILIES", "Comparison", "Evaluation", "Measure", "compare", "evaluate", "stored", "together"]
+__all__ = [
+    "FAMILIES",
+    "Comparison",
+    "Evaluation",
+    "Family",
+    "Measure",
+    "compare",
+    "evaluate",
+    "mean_over_seeds",
+    "read_evaluation",
+]

@@ -1,16 +1,15 @@
-"""Measures of codes and scores: what they tell, what is used, what is strange, what varies alone."""
+"""Measures of codes and scores: which variables vary, what predicts labels, factors, anomalies."""
 
 from __future__ import annotations
 
-import inspect
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
-from limner.data import shapes, to_float
-from limner.evaluation.measures import Measure
-from limner.evaluation.subject import BATCH, Subject
-from limner.explore.codes import choice, encode, seeded
+from limner.data import Images, shapes, to_float
+from limner.evaluation.evaluand import Evaluand, pca_size
+from limner.evaluation.measures import Measure, standard_error_of_share
+from limner.explore.codes import choose_indices
 from limner.metrics import (
     auroc,
     disentanglement,
@@ -20,138 +19,153 @@ from limner.metrics import (
     mmd_to_normal,
     pca,
 )
+from limner.models.base import Encodes, HasPosterior, Scores
+from limner.models.latent import Normal
+from limner.training.codes import encode_images
 
 PROBED = (10_000, 5_000)  # training and test images of a probe
-MOST_CLASSES = 200  # that a linear probe is fitted to in reasonable time
+MOST_CLASSES = 200  # of a linear probe, which would take long to fit
 DEAD = 1e-3  # of the largest deviation
+MMD_CODES = 5_000  # the cost is quadratic
+FACTOR_CODES = 2_000
+
+Split = tuple[Tensor, Tensor]  # of training and of test images
 
 
-def codes(subject: Subject) -> list[Measure]:
-    """How many directions codes use, and what they tell of the label beside pixels and PCA."""
-    z = subject.codes
+def codes(evaluand: Evaluand) -> list[Measure]:
+    """How many directions codes vary along, and how well codes, pixels and PCA predict labels."""
+    z = evaluand.codes
+    n, size = z.shape
     deviation = z.double().std(0)
-    size, n = z.shape[1], len(z)
     dead = float((deviation <= DEAD * deviation.max()).sum())
-    found = [
-        Measure(
-            "effective dimensions",
-            effective_dimensions(z),
-            n,
-            note=f"of {size}; participation ratio",
-            form=".2f",
-        ),
-        Measure("dead dimensions", dead, n, note="deviation below a thousandth of the largest", form=".0f"),
-    ]
-    train, test = subject.data.train, subject.data.test
-    if train.labels is not None and int(train.labels.max()) >= MOST_CLASSES:
-        subject.left_out.append(f"what codes tell of labels: {subject.data.name} has too many classes")
-        return found
-    if train.labels is None or len(train.labels.unique()) < 2 or test.labels is None:
-        subject.left_out.append(f"what codes tell of labels: {subject.data.name} has none")
-        return found
-    rows = [choice(len(part), most, subject.seed) for part, most in zip((train, test), PROBED, strict=True)]
-    pixels = [part.pixels[index] for part, index in zip((train, test), rows, strict=True)]
-    seen = [encode(subject.run, part) for part in pixels]
-    flat = [to_float(part).flatten(1) for part in pixels]
-    views = {"codes": seen, "pixels": flat}
-    if size <= min(flat[0].shape):
-        fitted = pca(to_float(pixels[0]), size)
-        views["PCA"] = [(part - fitted.mean) @ fitted.axes.T for part in flat]
-    y, y_test = train.labels[rows[0]], test.labels[rows[1]]
-    for probe, measure in {"5 nearest": knn_accuracy, "linear": linear_accuracy}.items():
-        for name, (one, two) in views.items():
-            value = measure(one, y, two, y_test)
-            error = (value * (1 - value) / len(two)) ** 0.5
-            note = f"share of labels told, {len(one):,} training images" if name == "codes" else ""
-            better = "higher" if name == "codes" else ""
-            found.append(Measure(f"{probe}: {name}", value, len(two), error, None, better, note, ".4f"))
-    return found
-
-
-def prior(subject: Subject) -> list[Measure]:
-    """How near the codes of all images together come to N(0, I), for a model that samples from it."""
-    if "sample" not in inspect.signature(subject.model.encode).parameters:
-        return []
-    z = subject.each("drawing codes", subject.given, lambda x: subject.model.encode(x, sample=True))
-    found = mmd_to_normal(z[:5000])
+    note = f"of {size}; participation ratio"
     return [
-        Measure(
-            "mmd of codes to N(0, I)",
-            found.value,
-            min(len(z), 5000),
-            None,
-            found.floor,
-            "lower",
-            "codes drawn from q(z|x); the floor is one deviation of a perfect match",
-            ".2e",
-        )
+        Measure("effective dimensions", effective_dimensions(z), n, note=note, form=".2f"),
+        Measure("dead dimensions", dead, n, note="deviation below a thousandth of the largest", form=".0f"),
+        *probes(evaluand),
     ]
 
 
-def anomalies(subject: Subject) -> list[Measure]:
-    """How well the score tells strange images from test images: those of a class left out, another set's."""
-    score = scores(subject, subject.given)
-    normal, strange = score, dict[str, tuple[Tensor, str]]()
-    left_out = subject.run.config["training"].get("leave_out")
+def probes(evaluand: Evaluand) -> list[Measure]:
+    """How well codes predict labels, beside pixels and PCA of the same size."""
+    original, name = evaluand.original, "labels predicted from codes"
+    if original.train.labels is not None and int(original.train.labels.max()) >= MOST_CLASSES:
+        evaluand.leave_out(name, f"{original.name} has {MOST_CLASSES} classes or more")
+        return []
+    if (
+        original.train.labels is None
+        or len(original.train.labels.unique()) < 2
+        or original.test.labels is None
+    ):
+        evaluand.leave_out(name, f"{original.name} has no labels")
+        return []
+    train, test = (
+        split.subset(choose_indices(len(split), most, evaluand.seed))
+        for split, most in zip((original.train, original.test), PROBED, strict=True)
+    )
+    assert train.labels is not None
+    assert test.labels is not None
+    views, note = (
+        code_views(evaluand, train, test),
+        f"share of labels predicted, {len(train):,} training images",
+    )
+    measures = []
+    for probe, accuracy in {"5 nearest": knn_accuracy, "linear": linear_accuracy}.items():
+        for view, (z, z_test) in views.items():
+            value = accuracy(z, train.labels, z_test, test.labels)
+            error = standard_error_of_share(value, len(test))
+            measure = Measure(f"{probe}: {view}", value, len(test), error, form=".4f")
+            measures.append(replace(measure, better="higher", note=note) if view == "codes" else measure)
+    return measures
+
+
+def code_views(evaluand: Evaluand, train: Images, test: Images) -> dict[str, Split]:
+    """Codes, pixels and PCA codes of training and of test images."""
+    assert isinstance(evaluand.model, Encodes)
+    model = evaluand.model
+    x, x_test = to_float(train.pixels).flatten(1), to_float(test.pixels).flatten(1)
+    views = {
+        "codes": (encode_images(model, train.pixels), encode_images(model, test.pixels)),
+        "pixels": (x, x_test),
+    }
+    if (size := pca_size(evaluand, len(x))) is not None:
+        fit = pca(x, size)
+        views["PCA"] = ((x - fit.mean) @ fit.axes.T, (x_test - fit.mean) @ fit.axes.T)
+    return views
+
+
+def prior_match(evaluand: Evaluand) -> list[Measure]:
+    """How near the codes of all images together are to N(0, I), for a model with that prior."""
+    model = evaluand.model
+    assert isinstance(model, HasPosterior)
+    if not isinstance(next(iter(model.latent.priors.values()), None), Normal):
+        return []
+    z = evaluand.map(model.sample_posterior, evaluand.viewed_test, "drawing codes")[:MMD_CODES]
+    value, floor = mmd_to_normal(z)
+    note = "codes drawn from q(z|x); the floor is one deviation of codes from the prior"
+    return [
+        Measure("mmd of codes to N(0, I)", value, len(z), floor=floor, better="lower", note=note, form=".2e")
+    ]
+
+
+def anomalies(evaluand: Evaluand) -> list[Measure]:
+    """How well the score separates a class left out, and images of another data set, from test images."""
+    normal = scores(evaluand, evaluand.viewed_test)
+    anomalous = dict[str, tuple[Tensor, str]]()
+    left_out = evaluand.run.config.training.leave_out
     if left_out is not None:
-        assert subject.labels is not None
-        of_class = subject.labels == subject.data.label(left_out)
-        normal = score[~of_class]
-        strange["class left out"] = score[of_class], f"class {left_out}, not trained on"
-    elif subject.labels is not None:
-        subject.left_out.append("auroc of a class left out: train with --leave-out CLASS for it")
-    if subject.other is not None:
-        other = subject.other.test.pixels
-        chosen = subject.model.prepare(other, fresh=False)[choice(len(other), subject.n, subject.seed)]
-        strange["other images"] = scores(subject, chosen), f"test images of {subject.other.name}"
+        assert evaluand.labels is not None
+        of_class = evaluand.labels == evaluand.original.label(left_out)
+        anomalous["class left out"] = normal[of_class], f"class {left_out}, not trained on"
+        normal = normal[~of_class]
+    elif evaluand.labels is not None:
+        evaluand.leave_out("auroc of a class left out", "train with --leave-out CLASS for it")
+    if evaluand.other is not None:
+        pixels = evaluand.model.view(evaluand.other.test.pixels)
+        some = pixels[choose_indices(len(pixels), evaluand.n, evaluand.seed)]
+        anomalous["other images"] = scores(evaluand, some), f"test images of {evaluand.other.name}"
     return [
         Measure(
             f"auroc, {name}",
-            auroc(normal, theirs),
-            len(normal) + len(theirs),
+            auroc(normal, score),
+            len(normal) + len(score),
             better="higher",
             note=f"{what}; chance is .5",
             form=".4f",
         )
-        for name, (theirs, what) in strange.items()
+        for name, (score, what) in anomalous.items()
     ]
 
 
-def scores(subject: Subject, pixels: Tensor) -> Tensor:
-    """The model's anomaly score of each image."""
-    return subject.each("scoring", pixels, subject.model.score)
+def scores(evaluand: Evaluand, pixels: Tensor) -> Tensor:
+    """The model's anomaly score of each image (n,)."""
+    assert isinstance(evaluand.model, Scores)
+    return evaluand.map(evaluand.model.score, pixels, "scoring")
 
 
-def factors(subject: Subject) -> list[Measure]:
-    """How well single code variables stand for single factors, on images whose factors are known."""
-    model, seed = subject.model, subject.seed
-    if subject.data.source != "shapes":
+def factors(evaluand: Evaluand) -> list[Measure]:
+    """How well single code variables encode single factors, on images whose factors are known."""
+    model = evaluand.model
+    assert isinstance(model, Encodes)
+    if evaluand.original.source != "shapes":
         return []
-    known = shapes.factors_of("test")[subject.chosen]
-    some = slice(2000)
+    known = shapes.factors_of("test")[evaluand.indices][:FACTOR_CODES]
 
     def represent(drawn: Tensor) -> Tensor:
-        parts = shapes.draw(drawn).split(BATCH)
-        with seeded(seed):
-            made = [
-                model.encode(to_float(model.prepare(part, fresh=False)).to(model.device)).cpu()
-                for part in parts
-            ]
-        return torch.cat(made)
+        return evaluand.map(model.encode, shapes.draw(drawn), "encoding shapes")
 
-    sizes = list(shapes.FACTORS.values())
-    found = disentanglement(subject.codes[some], known[some], represent, sizes, seed)
+    z, sizes = evaluand.codes[:FACTOR_CODES], list(shapes.FACTORS.values())
+    result = disentanglement(z, known, represent, sizes, evaluand.seed)
     values = {
-        "mig": found.mig,
-        "sap": found.sap,
-        "dci disentanglement": found.disentanglement,
-        "dci completeness": found.completeness,
-        "dci informativeness": found.informativeness,
-        "factorvae score": found.factor_vae,
+        "mig": result.mig,
+        "sap": result.sap,
+        "dci disentanglement": result.disentanglement,
+        "dci completeness": result.completeness,
+        "dci informativeness": result.informativeness,
+        "factorvae score": result.factor_vae,
     }
-    note = ", ".join(shapes.FACTORS)
-    n = len(known[some])
+    notes = {"mig": ", ".join(shapes.FACTORS)}
     return [
-        Measure(name, value, n, better="higher", note=note * (name == "mig"), form=".3f")
+        Measure(name, value, len(known), better="higher", note=notes.get(name, ""), form=".3f")
         for name, value in values.items()
     ]

@@ -1,4 +1,4 @@
-"""`compare`: runs side by side: what was set differently, what was measured, what they make."""
+"""`compare`: runs side by side: the settings that differ, differences of measures, pictures, curves."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ import numpy as np
 from PIL import Image
 
 from limner.errors import LimnerError
-from limner.evaluation.evaluate import evaluate, most, stored
-from limner.evaluation.measures import columned, each_of
-from limner.evaluation.pictures import histories, labels, picture
+from limner.evaluation.evaluate import evaluate, limit_to_data
+from limner.evaluation.measures import per_image_values
+from limner.evaluation.pictures import compare_images, compare_logs, run_labels
+from limner.evaluation.record import read_evaluation, read_per_image
+from limner.files import write_atomically, write_json
+from limner.tables import format_table
 from limner.training import Run, load
-from limner.training.checkpoint import write_atomically, write_json
 
-# evaluations that differ in these are not of the same things
-HOW = ("n", "k", "images", "seed", "extractor", "against")
+# evaluations that differ in one of these do not measure the same thing
+CONDITIONS = ("n", "k", "images", "seed", "sampling", "extractor", "against")
+# settings of training that do not change what a run learns; the length is compared in images seen
+IRRELEVANT = {"images", "epochs", "tick", "save_seconds"}
+
+Record = Mapping[str, Any]  # the content of an evaluation.json
+PerImage = Mapping[str, np.ndarray]  # the values of single images by 'family: measure'
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A measure of several runs: `values` and their standard `errors`, None where a run has it not.
+    """A measure of several runs: `values` and their standard `errors`, None where a run lacks it.
 
-    `differences` to the first run, with their standard errors, are of the second run and on; `paired` where
-    they were taken image by image.
+    `differences` to the first run, each with its standard error, are those of the other runs; `paired` says
+    whether they were computed image by image.
     """
 
     family: str
@@ -37,10 +44,16 @@ class Difference:
     differences: Sequence[tuple[float, float | None] | None]
     paired: bool
 
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table, without the family."""
+        values = [with_error(v, e) for v, e in zip(self.values, self.errors, strict=True)]
+        differences = ["" if d is None else with_error(*d, sign="+") for d in self.differences]
+        return (self.name, *values, *differences, "paired" if self.paired else "")
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs by name, the `settings` that differ, `measures`, and `pictures` of images and curves."""
+    """The names of `runs`, the `settings` that differ, `measures`, and `pictures` of images and curves."""
 
     runs: Sequence[str]
     settings: Mapping[str, Sequence[Any]]
@@ -50,35 +63,30 @@ class Comparison:
 
     def table(self) -> str:
         """Settings and measures as text."""
-        names, blank = list(self.runs), [""] * len(self.runs)
-        settings = [("settings that differ", *names)]
-        settings += [(name, *map(str, values)) for name, values in self.settings.items()] or [
-            ("none", *blank)
-        ]
-        lines: list[tuple[str, ...]] = [
-            ("", "measure", *names, *(f"{n} - {names[0]}" for n in names[1:]), "")
-        ]
-        before = ""
-        for one in self.measures:
-            cells = [with_error(v, e) for v, e in zip(one.values, one.errors, strict=True)]
-            cells += ["" if d is None else with_error(*d, sign="+") for d in one.differences]
-            family = "" if one.family == before else one.family
-            lines.append((family, one.name, *cells, "paired" if one.paired else ""))
-            before = one.family
-        return f"{columned(settings)}\n\n{columned(lines, right=range(2, len(lines[0]) - 1))}"
+        settings = [("settings that differ", *self.runs)]
+        settings += [(name, *map(str, values)) for name, values in self.settings.items()]
+        if not self.settings:
+            settings.append(("none", *[""] * len(self.runs)))
+        rows = [("", "measure", *self.runs, *(f"{name} - {self.runs[0]}" for name in self.runs[1:]), "")]
+        family = ""
+        for measure in self.measures:
+            rows.append(("" if measure.family == family else measure.family, *measure.cells()))
+            family = measure.family
+        return f"{format_table(settings)}\n\n{format_table(rows, right=range(2, len(rows[0]) - 1))}"
 
     def save(self, folder: Path) -> list[Path]:
         """Write comparison.json and the pictures into a folder."""
         content = {"runs": self.runs, "settings": self.settings, "notes": self.notes}
-        path = folder / "comparison.json"
-        write_json(path, content | {"measures": [asdict(one) for one in self.measures]})
+        paths = [folder / "comparison.json"]
+        write_json(paths[0], content | {"measures": [asdict(measure) for measure in self.measures]})
         for name, image in self.pictures.items():
-            write_atomically(folder / f"{name}.png", image.save)
-        return [path, *(folder / f"{name}.png" for name in self.pictures)]
+            paths.append(folder / f"{name}.png")
+            write_atomically(paths[-1], image.save)
+        return paths
 
 
 def with_error(value: float | None, error: float | None, sign: str = "") -> str:
-    """'12.3 ± 0.4', as many digits as the error warrants; nothing for no value."""
+    """'12.3 ± 0.4', rounded to two digits of the error; '' for None."""
     if value is None:
         return ""
     if not error or not math.isfinite(error):
@@ -96,117 +104,141 @@ def compare(
     seed: int = 0,
     quick: bool = False,
 ) -> Comparison:
-    """Line up two runs or more on the same data: settings, measures, the same images and noise, curves.
+    """Compare two runs or more on the same data: settings, measures, the same images and noise, curves.
 
-    A run's evaluation.json is used where it was made with these settings and of the weights as they are now;
-    else the run is evaluated, as the first such evaluation was where settings are not given.  Differences are
-    to the first run, of the same test images where there are values of single images.  Raises LimnerError
-    for fewer than two runs, or runs on different data.
+    A run's evaluation.json is used where its weights, these settings and the model's default sampling fit;
+    else the run is evaluated, with the settings of the first stored evaluation where none are given.
+    Differences are to the first run, and of the same test images where there are values of single images.
+    Raises LimnerError for fewer than two runs, or runs on different data.
     """
     opened = [run if isinstance(run, Run) else load(run) for run in runs]
-    if len(opened) < 2:
-        raise LimnerError(f"compare needs two runs or more, not {len(opened)}")
-    for run in opened[1:]:
-        if run.config["data"]["fingerprint"] != opened[0].config["data"]["fingerprint"]:
-            one, other = (r.config["data"]["name"] for r in (opened[0], run))
+    check_comparable(opened)
+    settings: dict[str, Any] = {"n": n, "k": k, "images": images, "seed": seed, "quick": quick}
+    measures, notes = compare_measures(*evaluations(opened, settings))
+    pictures = compare_images(opened, seed) | compare_logs(opened)
+    return Comparison(run_labels(opened), setting_differences(opened), measures, pictures, notes)
+
+
+def check_comparable(runs: Sequence[Run]) -> None:
+    """Raise LimnerError for fewer than two runs, or runs on different data."""
+    if len(runs) < 2:
+        raise LimnerError(f"compare needs two runs or more, not {len(runs)}")
+    first = runs[0]
+    for run in runs[1:]:
+        if run.config.data.fingerprint != first.config.data.fingerprint:
             raise LimnerError(
-                f"{opened[0].name} is of {one} and {run.name} of {other}: "
+                f"{first.name} is of {first.config.data.name} and {run.name} of {run.config.data.name}: "
                 "numbers on different images do not compare"
             )
-    settings: dict[str, Any] = {"n": n, "k": k, "images": images, "seed": seed, "quick": quick}
-    measures, notes = lined_up(*evaluations(opened, settings))
-    pictures = picture(opened, seed) | histories(opened)
-    return Comparison(labels(opened), setting_differences(opened), measures, pictures, notes)
 
 
-def evaluations(
-    runs: Sequence[Run], settings: dict[str, Any]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What evaluation.json says of each run, and the values of single images; runs without are evaluated."""
-    kept = [usable(run, settings) for run in runs]
-    like: dict[str, Any] = next((one for one in kept if one is not None), {})
-    settings = {name: like.get(name) if value is None else value for name, value in settings.items()}
-    found, each = [], []
-    for run, one in zip(runs, kept, strict=True):
-        if one is not None:
-            found.append(one)
-            each.append(single_values(run))
+def evaluations(runs: Sequence[Run], settings: dict[str, Any]) -> tuple[list[Record], list[PerImage]]:
+    """The evaluation of each run, and the values of single images; runs without one are evaluated."""
+    stored = [find_evaluation(run, settings) for run in runs]
+    first: Record = next((record for record in stored if record is not None), {})
+    settings = {name: first.get(name) if value is None else value for name, value in settings.items()}
+    records: list[Record] = []
+    per_image: list[PerImage] = []
+    for run, record in zip(runs, stored, strict=True):
+        if record is not None:
+            records.append(record)
+            per_image.append(read_per_image(run))
         else:
-            new = evaluate(run, **settings)
-            found.append(new.json())
-            each.append({name: values.numpy() for name, values in each_of(new.measures).items()})
-    return found, each
+            evaluation = evaluate(run, **settings)
+            records.append(evaluation.json())
+            values = per_image_values(evaluation.measures)
+            per_image.append({name: value.numpy() for name, value in values.items()})
+    return records, per_image
 
 
-def usable(run: Run, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """The run's stored evaluation, if it is one by these settings."""
-    found, asked = stored(run), {name: value for name, value in settings.items() if value is not None}
-    if asked.get("quick"):
-        del asked["quick"]  # a thorough one will do too
-    if "n" in asked:
-        asked["n"] = most(run.data, asked["n"])
-    if found is not None and "images" in asked:
-        asked["images"] = min(asked["images"], found["n"])
-    return found if found is not None and all(found.get(k) == value for k, value in asked.items()) else None
+def find_evaluation(run: Run, settings: Mapping[str, Any]) -> Record | None:
+    """The run's stored evaluation, where it was made with these settings and the default sampling."""
+    stored = read_evaluation(run)
+    if stored is None or stored.get("sampling") != {}:
+        return None
+    required = {name: value for name, value in settings.items() if value is not None}
+    if required.get("quick"):
+        del required["quick"]  # one that is not quick fits too
+    if "n" in required:
+        required["n"] = limit_to_data(run.original, required["n"])
+    if "images" in required:
+        required["images"] = min(required["images"], stored["n"])
+    return stored if all(stored.get(name) == value for name, value in required.items()) else None
 
 
 def setting_differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Every option and training setting that is not the same in all runs; '-' where a run has it not."""
+    """Every option and training setting that is not the same in all runs; '-' where a run lacks it."""
     flat = []
     for run in runs:
-        training = {k: v for k, v in run.config["training"].items() if k not in ("images", "tick")}
-        about = {"model": run.config["model"], "preset": run.config["preset"], "images seen": run.images_seen}
-        flat.append(about | run.config["options"] | training)
-    table = {name: [one.get(name, "-") for one in flat] for one in flat for name in one}
+        config = run.config
+        own = {"model": config.model, "preset": config.preset, "images seen": run.images_seen}
+        flat.append(own | config.options | config.training.model_dump(mode="json", exclude=IRRELEVANT))
+    table = {name: [settings.get(name, "-") for settings in flat] for settings in flat for name in settings}
     return {name: values for name, values in table.items() if any(value != values[0] for value in values)}
 
 
-def lined_up(
-    found: Sequence[dict[str, Any]], each: Sequence[dict[str, Any]]
+def compare_measures(
+    records: Sequence[Record], per_image: Sequence[PerImage]
 ) -> tuple[list[Difference], list[str]]:
-    """Each measure of all runs that have it, and what cannot be compared."""
+    """Every measure of the runs that have it, and notes on what does not compare."""
     tables = [
-        {(m["family"], m["name"]): m for m in one["measures"] if m["value"] is not None} for one in found
+        {(m["family"], m["name"]): m for m in record["measures"] if m["value"] is not None}
+        for record in records
     ]
-    differing = [what for what in HOW if len({str(one[what]) for one in found}) > 1]
-    notes = [f"the evaluations differ in {', '.join(differing)}: read with care"] if differing else []
-    protocols = {str(one["protocol"]) for one in found if one.get("protocol")}
+    differing = [name for name in CONDITIONS if len({str(record[name]) for record in records}) > 1]
+    notes = [f"the evaluations differ in {', '.join(differing)}: compare with care"] if differing else []
+    protocols = {str(record["protocol"]) for record in records if record.get("protocol")}
     if len(protocols) > 1:
         notes.append(f"likelihoods of different things, so no differences: {'; '.join(sorted(protocols))}")
     rows = []
     for family, name in dict.fromkeys(key for table in tables for key in table):
-        row = [table.get((family, name)) for table in tables]
-        values = [None if differing else one.get(f"{family}: {name}") for one in each]
+        measures = [table.get((family, name)) for table in tables]
+        values = [None if differing else arrays.get(f"{family}: {name}") for arrays in per_image]
         comparable = family != "likelihood" or len(protocols) < 2
-        rows.append(difference(family, name, row, values, comparable))
+        rows.append(compare_measure(family, name, measures, values, comparable))
     return rows, notes
 
 
-def single_values(run: Run) -> dict[str, Any]:
-    """The values of single images that `evaluate` kept."""
-    path = run.path / "evaluation.npz"
-    if not path.exists():
-        return {}
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
-
-
-def difference(
-    family: str, name: str, row: Sequence[dict[str, Any] | None], each: Sequence[Any], comparable: bool
+def compare_measure(
+    family: str,
+    name: str,
+    measures: Sequence[Record | None],
+    per_image: Sequence[np.ndarray | None],
+    comparable: bool,
 ) -> Difference:
     """A measure's values and differences to the first run, image by image where there are such values."""
-    first, paired = row[0], False
-    found: list[tuple[float, float | None] | None] = []
-    for one, values in zip(row[1:], each[1:], strict=True):
-        if one is None or first is None or not comparable:
-            found.append(None)
-        elif each[0] is not None and values is not None and len(each[0]) == len(values):
-            apart, paired = values - each[0], True
-            found.append((float(apart.mean()), float(apart.std(ddof=1) / len(apart) ** 0.5)))
+    changes = [image_changes(per_image[0], values) for values in per_image[1:]]
+    differences: list[tuple[float, float | None] | None] = []
+    for measure, change in zip(measures[1:], changes, strict=True):
+        if measure is None or measures[0] is None or not comparable:
+            differences.append(None)
+        elif change is not None:
+            differences.append((float(change.mean()), float(change.std(ddof=1) / len(change) ** 0.5)))
         else:
-            known = one["error"] is not None and first["error"] is not None
-            error = math.hypot(one["error"], first["error"]) if known else None
-            found.append((one["value"] - first["value"], error))
-    values = [one["value"] if one else None for one in row]
-    errors = [one["error"] if one else None for one in row]
-    return Difference(family, name, values, errors, found, paired)
+            differences.append(separate_difference(measures[0], measure))
+    return Difference(
+        family,
+        name,
+        values=[measure["value"] if measure else None for measure in measures],
+        errors=[measure["error"] if measure else None for measure in measures],
+        differences=differences,
+        paired=any(
+            change is not None and difference is not None
+            for change, difference in zip(changes, differences, strict=True)
+        ),
+    )
+
+
+def image_changes(first: np.ndarray | None, values: np.ndarray | None) -> np.ndarray | None:
+    """The differences image by image (n,); None where a run has no such values, or for other images."""
+    if first is None or values is None or len(first) != len(values):
+        return None
+    return values - first
+
+
+def separate_difference(first: Record, measure: Record) -> tuple[float, float | None]:
+    """The difference of two measures, and its standard error where both have one."""
+    error = None
+    if measure["error"] is not None and first["error"] is not None:
+        error = math.hypot(measure["error"], first["error"])
+    return measure["value"] - first["value"], error

@@ -1,4 +1,4 @@
-"""Measures of images: reconstructions, samples, their classes, memorisation, labels asked for, smoothness."""
+"""Measures of images: reconstructions, samples, their classes, memorisation, requested labels."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from torch import Tensor
 
 from limner.data import Images, to_float, to_uint8
 from limner.errors import LimnerError
-from limner.evaluation.measures import Measure, mean_of
-from limner.evaluation.subject import Subject
-from limner.explore.codes import code_marginals, seeded
-from limner.explore.samples import drawn, fitted_priors
+from limner.evaluation.evaluand import Evaluand, pca_size, prior_name
+from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
+from limner.explore.samples import draw_samples
 from limner.metrics import (
     Extractor,
-    apart,
     authentic,
     bootstrap,
     class_counts,
@@ -21,7 +19,7 @@ from limner.metrics import (
     class_kl_floor,
     classes_present,
     classifier_score,
-    feature_distance,
+    distance_of_moments,
     frechet,
     frechet_limit,
     gan_train,
@@ -30,7 +28,6 @@ from limner.metrics import (
     memorisation,
     moments,
     mse,
-    path_length,
     pca_mse,
     per_class_frechet,
     prdc,
@@ -40,195 +37,183 @@ from limner.metrics import (
 
 BOOTSTRAPS = 200
 BLOCK = 1000  # features in a block of the kernel distance
-PATHS = 1000
-TRAINED = 10_000  # samples that a classifier learns from
+TRAINED = 10_000  # samples that a classifier is trained on
 
 
-def reconstruction(subject: Subject) -> list[Measure]:
-    """How near reconstructions of test images are, beside PCA with as many numbers."""
-    x, y = to_float(subject.given), subject.reconstructions
-    scale = "pixels in [0, 1]"
-    found = [mean_of("mse", mse(x, y), form=".5f", better="lower", note=scale)]
-    found += linear_codes(subject, x)
-    found.append(mean_of("psnr", psnr(x, y), form=".2f", better="higher", note="dB, mean of images"))
+def reconstruction(evaluand: Evaluand) -> list[Measure]:
+    """How near reconstructions are to test images, beside PCA of the same size."""
+    x, y = to_float(evaluand.viewed_test), evaluand.reconstructions
+    measures = [mean_measure("mse", mse(x, y), form=".5f", better="lower", note="pixels in [0, 1]")]
+    measures += pca_reconstruction(evaluand, x)
+    measures.append(mean_measure("psnr", psnr(x, y), form=".2f", better="higher", note="dB, mean of images"))
     try:
-        found.append(mean_of("ssim", ssim(x, y), form=".4f", better="higher"))
-    except LimnerError as error:  # torchmetrics is not installed
-        subject.left_out.append(str(error))
-    if too_few(subject, name := f"fd[{subject.measured.name}], reconstructed"):
-        return found
-    made = subject.measured.features(to_uint8(y))
-    what = "what the decoder alone costs; images against those they reconstruct"
-    distance = frechet(made, subject.test_features)
-    return [*found, Measure(name, distance, subject.n, better="lower", note=what)]
+        measures.append(mean_measure("ssim", ssim(x, y), form=".4f", better="higher"))
+    except LimnerError as error:  # torchmetrics is not installed, or the images are too small
+        evaluand.leave_out("ssim", str(error))
+    name = f"fd[{evaluand.extractor.name}], reconstructed"
+    if enough_images(evaluand, name):
+        distance = frechet(evaluand.extractor.features(to_uint8(y)), evaluand.test_features)
+        note = "the decoder's share alone; reconstructions against their own images"
+        measures.append(Measure(name, distance, evaluand.n, better="lower", note=note))
+    return measures
 
 
-def too_few(subject: Subject, name: str) -> bool:
-    """Whether there are too few images for a Frechet distance in these features, which is then said."""
-    n, d = subject.n, subject.test_features.shape[1]
-    if n < 2 * d:
-        subject.left_out.append(f"{name} of {n} images: {d} features want {2 * d} or more")
-    return n < 2 * d
-
-
-def linear_codes(subject: Subject, x: Tensor) -> list[Measure]:
-    """The error of PCA with as many numbers as the code has, where there are so many."""
-    train, size = subject.model.prepare(subject.data.train.pixels, fresh=False), subject.model.latent_dim
-    if size > min(len(train), train[0].numel()):
+def pca_reconstruction(evaluand: Evaluand, x: Tensor) -> list[Measure]:
+    """The error of PCA with as many components as the code has numbers."""
+    train = evaluand.run.data.train.pixels
+    if (size := pca_size(evaluand, len(train))) is None:
         return []
     error = pca_mse(to_float(train), x, [size])[size]
     return [Measure("mse of PCA", error, len(x), note=f"{size} numbers too", form=".5f")]
 
 
-def samples(subject: Subject) -> list[Measure]:
-    """How far new images are from test images, how faithful and how varied."""
-    real, made, train = subject.test_features, subject.sample_features, subject.training_features
-    name, n, d = subject.measured.name, subject.n, real.shape[1]
-    found: list[Measure] = []
-    if not too_few(subject, f"fd[{name}]"):
-        few = f"n is below 10 times {d} features: the floor is high" if n < 10 * d else ""
-        error = None if subject.quick else resampled_frechet(made, real, subject.seed)
-        found.append(
-            Measure(f"fd[{name}]", frechet(made, real), n, error, frechet(train, real), "lower", few)
-        )
+def enough_images(evaluand: Evaluand, name: str) -> bool:
+    """Whether there are enough images for a Frechet distance; where not, the distance is left out."""
+    n, d = evaluand.n, evaluand.test_features.shape[1]
+    if n < 2 * d:
+        evaluand.leave_out(name, f"{n} images are too few for {d} features, {2 * d} are needed")
+    return n >= 2 * d
+
+
+def samples(evaluand: Evaluand) -> list[Measure]:
+    """How far samples are from test images, how faithful and how varied they are."""
+    real, fake, train = evaluand.test_features, evaluand.sample_features, evaluand.training_features
+    name, n, seed = evaluand.extractor.name, evaluand.n, evaluand.seed
+    measures = frechet_distances(evaluand)
+    error = kid_blocks(fake, real, min(BLOCK, n // 2), seed)[1]
+    measures.append(
+        Measure(f"kid[{name}]", kid(fake, real), n, error, kid(train, real), "lower", form="#.3g")
+    )
+    floors = prdc(real, train)._asdict()
+    for measure, value in prdc(real, fake)._asdict().items():
+        share_error = standard_error_of_share(value, n) if measure != "density" else None
+        measures.append(Measure(measure, value, n, share_error, floors[measure], "higher", "k 5", ".3f"))
+    return measures
+
+
+def frechet_distances(evaluand: Evaluand) -> list[Measure]:
+    """The Frechet distance of samples, its limit for infinitely many, and that of other priors."""
+    real, fake, train = evaluand.test_features, evaluand.sample_features, evaluand.training_features
+    name, n, d = f"fd[{evaluand.extractor.name}]", evaluand.n, real.shape[1]
+    measures = []
+    if enough_images(evaluand, name):
+        note = f"n is below 10 times {d} features: the floor is high" if n < 10 * d else ""
+        error = None if evaluand.quick else frechet_error(fake, real, evaluand.seed)
+        measures.append(Measure(name, frechet(fake, real), n, error, frechet(train, real), "lower", note))
     if n > 5 * d + 5:
-        limit = frechet_limit(made, real, seed=subject.seed).value
+        limit = frechet_limit(fake, real, seed=evaluand.seed).value
         note = "for infinitely many samples"
-        found.append(Measure(f"fd_inf[{name}]", limit, n, better="lower", note=note))
-    if n >= 2 * d and not subject.quick:
-        found += other_codes(subject)
-    error = kid_blocks(made, real, min(BLOCK, n // 2), subject.seed)[1]
-    floor = kid(train, real)
-    found.append(Measure(f"kid[{name}]", kid(made, real), n, error, floor, "lower", form="#.3g"))
-    ours, theirs = prdc(real, made), prdc(real, train)
-    for measure, value in ours._asdict().items():
-        share = measure != "density"
-        error = (value * (1 - value) / n) ** 0.5 if share else None
-        floor = getattr(theirs, measure)
-        found.append(Measure(measure, value, n, error, floor, "higher", "k 5", ".3f"))
-    return found
+        measures.append(Measure(f"fd_inf[{evaluand.extractor.name}]", limit, n, better="lower", note=note))
+    if n >= 2 * d and not evaluand.quick:
+        measures += other_priors(evaluand)
+    return measures
 
 
-def resampled_frechet(x: Tensor, y: Tensor, seed: int) -> float:
-    """The standard error of a Frechet distance over draws of both sets, by their weighted moments."""
-    return bootstrap(lambda a, b: apart(moments(a), moments(b)), x, y, times=BOOTSTRAPS, seed=seed)
+def frechet_error(x: Tensor, y: Tensor, seed: int) -> float:
+    """The standard error of the Frechet distance between features, by the bootstrap."""
+
+    def distance(x: Tensor, y: Tensor) -> float:
+        return distance_of_moments(moments(x), moments(y))
+
+    return bootstrap(distance, x, y, times=BOOTSTRAPS, seed=seed)
 
 
-def other_codes(subject: Subject) -> list[Measure]:
-    """The distance of samples whose codes are drawn from other densities than the model's own."""
-    found = []
-    for prior in fitted_priors(subject.run):
-        made = subject.measured.features(drawn(subject.run, subject.n, prior, subject.seed))
-        distance = frechet(made, subject.test_features)
-        note = f"codes drawn from '{prior}', fitted to the training codes"
-        found.append(
-            Measure(f"fd[{subject.measured.name}], {prior}", distance, subject.n, better="lower", note=note)
-        )
-    return found
-
-
-def modes(subject: Subject) -> list[Measure]:
-    """Which classes samples are of, how evenly and how surely, by a classifier of real images."""
-    judge = subject.measured
-    if not (isinstance(judge, Extractor) and judge.labelled):
-        subject.left_out.append(f"classes of samples: {judge.name} knows none")
+def other_priors(evaluand: Evaluand) -> list[Measure]:
+    """The Frechet distance of samples from the model's other priors."""
+    model, name, measures = evaluand.model, evaluand.extractor.name, []
+    if "prior" not in type(model).sampling_options():
         return []
-    made, real = judge.classify(subject.samples), judge.classify(subject.data.test.pixels)
-    counts, reference = class_counts(made), class_counts(real)
-    classes, n = len(counts), subject.n
-    present = float(classes_present(counts, max(1, round(n / classes / 10))))
-    least = "with a tenth of an even share or more"
-    score, best = classifier_score(made), classifier_score(real)
-    found = [
+    for prior in model.latent.priors:
+        if prior == prior_name(evaluand):
+            continue
+        options = {**evaluand.sampling, "prior": prior}
+        pixels = draw_samples(evaluand.run, evaluand.n, seed=evaluand.seed, **options)
+        distance = frechet(evaluand.extractor.features(pixels), evaluand.test_features)
+        note = model.latent.priors[prior].description
+        measures.append(Measure(f"fd[{name}], {prior}", distance, evaluand.n, better="lower", note=note))
+    return measures
+
+
+def modes(evaluand: Evaluand) -> list[Measure]:
+    """Which classes samples have, how evenly, and how sure a classifier of real images is of them."""
+    classifier = evaluand.extractor
+    if not (isinstance(classifier, Extractor) and classifier.labelled):
+        evaluand.leave_out("classes of samples", f"{classifier.name} knows no classes")
+        return []
+    fake, real = classifier.classify(evaluand.samples), classifier.classify(evaluand.original.test.pixels)
+    counts, reference = class_counts(fake), class_counts(real)
+    classes, n = len(counts), evaluand.n
+    measures = [
         Measure(
             f"classes of {classes}",
-            present,
+            float(classes_present(counts, max(1, round(n / classes / 10)))),
             n,
-            None,
-            float(classes_present(reference)),
-            "higher",
-            least,
-            ".0f",
+            floor=float(classes_present(reference)),
+            better="higher",
+            note="with a tenth of an even share or more",
+            form=".0f",
         ),
-        Measure(f"score[{judge.name}]", score, n, None, best, "higher", f"1 to {classes}", ".3f"),
+        Measure(
+            f"score[{classifier.name}]",
+            classifier_score(fake),
+            n,
+            floor=classifier_score(real),
+            better="higher",
+            note=f"1 to {classes}",
+            form=".3f",
+        ),
     ]
     try:
         divergence = class_kl(counts, reference)
     except LimnerError as error:
-        subject.left_out.append(f"KL of the classes: {error}")
-        return found
-    floor, note = class_kl_floor(classes, n), "nats, samples' classes against test images'"
-    return [*found, Measure("kl of classes", divergence, n, None, floor, "lower", note, ".4f")]
+        evaluand.leave_out("kl of classes", str(error))
+        return measures
+    floor, note = class_kl_floor(classes, n), "nats, classes of samples against those of test images"
+    return [*measures, Measure("kl of classes", divergence, n, None, floor, "lower", note, ".4f")]
 
 
-def memory(subject: Subject) -> list[Measure]:
-    """Whether samples are nearer to training images than to held-out ones, by features."""
-    train, made, real = subject.training_features, subject.sample_features, subject.test_features
-    ours = memorisation(made, train, real, subject.seed)
-    n, by = subject.n, f"by features; {ours.n:,} training and as many test images"
-    error = (ours.copied * (1 - ours.copied) / n) ** 0.5
+def memory(evaluand: Evaluand) -> list[Measure]:
+    """Whether samples are nearer to training images than to test images, by features."""
+    train, fake, real = evaluand.training_features, evaluand.sample_features, evaluand.test_features
+    result, n = memorisation(fake, train, real, evaluand.seed), evaluand.n
+    note = f"by features; {result.n:,} training and as many test images"
+    error = standard_error_of_share(result.copied, n)
     held_out = float(authentic(real, train).double().mean())
     return [
-        Measure("nearest train / test", ours.ratio, n, None, 1.0, "", by, ".3f"),
-        Measure("nearer to train", ours.copied, n, error, 0.5, "", "share", ".3f"),
-        Measure("authentic", ours.authentic, n, None, held_out, "", "share", ".3f"),
+        Measure("nearest train / test", result.ratio, n, None, 1.0, "", note, ".3f"),
+        Measure("nearer to train", result.copied, n, error, 0.5, "", "share", ".3f"),
+        Measure("authentic", result.authentic, n, None, held_out, "", "share", ".3f"),
     ]
 
 
-def conditional(subject: Subject) -> list[Measure]:
-    """Whether samples are of the class asked for, and what a classifier learns from them."""
-    judge, data = subject.measured, subject.data
-    if not (isinstance(judge, Extractor) and judge.labelled) or data.test.labels is None:
-        subject.left_out.append(f"labels asked for: {judge.name} knows no classes")
+def conditional(evaluand: Evaluand) -> list[Measure]:
+    """Whether samples are of the requested class, and how well a classifier trained on them does."""
+    classifier, original = evaluand.extractor, evaluand.original
+    if not (isinstance(classifier, Extractor) and classifier.labelled) or original.test.labels is None:
+        evaluand.leave_out("requested labels", f"{classifier.name} knows no classes")
         return []
-    generator = torch.Generator().manual_seed(subject.seed)
-    asked = torch.randint(judge.classes, (subject.n,), generator=generator)
-    with seeded(subject.seed):
-        parts = [subject.model.sample(len(y), y.to(subject.model.device)) for y in asked.split(500)]
-    pixels = torch.cat([to_uint8(part).cpu() for part in parts])
-    right = (judge.classify(pixels).argmax(1) == asked).double()  # its mean is limner.metrics.gan_test
-    note = "share of samples of the class asked for"
-    found = [mean_of("gan-test", right, form=".4f", better="higher", floor=judge.accuracy, note=note)]
-    per_class = per_class_frechet(
-        judge.features(pixels), asked, judge.features(data.test.pixels), data.test.labels
-    )
-    for label, distance in per_class.items():
-        name = data.classes[label] if data.classes else str(label)
-        found.append(Measure(f"fd, class {name}", distance, int((asked == label).sum()), better="lower"))
-    if not subject.quick:
-        some, n = min(TRAINED, subject.n), "real test images told by a classifier trained on as many"
-        learnt = gan_train(Images(pixels[:some], asked[:some]), data, subject.seed)
-        chosen = torch.randperm(len(data.train), generator=generator)[:some]
-        assert data.train.labels is not None
-        real = gan_train(Images(data.train.pixels[chosen], data.train.labels[chosen]), data, subject.seed)
-        found.append(Measure("gan-train", learnt, some, None, real, "higher", f"{n} samples", ".4f"))
-    return found
+    generator = torch.Generator().manual_seed(evaluand.seed)
+    labels = torch.randint(classifier.classes, (evaluand.n,), generator=generator)
+    pixels = draw_samples(evaluand.run, evaluand.n, seed=evaluand.seed, y=labels, **evaluand.sampling)
+    correct = (classifier.classify(pixels).argmax(1) == labels).double()  # its mean is metrics.gan_test
+    note, floor = "share of samples of the requested class", classifier.accuracy
+    measures = [mean_measure("gan-test", correct, form=".4f", better="higher", floor=floor, note=note)]
+    real = classifier.features(original.test.pixels)
+    distances = per_class_frechet(classifier.features(pixels), labels, real, original.test.labels)
+    for label, distance in distances.items():
+        name = original.classes[label] if original.classes else str(label)
+        n = int((labels == label).sum())
+        measures.append(Measure(f"fd, class {name}", distance, n, better="lower"))
+    if not evaluand.quick:
+        measures.append(gan_train_measure(evaluand, Images(pixels, labels), generator))
+    return measures
 
 
-def smoothness(subject: Subject) -> list[Measure]:
-    """How far features move along straight ways between codes."""
-    if not isinstance(subject.measured, Extractor):
-        subject.left_out.append(f"path length: {subject.measured.name} takes bytes only")
-        return []
-    network, device = subject.measured.network, subject.model.device
-    marginals = code_marginals(subject.run)
-
-    def draw(n: int, generator: torch.Generator) -> Tensor:
-        return marginals.draw(n, int(torch.randint(2**31, (), generator=generator)))
-
-    way = "slerp" if marginals.kind == "normal" and marginals.name.startswith("N(0") else "lerp"
-    pairs = 200 if subject.quick else PATHS
-    place = next(network.parameters()).device
-    length = path_length(
-        lambda z: subject.model.decode(z.to(device)),
-        draw,
-        feature_distance(lambda x: network.features(x.to(place))),
-        pairs,
-        interpolation=way,
-        seed=subject.seed,
-    )
-    kept = length.values.sort().values[pairs // 100 : pairs - pairs // 100]
-    error = float(kept.std() / len(kept) ** 0.5)
-    note = f"{way}, squared distance of features, 1 % tails left out"
-    name = f"path length[{subject.measured.name}]"
-    return [Measure(name, length.mean, pairs, error, better="lower", note=note)]
+def gan_train_measure(evaluand: Evaluand, fake: Images, generator: torch.Generator) -> Measure:
+    """The accuracy on real test images of a classifier trained on samples, beside one of real images."""
+    original, n = evaluand.original, min(TRAINED, len(fake))
+    some = original.train.subset(torch.randperm(len(original.train), generator=generator)[:n])
+    value = gan_train(fake.subset(torch.arange(n)), original, evaluand.seed)
+    floor = gan_train(some, original, evaluand.seed)
+    note = f"accuracy on real test images of a classifier trained on {n:,} samples"
+    return Measure("gan-train", value, n, None, floor, "higher", note, ".4f")

@@ -1,4 +1,4 @@
-"""The likelihood family: the bound, its terms, how it tightens with k, and which code variables it uses."""
+"""Measures of likelihood: the bound, its terms, how it rises with k, and which code variables it uses."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ from typing import Any
 import torch
 
 from limner.data import to_float
-from limner.evaluation.measures import Measure, mean_of
-from limner.evaluation.subject import Subject
+from limner.evaluation.evaluand import Evaluand
+from limner.evaluation.measures import Measure, mean_measure
 from limner.metrics import active_units, bits_per_dim, importance_bound
-from limner.models.base import abilities
+from limner.models.base import Encodes, HasLikelihood
+from limner.random_state import seeded
 
-CURVE = (1, 50)  # k beside the largest
+CURVE = (50,)  # values of k between 1 and the largest
 
 
-def likelihood(subject: Subject) -> list[Measure]:
-    """log p(x) of test images in nats, as bounds that tighten with k; the protocol stands in the note."""
-    model, given = subject.model, subject.given
-    protocol = getattr(model, "protocol", "by the model's own log_likelihood")
-    elbo = importance_bound(model, to_float(given).to(model.device), (1,), subject.seed)[1]
-    terms = terms_of(subject)
+def likelihood(evaluand: Evaluand) -> list[Measure]:
+    """log p(x) of test images in nats, as bounds that rise with k; the protocol stands in the note."""
+    model, pixels = evaluand.model, evaluand.viewed_test
+    assert isinstance(model, HasLikelihood)
+    elbo = importance_bound(model, to_float(pixels).to(model.device), (1,), evaluand.seed)[1]
+    terms = validation_terms(evaluand)
     mean, kl = float(elbo.mean()), terms.get("kl")
-    shown = f" = {mean + kl:.1f} - KL {kl:.1f}" if kl is not None else ""
-    found = [mean_of("elbo (k 1)", elbo, form=".2f", better="higher", note=f"nats{shown}; {protocol}")]
-    ks = [k for k in CURVE[1:] if k < subject.k] + [subject.k]
-    x = to_float(given[: subject.images]).to(model.device)
-    bounds = importance_bound(model, x, ks, subject.seed)
-    for k, nats in bounds.items():
-        found.append(mean_of(f"log p(x) (k {k:,})", nats, form=".2f", better="higher", note="nats"))
-    dims = math.prod(subject.run.shape)
-    levels = 256 if getattr(model, "likelihood", "bernoulli") == "gaussian" else 1
-    bits = bits_per_dim(found[-1].value, dims, levels)
-    note = "of the density at 256 grey levels" if levels > 1 else ""
-    found.append(Measure("bits per dim", bits, len(x), better="lower", note=note, form=".4f"))
-    return found + (used(terms, subject) if "encode" in abilities(model) else [])
+    parts = f" = {mean + kl:.1f} - KL {kl:.1f}" if kl is not None else ""
+    note = f"nats{parts}; {model.protocol}"
+    measures = [mean_measure("elbo (k 1)", elbo, form=".2f", better="higher", note=note)]
+    ks = [*(k for k in CURVE if k < evaluand.k), evaluand.k]
+    x = to_float(pixels[: evaluand.images]).to(model.device)
+    for k, nats in importance_bound(model, x, ks, evaluand.seed).items():
+        measures.append(mean_measure(f"log p(x) (k {k:,})", nats, form=".2f", better="higher", note="nats"))
+    levels = model.grey_levels
+    bits = bits_per_dim(measures[-1].value, math.prod(evaluand.run.shape), levels)
+    note = f"of the density at {levels} grey levels" if levels > 1 else ""
+    measures.append(Measure("bits per dim", bits, len(x), better="lower", note=note, form=".4f"))
+    return measures + (used_variables(evaluand, terms) if isinstance(model, Encodes) else [])
 
 
-def terms_of(subject: Subject) -> dict[str, Any]:
-    """What the model's own validation says of the n test images: numbers averaged, lists too."""
-    model, total = subject.model, dict[str, Any]()
-    with torch.random.fork_rng(), torch.no_grad():
-        torch.manual_seed(subject.seed)
-        for rows in torch.arange(subject.n).split(1000):
-            weight = len(rows) / subject.n
-            y = None if subject.labels is None else subject.labels[rows].to(model.device)
-            for name, value in model.validate(to_float(subject.given[rows]).to(model.device), y).items():
+def validation_terms(evaluand: Evaluand) -> dict[str, Any]:
+    """The terms of the model's own validation on the n test images: numbers and lists, averaged."""
+    model, totals = evaluand.model, dict[str, torch.Tensor]()
+    with seeded(evaluand.seed):
+        for rows in torch.arange(evaluand.n).split(1000):
+            weight = len(rows) / evaluand.n
+            y = None if evaluand.labels is None else evaluand.labels[rows].to(model.device)
+            terms = model.validate(to_float(evaluand.viewed_test[rows]).to(model.device), y)
+            for name, value in terms.items():
                 values = torch.tensor(value, dtype=torch.float64) * weight
-                total[name] = total[name] + values if name in total else values
-    return {name: value.tolist() for name, value in total.items()}
+                totals[name] = totals[name] + values if name in totals else values
+    return {name: total.tolist() for name, total in totals.items()}
 
 
-def used(terms: dict[str, Any], subject: Subject) -> list[Measure]:
-    """How many code variables carry anything, by the spread of their means and by their KL."""
-    found = []
-    size, n = subject.model.latent_dim, subject.n
-    active = float(active_units(subject.codes))
-    found.append(Measure("active units", active, n, note=f"of {size}; Var_x E[z|x] > 0.01", form=".0f"))
+def used_variables(evaluand: Evaluand, terms: dict[str, Any]) -> list[Measure]:
+    """How many code variables are used, by the variance of their means, and their KL."""
+    active, size = float(active_units(evaluand.codes)), evaluand.model.latent.dim
+    note = f"of {size}; Var_x E[z|x] > 0.01"
+    measures = [Measure("active units", active, evaluand.n, note=note, form=".0f")]
     if "kl_per_dim" in terms:
         kl = sorted(terms["kl_per_dim"], reverse=True)
-        shown = " ".join(f"{value:.2f}" for value in kl[:8]) + (" ..." if len(kl) > 8 else "")
-        found.append(Measure("largest kl of a dim", kl[0], n, note=f"nats, sorted: {shown}", form=".2f"))
-    return found
+        largest = " ".join(f"{value:.2f}" for value in kl[:8]) + (" ..." if len(kl) > 8 else "")
+        note = f"nats, sorted: {largest}"
+        measures.append(Measure("largest kl of a dim", kl[0], evaluand.n, note=note, form=".2f"))
+    return measures

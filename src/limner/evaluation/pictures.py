@@ -1,4 +1,4 @@
-"""Runs side by side in pictures: the same test images, the same noise, curves over images seen."""
+"""Pictures of several runs: the same test images, samples of the same noise, curves over images seen."""
 
 from __future__ import annotations
 
@@ -10,70 +10,77 @@ from PIL import Image
 from torch import Tensor
 
 from limner.data import to_uint8
-from limner.explore.codes import chosen, decode, encode
-from limner.explore.samples import drawn
+from limner.evaluation.evaluand import decode_seeded
+from limner.explore.codes import choose_indices
+from limner.explore.samples import draw_samples
 from limner.figures import curves, sheet
-from limner.models.base import abilities
+from limner.models.base import Decodes, Encodes, Samples
 from limner.training import Run
+from limner.training.codes import encode_images
 
-SHOWN = 12  # images in a row
-CURVES = 4  # pictures of curves at most
+COLUMNS = 12  # images in a row
+CURVES = 5  # pictures of curves at most
 CLOCKS = ("images", "seconds", "images_per_second")
 
 
-def labels(runs: Sequence[Run]) -> list[str]:
-    """What to call each run: its folder's name, or its path where two share it."""
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """A label for each run: its folder's name, or its path where two runs share a name."""
     names = [run.name for run in runs]
     return names if len(set(names)) == len(names) else [str(run.path) for run in runs]
 
 
-def picture(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
-    """The same test images reconstructed, and samples of the same noise, a row for each run that can.
+def compare_images(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
+    """The same test images reconstructed, and samples of the same noise, a row for each run with the ability.
 
-    It is empty where no run can do either.
+    Empty where no run has either ability.
     """
-    rows: list[Tensor] = []
-    texts: list[str] = []
-    names = labels(runs)
-    able = [abilities(run.model) for run in runs]
-    if any({"encode", "decode"} <= set(can) for can in able):
-        pixels = chosen(runs[0].data.test.pixels, SHOWN, seed)
-        rows.append(pixels)
-        texts.append("test images")
-        for run, name, can in zip(runs, names, able, strict=True):
-            if {"encode", "decode"} <= set(can):
-                rows.append(to_uint8(decode(run.model, encode(run, pixels))))
-                texts.append(f"{name}, reconstructed")
-    for run, name, can in zip(runs, names, able, strict=True):
-        if "sample" in can:
-            rows.append(drawn(run, SHOWN, seed=seed))
-            texts.append(f"{name}, samples")
-    same = len({getattr(run.model, "latent_dim", None) for run in runs}) == 1
-    noise = "samples of the same noise" if same else "samples from codes of different sizes"
-    title = f"{', '.join(names)} on {runs[0].data.name}; {noise}, seed {seed}"
-    return {"pictures": sheet(rows, title=title, row_labels=texts)} if rows else {}
+    labels = run_labels(runs)
+    rows = reconstruction_rows(runs, labels, seed)
+    for run, label in zip(runs, labels, strict=True):
+        if isinstance(run.model, Samples):
+            rows.append((f"{label}, samples", draw_samples(run, COLUMNS, seed=seed)))
+    if not rows:
+        return {}
+    latents = [run.model.latent if run.model.latents else None for run in runs]
+    spaces = {(latent.dim, next(iter(latent.priors), None)) if latent else None for latent in latents}
+    noise = "samples of the same noise" if len(spaces) == 1 else "samples of different noise"
+    title = f"{', '.join(labels)} on {runs[0].config.data.name}; {noise}, seed {seed}"
+    picture = sheet([pixels for _, pixels in rows], title=title, row_labels=[text for text, _ in rows])
+    return {"pictures": picture}
 
 
-def histories(runs: Sequence[Run]) -> dict[str, Image.Image]:
-    """Curves over images seen of what all runs logged, held-out numbers first."""
+def reconstruction_rows(runs: Sequence[Run], labels: Sequence[str], seed: int) -> list[tuple[str, Tensor]]:
+    """A row of test images and their reconstructions by each run that encodes and decodes; [] for none."""
+    test = runs[0].original.test
+    indices = choose_indices(len(test), COLUMNS, seed)
+    images = test.subset(indices)
+    rows = []
+    for run, label in zip(runs, labels, strict=True):
+        if isinstance(run.model, Encodes) and isinstance(run.model, Decodes):
+            z = encode_images(run.model, images.pixels)
+            pixels = to_uint8(decode_seeded(run.model, z, images.labels, seed))
+            rows.append((f"{label}, reconstructed", pixels))
+    return [("test images", images.pixels), *rows] if rows else []
+
+
+def compare_logs(runs: Sequence[Run]) -> dict[str, Image.Image]:
+    """Curves over images seen of the numbers that all runs logged, held-out numbers first."""
     logs = [run.log for run in runs]
-    common = sorted(
-        set.intersection(*map(logged, logs)), key=lambda name: (not name.startswith("held_out/"), name)
-    )
-    found = {}
-    for name in common[:CURVES]:
-        points = [[(line["images"], line[name]) for line in log if name in line] for log in logs]
-        series = {
-            label: ([at for at, _ in line], [value for _, value in line])
-            for label, line in zip(labels(runs), points, strict=True)
-        }
-        curve = curves(series, xlabel="images seen", ylabel=name, title=f"{name} over images seen")
-        found[f"curve-{'-'.join(re.findall(r'[A-Za-z0-9_]+', name))}"] = curve
-    return found
+    common = set.intersection(*(logged_names(log) for log in logs))
+    names = sorted(common, key=lambda name: (not name.startswith("held_out/"), name))
+    pictures = {}
+    for name in names[:CURVES]:
+        series = {}
+        for label, log in zip(run_labels(runs), logs, strict=True):
+            lines = [line for line in log if name in line]
+            series[label] = ([line["images"] for line in lines], [line[name] for line in lines])
+        picture = curves(series, xlabel="images seen", ylabel=name, title=f"{name} over images seen")
+        pictures[f"curve-{'-'.join(re.findall(r'[A-Za-z0-9_]+', name))}"] = picture
+    return pictures
 
 
-def logged(log: Sequence[dict[str, Any]]) -> set[str]:
-    """The names of the numbers in a log, clocks and the signals of the doctor left out."""
+def logged_names(log: Sequence[dict[str, Any]]) -> set[str]:
+    """The names of the numbers in a log, without clocks and the signals of the doctor."""
     return {
         name
         for line in log

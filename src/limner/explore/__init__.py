@@ -1,33 +1,32 @@
-"""What a model has learned: functions over what it can do, each giving a picture and its numbers."""
+"""Pictures of what a model has learned, each with its numbers: functions of a run."""
 
-from limner.explore.codes import Marginals, code_marginals, importance
+from limner.explore.codes import code_importance, importance
 from limner.explore.embeddings import Embedding, embed
+from limner.explore.interpolations import interpolate
 from limner.explore.manifolds import manifold
-from limner.explore.maps import knn_accuracy, map_codes
+from limner.explore.maps import map_codes
 from limner.explore.neighbours import similar
-from limner.explore.paths import interpolate, lerp, slerp
 from limner.explore.picture import Picture
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
-from limner.explore.samples import sample
+from limner.explore.samples import draw_samples, sample
+from limner.explore.timeline import preview_history
 from limner.explore.traversals import traverse
 
 __all__ = [
     "Embedding",
-    "Marginals",
     "Picture",
     "anomalies",
-    "code_marginals",
+    "code_importance",
+    "draw_samples",
     "embed",
     "importance",
     "interpolate",
-    "knn_accuracy",
-    "lerp",
     "manifold",
     "map_codes",
+    "preview_history",
     "reconstruct",
     "sample",
     "similar",
-    "slerp",
     "traverse",
 ]

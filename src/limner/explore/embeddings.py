@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import torch
 
-from limner.explore.able import able
-from limner.explore.codes import encode, viewed
-from limner.explore.gallery import Source, gallery, gathered
+from limner.explore.abilities import require_ability
+from limner.explore.codes import code_view
+from limner.explore.gallery import Source, load_gallery, select_splits
 from limner.explore.picture import destination
 from limner.figures import class_name
-from limner.training.checkpoint import write_atomically
-from limner.training.run import Run
+from limner.files import write_atomically
+from limner.models.base import Encodes
+from limner.training import Run
+from limner.training.codes import encode_images
 
 TABLES = (".npz", ".csv")
 
@@ -33,18 +35,20 @@ class Embedding:
 
     def save(self, path: str | Path) -> Path:
         """Write .npz (codes, names, labels, classes) or .csv (name, label, z0, z1, ...), atomically."""
-        place = destination(Path(path).expanduser(), TABLES)
-        write_atomically(place, self._csv if place.suffix.lower() == ".csv" else self._npz)
-        return place
+        target = destination(Path(path).expanduser(), TABLES)
+        write_atomically(target, self._write_csv if target.suffix.lower() == ".csv" else self._write_npz)
+        return target
 
-    def _npz(self, path: Path) -> None:
-        arrays: dict[str, Any] = {"codes": self.codes, "names": np.array(self.names)}
-        arrays |= {"labels": self.labels} if self.labels is not None else {}
-        arrays |= {"classes": np.array(self.classes)} if self.classes is not None else {}
+    def _write_npz(self, path: Path) -> None:
+        arrays = {"codes": self.codes, "names": np.array(self.names)}
+        if self.labels is not None:
+            arrays["labels"] = self.labels
+        if self.classes is not None:
+            arrays["classes"] = np.array(self.classes)
         with open(path, "wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
-    def _csv(self, path: Path) -> None:
+    def _write_csv(self, path: Path) -> None:
         with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             write_csv(file, self)
 
@@ -61,12 +65,13 @@ def write_csv(file: IO[str], embedding: Embedding) -> None:
 def embed(run: Run, source: Source | None = None, codes: str = "flat") -> Embedding:
     """Codes of all images of `source`: a data set's name, a folder, zip or .npz, or image files.
 
-    The run's own data, training and test images, unless given.  `codes` is 'flat', or 'channels' for the
-    channel means of a convolutional code.
+    Without a source, those of the run's own data, training and test images.  `codes` is 'flat', or 'channels'
+    for the channel means of a convolutional code.
     """
-    able(run, "embed")
-    images = gallery(run.data, "train", "test") if source is None else gathered(run, source)
-    z, what = viewed(run, torch.cat([encode(run, part.pixels) for _, part in images.parts]), codes)
+    model = require_ability(run, Encodes, "embed")
+    images = select_splits(run.data, "train", "test") if source is None else load_gallery(run, source)
+    parts = [encode_images(model, part.pixels, progress="encoding") for _, part in images.parts]
+    z, description = code_view(run, torch.cat(parts), codes)
     labels = images.labels.numpy() if images.labels is not None else None
-    notes = [*images.notes, f"{len(z):,} images of {images.title}, {what}"]
+    notes = [*images.notes, f"{len(z):,} images of {images.title}, {description}"]
     return Embedding(z.float().numpy(), images.names, labels, images.classes, notes)

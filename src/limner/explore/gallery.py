@@ -1,10 +1,12 @@
-"""Images to look at, from wherever a user has them, fitted to a run's shape."""
+"""Images from a run's data or from the user, at the run's size and as its model sees them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,15 +14,17 @@ from torch import Tensor
 from limner.data import Dataset, Images, load, read_images
 from limner.errors import LimnerError
 from limner.figures import class_name
-from limner.training.run import Run
+from limner.training import Run
+from limner.training.run import view_data
 
 Source = str | Path | Sequence[str | Path]
+Split = Literal["train", "test"]
 ARCHIVES = (".zip", ".npz")
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Splits of images by name, left where they lie; image i counts through them in order."""
+    """Splits of images by name, without a copy of the pixels; index i counts through them in order."""
 
     parts: tuple[tuple[str, Images], ...]
     title: str
@@ -32,9 +36,9 @@ class Gallery:
 
     @property
     def labels(self) -> Tensor | None:
-        """Labels (N,), where every split has them."""
-        found = [images.labels for _, images in self.parts if images.labels is not None]
-        return torch.cat(found) if len(found) == len(self.parts) else None
+        """Labels (N,); None unless every split has them."""
+        labels = [images.labels for _, images in self.parts if images.labels is not None]
+        return torch.cat(labels) if len(labels) == len(self.parts) else None
 
     @property
     def names(self) -> list[str]:
@@ -47,20 +51,20 @@ class Gallery:
 
     def take(self, index: Sequence[int]) -> Tensor:
         """Pixels (len(index), C, H, W) uint8 of the images of these indices."""
-        places = [self._place(int(i)) for i in index]
-        return torch.stack([images.pixels[at] for images, at in places])
+        places = [self._locate(i) for i in index]
+        return torch.stack([images.pixels[row] for images, row in places])
 
     def class_of(self, i: int) -> str:
         """The name of an image's class; '' where there are no labels."""
-        images, i = self._place(i)
-        return "" if images.labels is None else class_name(int(images.labels[i]), self.classes)
+        images, row = self._locate(i)
+        return "" if images.labels is None else class_name(int(images.labels[row]), self.classes)
 
     def caption(self, i: int) -> str:
-        """What an image is called below its picture: its class, else its file, else nothing."""
-        images, at = self._place(i)
-        return self.class_of(i) or (Path(images.names[at]).stem if images.names else "")
+        """The text below an image: its class, else its file, else ''."""
+        images, row = self._locate(i)
+        return self.class_of(i) or (Path(images.names[row]).stem if images.names else "")
 
-    def _place(self, i: int) -> tuple[Images, int]:
+    def _locate(self, i: int) -> tuple[Images, int]:
         for _, images in self.parts:
             if i < len(images):
                 return images, i
@@ -68,34 +72,40 @@ class Gallery:
         raise IndexError(f"there are {len(self)} images")
 
 
-def gallery(dataset: Dataset, *splits: str) -> Gallery:
-    """The splits 'train' and 'test' of a dataset, or one of them."""
-    parts = tuple((split, getattr(dataset, split)) for split in splits)
+def select_splits(dataset: Dataset, *splits: Split) -> Gallery:
+    """The training and test images of a dataset, or one of the two."""
+    parts = tuple((split, dataset.train if split == "train" else dataset.test) for split in splits)
     return Gallery(parts, f"{dataset.name} ({' and '.join(splits)})", dataset.classes)
 
 
-def gathered(run: Run, source: Source) -> Gallery:
-    """A user's images at a run's size and channels: whole data sets with `load`, files with `read_images`."""
-    listed = [source] if isinstance(source, (str, Path)) else list(source)
-    paths = [Path(path).expanduser() for path in listed]
-    alone = paths[0] if len(paths) == 1 else None
-    if alone is not None and (not alone.is_file() or alone.suffix.lower() in ARCHIVES):
-        dataset = load(str(listed[0]), size=run.shape[1:], channels=run.shape[0])
-        whole = gallery(dataset, "train", "test")
-        return Gallery(whole.parts, dataset.name, dataset.classes, dataset.notes)
-    images, notes = read_images(paths, run.shape)
-    name = alone.name if alone is not None else f"{len(images)} files"
+def load_gallery(run: Run, source: Source) -> Gallery:
+    """All images of a data set's name, a folder, .zip or .npz, or of image files, fitted to the run."""
+    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    paths = [Path(path).expanduser() for path in sources]
+    if len(paths) == 1 and (not paths[0].is_file() or paths[0].suffix.lower() in ARCHIVES):
+        loaded = load(str(sources[0]), size=run.shape[1:], channels=run.shape[0])
+        dataset = view_data(loaded, run.model, None)
+        gallery = select_splits(dataset, "train", "test")
+        return dataclasses.replace(gallery, title=dataset.name, notes=dataset.notes)
+    images, notes = read_files(run, paths)
+    name = paths[0].name if len(paths) == 1 else f"{len(images)} files"
     return Gallery((("file", images),), name, None, notes)
 
 
-def one_image(run: Run, image: str | Path | int) -> tuple[Tensor, str, tuple[str, ...]]:
+def read_files(run: Run, paths: Sequence[str | Path]) -> tuple[Images, tuple[str, ...]]:
+    """The images of files and folders, fitted to the run's shape and as its model sees them, and notes."""
+    images, notes = read_images(paths, run.shape)
+    return dataclasses.replace(images, pixels=run.model.view(images.pixels)), notes
+
+
+def read_image(run: Run, image: str | Path | int) -> tuple[Tensor, str, tuple[str, ...]]:
     """An image (1, C, H, W) uint8 by its file or its index among the test images, its name, and notes."""
     if isinstance(image, int) or (str(image).isdecimal() and not Path(image).exists()):
         index, total = int(str(image)), len(run.data.test)
         if not 0 <= index < total:
             raise LimnerError(f"there is no test image {index}: {run.data.name} has 0 to {total - 1}")
         return run.data.test.pixels[index : index + 1], f"test image {index}", ()
-    images, notes = read_images([Path(image).expanduser()], run.shape)
+    images, notes = read_files(run, [Path(image).expanduser()])
     if len(images) > 1:
         raise LimnerError(f"{image} holds {len(images)} images: give one of them")
     return images.pixels, Path(image).name, notes

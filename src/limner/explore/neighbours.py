@@ -1,58 +1,68 @@
-"""The images most like one."""
+"""The training images most like a given image."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
 from limner.data import to_float
 from limner.errors import LimnerError
-from limner.explore.able import able
-from limner.explore.codes import BATCH, encode
-from limner.explore.gallery import Gallery, gallery, one_image
+from limner.explore.abilities import require_ability
+from limner.explore.gallery import Gallery, read_image, select_splits
 from limner.explore.picture import Picture
 from limner.figures import sheet
-from limner.training.run import Run
+from limner.models.base import Encodes
+from limner.training import Run
+from limner.training.codes import encode_images
+
+BATCH = 250  # images whose pixels are compared at a time
+
+
+class Neighbour(TypedDict):
+    """A training image near another image: its index, its name, its class or '', and its distance."""
+
+    index: int
+    name: str
+    label: str
+    distance: float
 
 
 def similar(run: Run, image: str | Path | int, n: int = 8) -> Picture:
-    """The n training images nearest to one, by code and by pixels, in two rows with their distances.
+    """The n training images nearest to an image, by code and by pixels, in two rows with their distances.
 
     `image` is a file or the index of a test image.  Distances are Euclidean, between codes or between pixels
     on the [0, 1] scale.  data["by_code"] and data["by_pixels"] list {index, name, label, distance}, nearest
     first.
     """
-    able(run, "similar")
+    model = require_ability(run, Encodes, "similar")
     if n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
-    query, what, notes = one_image(run, image)
-    images = gallery(run.data, "train")
-    codes = torch.cat([encode(run, split.pixels) for _, split in images.parts])
-    batches = [batch for _, split in images.parts for batch in split.pixels.split(BATCH)]
-    found = {
-        "by code": nearest(distances(encode(run, query), codes), images, n),
-        "by pixels": nearest(
-            torch.cat([distances(flat(query), flat(batch)) for batch in batches]), images, n
-        ),
+    query, subject, notes = read_image(run, image)
+    images, training = select_splits(run.data, "train"), run.data.train.pixels
+    by_code = distances(encode_images(model, query), encode_images(model, training, progress="encoding"))
+    by_pixels = [distances(unit_pixels(query), unit_pixels(batch)) for batch in training.split(BATCH)]
+    neighbours = {
+        "by code": list_nearest(by_code, images, n),
+        "by pixels": list_nearest(torch.cat(by_pixels), images, n),
     }
-    rows = [torch.cat([query, images.take([one["index"] for one in near])]) for near in found.values()]
-    captions = [
-        ["", *(f"{images.caption(one['index'])}\n{one['distance']:.2f}".strip() for one in near)]
-        for near in found.values()
-    ]
+    rows, captions = [], []
+    for nearest in neighbours.values():
+        rows.append(torch.cat([query, images.take([near["index"] for near in nearest])]))
+        texts = [f"{images.caption(near['index'])}\n{near['distance']:.2f}".strip() for near in nearest]
+        captions.append(["", *texts])
     columns = ["image", *(str(i + 1) for i in range(len(rows[0]) - 1))]
     title = (
-        f"{run.name}: {what} and the training images of {run.data.name} nearest to it, with their distance"
+        f"{run.name}: {subject} and the training images of {run.data.name} nearest to it, with their distance"
     )
-    picture = sheet(rows, title=title, row_labels=list(found), column_labels=columns, captions=captions)
-    data: dict[str, Any] = {"query": what, "notes": list(notes)}
-    return Picture(picture, data | {name.replace(" ", "_"): near for name, near in found.items()})
+    picture = sheet(rows, title=title, row_labels=list(neighbours), column_labels=columns, captions=captions)
+    data = {"query": subject, "notes": list(notes)}
+    return Picture(picture, data | {name.replace(" ", "_"): nearest for name, nearest in neighbours.items()})
 
 
-def flat(pixels: Tensor) -> Tensor:
+def unit_pixels(pixels: Tensor) -> Tensor:
     """Pixels (N, C, H, W) uint8 on the [0, 1] scale: (N, C*H*W)."""
     return (to_float(pixels).flatten(1) + 1) / 2
 
@@ -62,7 +72,7 @@ def distances(query: Tensor, features: Tensor) -> Tensor:
     return torch.cdist(query, features, compute_mode="donot_use_mm_for_euclid_dist")[0]
 
 
-def nearest(distance: Tensor, images: Gallery, n: int) -> list[dict[str, Any]]:
+def list_nearest(distance: Tensor, images: Gallery, n: int) -> list[Neighbour]:
     """The n images at the least distance (N,); equal distances in the images' order."""
     order, names = distance.sort(stable=True).indices[:n].tolist(), images.names
     return [

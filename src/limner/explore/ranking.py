@@ -1,73 +1,69 @@
-"""The images least like those a model was trained on."""
+"""The images least like those that a model was trained on."""
 
 from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
-from limner.data import to_float
-from limner.data.progress import track
 from limner.errors import LimnerError
-from limner.explore.able import able
-from limner.explore.codes import BATCH, seeded
-from limner.explore.gallery import Gallery, Source, gallery, gathered
+from limner.explore.abilities import require_ability
+from limner.explore.gallery import Gallery, Source, load_gallery, select_splits
 from limner.explore.picture import Picture, destination
 from limner.figures import sheet
-from limner.training.checkpoint import write_atomically
-from limner.training.run import Run
+from limner.files import write_atomically
+from limner.models.base import Scores
+from limner.training import Run
+from limner.training.codes import map_batches
 
 COLUMNS = 8
 
 
-def anomalies(run: Run, source: Source | None = None, n: int = 32) -> Picture:
-    """All images of `source` ranked by the model's score, strangest first, and the first n as a picture.
+class Ranked(TypedDict):
+    """One image of a ranking: its rank from 1, its name, its index, its score, and its class or ''."""
 
-    `source` is a data set's name, a folder, zip or .npz, or image files; the run's test images unless given.
+    rank: int
+    name: str
+    index: int
+    score: float
+    label: str
+
+
+def anomalies(run: Run, source: Source | None = None, n: int = 32) -> Picture:
+    """All images of `source` ranked by the model's score, largest first, and the first n as a picture.
+
+    `source` is a data set's name, a folder, zip or .npz, or image files; by default the run's test images.
     data["ranking"] lists {rank, name, index, score, label} of all images.
     """
-    able(run, "anomalies")
+    model = require_ability(run, Scores, "anomalies")
     if n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
-    images = gallery(run.data, "test") if source is None else gathered(run, source)
-    score = torch.cat([scores(run, part.pixels) for _, part in images.parts])
-    ranking = ranked(score, images)
+    images = select_splits(run.data, "test") if source is None else load_gallery(run, source)
+    scores = [map_batches(model, part.pixels, model.score, progress="scoring") for _, part in images.parts]
+    ranking = rank_images(torch.cat(scores), images)
     top = ranking[:n]
-    pixels = images.take([one["index"] for one in top])
-    captions = [f"{images.caption(one['index'])}\n{brief(one['score'])}".strip() for one in top]
+    pixels = images.take([entry["index"] for entry in top])
+    captions = [f"{images.caption(entry['index'])}\n{format_score(entry['score'])}".strip() for entry in top]
     title = (
         f"{run.name}: the {len(top)} strangest of {len(images):,} images of {images.title}, strangest first\n"
         "below each its score: the larger, the less like the training images"
     )
     rows = list(pixels.split(COLUMNS))
-    texts = [captions[begin : begin + COLUMNS] for begin in range(0, len(top), COLUMNS)]
+    texts = [captions[start : start + COLUMNS] for start in range(0, len(top), COLUMNS)]
     picture = sheet(rows, title=title, captions=texts)
     return Picture(picture, {"ranking": ranking, "pixels": pixels, "notes": list(images.notes)})
 
 
-def scores(run: Run, pixels: Tensor) -> Tensor:
-    """The model's score (N,) of pixels (N, C, H, W) uint8; whatever it draws is drawn with seed 0."""
-    model: Any = run.model
-    if len(pixels) == 0:
-        return torch.empty(0)
-    parts = model.prepare(pixels, fresh=False).split(BATCH)
-    with seeded(0):
-        found = [
-            model.score(to_float(part.to(model.device))).cpu() for part in track(parts, len(parts), "scoring")
-        ]
-    return torch.cat(found)
-
-
-def brief(score: float) -> str:
-    """A number in four digits, or whole where it has more."""
+def format_score(score: float) -> str:
+    """A score to four digits, or whole where it has more."""
     return f"{score:,.0f}" if abs(score) >= 1000 else f"{score:#.4g}"
 
 
-def ranked(score: Tensor, images: Gallery) -> list[dict[str, Any]]:
-    """Every image with its rank from 1, largest score first; one that is not a number counts as largest."""
+def rank_images(score: Tensor, images: Gallery) -> list[Ranked]:
+    """Every image, the largest score (N,) first; a score that is not a number counts as the largest."""
     names, order = images.names, score.sort(descending=True, stable=True).indices.tolist()
     return [
         {"rank": r + 1, "name": names[i], "index": i, "score": float(score[i]), "label": images.class_of(i)}
@@ -75,15 +71,15 @@ def ranked(score: Tensor, images: Gallery) -> list[dict[str, Any]]:
     ]
 
 
-def save_ranking(ranking: list[dict[str, Any]], path: str | Path) -> Path:
+def save_ranking(ranking: list[Ranked], path: str | Path) -> Path:
     """Write a ranking as .csv, atomically: rank, name, index, score, label."""
-    place = destination(Path(path).expanduser(), (".csv",))
+    target = destination(Path(path).expanduser(), (".csv",))
 
-    def write(beside: Path) -> None:
-        with open(beside, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+    def write(unfinished: Path) -> None:
+        with open(unfinished, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             table = csv.DictWriter(file, ["rank", "name", "index", "score", "label"])
             table.writeheader()
             table.writerows(ranking)
 
-    write_atomically(place, write)
-    return place
+    write_atomically(target, write)
+    return target

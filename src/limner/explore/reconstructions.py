@@ -1,65 +1,90 @@
-"""Images beside what a model makes of them."""
+"""Images beside a model's reconstructions of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
-from limner.data import read_images, to_float, to_uint8
+from limner.data import Images, to_float, to_uint8
 from limner.errors import LimnerError
-from limner.explore.able import able
-from limner.explore.codes import choice, decode, encode
+from limner.explore.abilities import require_ability
+from limner.explore.codes import choose_indices
+from limner.explore.gallery import read_files
+from limner.explore.labels import choose_class, is_conditional
 from limner.explore.picture import Picture
 from limner.figures import sheet
-from limner.training.run import Run
+from limner.models.base import Decodes, Encodes
+from limner.training import Run
+from limner.training.codes import decode_codes, encode_images
 
 COLUMNS = 8
 
 
 def reconstruct(
-    run: Run, images: Sequence[str | Path] | None = None, n: int | None = None, seed: int = 0
+    run: Run,
+    images: Sequence[str | Path] | None = None,
+    n: int | None = None,
+    seed: int = 0,
+    label: str | None = None,
 ) -> Picture:
     """Images over their reconstructions, each with its mean squared error on the [0, 1] scale.
 
-    `images` are files or folders, of any size and mode: data["notes"] tells how each was fitted.  Without
-    them n test images are drawn (16), with them the first n are shown (all files, the first 16 of a folder).
+    `images` are files or folders, of any size and mode: data["notes"] says how each was fitted.  Without
+    them n random test images are shown (16), with them the first n (all files, the first 16 of a folder).
+    A conditional model decodes test images as their own class, unless `label` names another one.
     """
-    model = able(run, "reconstruct")
+    encoder = require_ability(run, Encodes, "reconstruct")
+    decoder = require_ability(run, Decodes, "reconstruct")
     if n is not None and n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
     if images is None:
-        index = choice(len(run.data.test), n or 16, seed)
-        pixels, notes = run.data.test.pixels[index], []
-        names = run.data.test.names
-        shown = [names[i] for i in index.tolist()] if names else [f"test/{i}" for i in index.tolist()]
-        what = f"{len(pixels)} test images of {run.data.name}"
+        chosen, names, notes = choose_test_images(run, n or 16, seed)
+        subject = f"{len(chosen)} test images of {run.data.name}"
     else:
-        read, fitting = read_images(images, run.shape)
-        count = n or max(16, len(images))
-        pixels, notes = read.pixels[:count], list(fitting)
-        shown = list(read.names or ())[:count]
-        what = "1 image file" if len(pixels) == 1 else f"{len(pixels)} image files"
-        if len(read) > count:
-            notes.append(f"showing the first {count} of {len(read):,} images")
-    made = decode(model, encode(run, pixels))
-    mse = ((made - to_float(pixels)) / 2).square().flatten(1).mean(1)
-    title = (
-        f"{run.name}: {what} (above) and what the model makes of them (below), with the mean squared error"
-    )
-    picture = pairs(pixels, to_uint8(made), [f"{error:.4f}" for error in mse.tolist()], title)
-    data = {"pixels": pixels, "made": to_uint8(made), "mse": mse.numpy(), "names": shown, "notes": notes}
-    return Picture(picture, data)
+        chosen, names, notes = choose_files(run, images, n)
+        subject = "1 image file" if len(chosen) == 1 else f"{len(chosen)} image files"
+    y = chosen.labels if is_conditional(run) and label is None else None
+    if y is None:
+        decoded_class = choose_class(run, label)
+        y = decoded_class.repeat(len(chosen))
+        subject += decoded_class.title
+        notes += decoded_class.notes
+    pixels = chosen.pixels
+    decoded = decode_codes(decoder, encode_images(encoder, pixels), y)
+    mse = ((decoded - to_float(pixels)) / 2).square().flatten(1).mean(1)
+    title = f"{run.name}: {subject} (above) and their reconstructions (below), with the mean squared error"
+    picture = draw_pairs(pixels, to_uint8(decoded), [f"{error:.4f}" for error in mse.tolist()], title)
+    data = {"pixels": pixels, "reconstructions": to_uint8(decoded), "mse": mse.numpy(), "names": names}
+    return Picture(picture, data | {"notes": notes})
 
 
-def pairs(above: Tensor, below: Tensor, captions: list[str], title: str) -> Image.Image:
-    """Two sets of images (N, C, H, W) uint8, eight abreast, one set under the other, captions below both."""
+def choose_test_images(run: Run, n: int, seed: int) -> tuple[Images, list[str], list[str]]:
+    """n random test images, their names, and no notes."""
+    index = choose_indices(len(run.data.test), n, seed)
+    chosen = run.data.test.subset(index)
+    return chosen, list(chosen.names or (f"test/{i}" for i in index.tolist())), []
+
+
+def choose_files(run: Run, paths: Sequence[str | Path], n: int | None) -> tuple[Images, list[str], list[str]]:
+    """The first n images of files (all) and folders (the first 16), their names, and notes."""
+    images, fitting = read_files(run, paths)
+    n = min(n or max(16, len(paths)), len(images))
+    chosen, notes = images.subset(torch.arange(n)), list(fitting)
+    if len(images) > n:
+        notes.append(f"showing the first {n} of {len(images):,} images")
+    return chosen, list(chosen.names or ()), notes
+
+
+def draw_pairs(above: Tensor, below: Tensor, captions: list[str], title: str) -> Image.Image:
+    """Two sets of images (N, C, H, W) uint8, eight in a row, the second under the first, captions below."""
     rows: list[Tensor] = []
     texts: list[list[str]] = []
-    for begin in range(0, len(above), COLUMNS):
-        part = slice(begin, begin + COLUMNS)
+    for start in range(0, len(above), COLUMNS):
+        part = slice(start, start + COLUMNS)
         rows += [above[part], below[part]]
         texts += [[], captions[part]]
     return sheet(rows, captions=texts, row_labels=["image", "model"] * (len(rows) // 2), title=title)

@@ -1,8 +1,8 @@
-"""New images, from noise or from a density of codes, of any class or of those asked for."""
+"""New images, from noise or from a prior of the codes, of random classes or of chosen ones."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,103 +10,142 @@ from torch import Tensor
 
 from limner.data import to_uint8
 from limner.errors import LimnerError, nearest
-from limner.explore.able import able, described, encodes
-from limner.explore.codes import BATCH, default_prior, seeded
+from limner.explore.abilities import describe_run, require_ability
+from limner.explore.labels import class_index, class_names
 from limner.explore.picture import Picture
-from limner.figures import cut, enlargement, grid, sheet, text_width
-from limner.nn import CodePrior
-from limner.training.run import Run
+from limner.figures import choose_scale, grid, measure_text, sheet, shorten
+from limner.models.base import Encodes, Samples
+from limner.models.latent import FittedPrior, Latent, Normal, Uniform
+from limner.random_state import seeded
+from limner.training import Run
 
+BATCH = 250  # images at a time: 128x128 ones through 32 channels take half a gigabyte
 ROWS = 10  # of a picture with a column for each class
-COLUMNS = 100  # of it at most
+COLUMNS = 100  # of such a picture at most
 
 
 def sample(
     run: Run,
     n: int | None = None,
-    prior: str | None = None,
+    *,
     seed: int = 0,
     labels: Sequence[str] | None = None,
+    **options: Any,
 ) -> Picture:
-    """n new images (64) in a grid, data["pixels"] (n, C, H, W) uint8, of codes drawn from `prior`.
+    """n new images (64) in a grid; data["pixels"] (n, C, H, W) uint8, data["prior"] the name of their prior.
 
-    `prior` is the model's own unless given: 'normal' is N(0, I); 'gaussian' (a mean and deviation per
-    column), 'full' (the covariance too) and 'gmm' (a mixture) are fitted to the training codes and stored
-    with the model.
-    `labels` names classes, or is 'all', where the model knows classes: the picture has a column for each and
-    n rows (10), each of the same noise; data["pixels"] is row by row, data["labels"] (n * columns,) int64.
+    `options` are the model's options of sampling (`sampling_options`): `prior`, `steps`, say.  A prior that
+    has to be fitted to the training codes is fitted once and stored with the model.
+    `labels` names classes, or is 'all', for a conditional model: the picture has a column for each and n rows
+    (10), and the images of a row have the same noise; data["pixels"] is row by row, data["labels"]
+    (n * columns,) int64, data["classes"] the names.
     """
-    model = able(run, "sample")
-    own = default_prior(model)
+    require_ability(run, Samples, "sample")
     if n is not None and n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
-    if prior is not None and own is None:
-        raise LimnerError(f"{described(run)}: its images are made from noise, so there is no prior to choose")
+    prior = prepare_prior(run, check_options(run, options))
+    data: dict[str, Any] = {"prior": prior, "seed": seed, "notes": []}
     if labels is not None:
-        return by_class(run, n or ROWS, labels, seed)
-    kind, pixels = prior or own, drawn(run, n or 64, prior, seed)
-    notes = [about(kind, own, encodes(run))] if kind else []
-    return Picture(grid(pixels), {"pixels": pixels, "prior": kind, "seed": seed, "notes": notes})
+        return sample_classes(run, n or ROWS, labels, seed, options, data)
+    pixels = draw_samples(run, n or 64, seed=seed, **options)
+    notes = [describe_prior(run, prior)] if prior is not None else []
+    return Picture(grid(pixels), data | {"pixels": pixels, "notes": notes})
 
 
-def by_class(run: Run, rows: int, labels: Sequence[str], seed: int) -> Picture:
-    """A column for each class, its name above, and in each row images of the same noise."""
-    names = class_names(run)
-    asked = names if labels == "all" else [labels] if isinstance(labels, str) else list(labels)
-    for name in asked:
-        if name not in names:
-            raise LimnerError(f"{run.name} knows no class '{name}': {nearest(name, names)}")
-    if not 1 <= len(asked) <= COLUMNS:
-        raise LimnerError(f"name 1 to {COLUMNS} classes for one picture, not {len(asked):,}")
-    chosen = [names.index(name) for name in asked]
-    columns = [drawn(run, rows, seed=seed, label=label) for label in chosen]  # the same noise in each
+def sample_classes(
+    run: Run,
+    rows: int,
+    labels: Sequence[str],
+    seed: int,
+    options: Mapping[str, Any],
+    data: Mapping[str, Any],
+) -> Picture:
+    """A column for each class, its name above; the images of a row have the same noise."""
+    chosen = [labels] if isinstance(labels, str) else list(labels)
+    names = class_names(run) if labels == "all" else chosen
+    indices = [class_index(run, name) for name in names]
+    if not 1 <= len(names) <= COLUMNS:
+        raise LimnerError(f"name 1 to {COLUMNS} classes for one picture, not {len(names):,}")
+    columns = [draw_samples(run, rows, seed=seed, y=i, **options) for i in indices]  # the same noise in each
     pixels = torch.stack(columns, 1)  # (rows, columns, C, H, W)
-    scale = enlargement(*run.shape[1:], side=min(100, max(56, *map(round, map(text_width, asked)))))
-    heads = [cut(name, run.shape[2] * scale) for name in asked]
-    data = {"pixels": pixels.flatten(0, 1), "labels": torch.tensor(chosen).repeat(rows), "classes": asked}
+    widest = max(round(measure_text(name)) for name in names)
+    scale = choose_scale(*run.shape[1:], side=min(100, max(56, widest)))
+    heads = [shorten(name, run.shape[2] * scale) for name in names]
     picture = sheet(list(pixels), column_labels=heads, scale=scale)
-    return Picture(picture, data | {"prior": None, "seed": seed, "notes": []})
+    y = torch.tensor(indices).repeat(rows)
+    return Picture(picture, {**data, "pixels": pixels.flatten(0, 1), "labels": y, "classes": names})
 
 
-def class_names(run: Run) -> list[str]:
-    """The names of the classes that the run's model knows; LimnerError where it knows none."""
-    classes = getattr(run.model, "classes", 0)
-    if not classes:
-        raise LimnerError(f"{described(run)}: it was not told labels, so none can be asked for")
-    return run.config["data"].get("classes") or [str(label) for label in range(classes)]
+def draw_samples(run: Run, n: int, *, seed: int = 0, y: int | Tensor | None = None, **options: Any) -> Tensor:
+    """n new images (n, C, H, W) uint8, on the CPU.
 
-
-def drawn(run: Run, n: int, prior: str | None = None, seed: int = 0, label: int | None = None) -> Tensor:
-    """n new images (n, C, H, W) uint8 of codes drawn from `prior`, or from the model's own.
-
-    Of the class `label` where one is given; the noise does not depend on it.
+    `y` is the label of all, the labels (n,), or None for the model's own choice; the noise does not depend on
+    it.  `options` are the model's options of sampling; one that is None has its default.
     """
-    model: Any = run.model
-    kind = prior or default_prior(model)
-    options: dict[str, Any] = {"prior": kind} if kind else {}
-    if kind not in (None, "normal"):
-        run.ensure_prior()
-    sizes = [min(BATCH, n - begin) for begin in range(0, n, BATCH)]
+    model = require_ability(run, Samples, "sample")
+    chosen = check_options(run, options)
+    prepare_prior(run, chosen)  # before the seed is set
+    if y is not None:
+        class_names(run)  # raises where the model knows no classes
+    labels = torch.full((n,), y) if isinstance(y, int) else y
+    images = []
     with seeded(seed):
-        made = []
-        for size in sizes:
-            if label is not None:
-                options["y"] = torch.full((size,), label, device=model.device)
-            made.append(to_uint8(model.sample(size, **options)).cpu())
-        return torch.cat(made)
+        for rows in torch.arange(n).split(BATCH):
+            part = None if labels is None else labels[rows].to(model.device)
+            images.append(to_uint8(model.sample(len(rows), part, **chosen)).cpu())
+    return torch.cat(images)
+
+
+def check_options(run: Run, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of sampling that are not None; LimnerError for one that the run's model does not have."""
+    known = type(run.model).sampling_options()
+    chosen = {name: value for name, value in options.items() if value is not None}
+    for name in chosen:
+        if name == "prior" and name not in known:
+            raise LimnerError(
+                f"{describe_run(run)}: its images are made from noise, so there is no prior to choose"
+            )
+        if name not in known:
+            hint = nearest(name, known) if known else "it has no options"
+            raise LimnerError(f"{describe_run(run)}: its sampling has no option '{name}': {hint}")
+    return chosen
+
+
+def prepare_prior(run: Run, options: Mapping[str, Any]) -> str | None:
+    """The name of the prior that codes are drawn from, which is fitted if it has to be.
+
+    None for a model whose sampling has no choice of priors; LimnerError for an unknown prior.
+    """
+    latent = _chosen_latent(run)
+    if latent is None:
+        return None
+    name = str(options.get("prior", latent.default_prior))
+    latent.prior(name)
+    return name
 
 
 def fitted_priors(run: Run) -> list[str]:
-    """The densities fitted to the training codes, other than the model's own, that it can be sampled from."""
-    own = default_prior(run.model)
-    return [] if own is None else [kind for kind in CodePrior.KINDS if kind != own]
+    """The priors other than the default one that the run's model can draw samples from."""
+    latent = _chosen_latent(run)
+    return [] if latent is None else [name for name in latent.priors if name != latent.default_prior]
 
 
-def about(prior: str, own: str | None, encodes: bool) -> str:
-    """What a user should know of the density that codes were drawn from."""
-    if prior == "normal":
-        return "codes drawn from N(0, I), the prior the model was trained for"
-    drawn = f"codes drawn from '{prior}', fitted to the training codes"
-    if own == "normal" or not encodes:
-        return drawn
-    return f"{drawn}: nothing in training shaped their distribution, so expect less than reconstructions"
+def describe_prior(run: Run, name: str) -> str:
+    """A line for the user on the prior that codes were drawn from."""
+    latent = run.model.latent
+    description, default = latent.prior(name).description, latent.prior()
+    if name == latent.default_prior and isinstance(default, Normal | Uniform):
+        return f"{description}, the prior the model was trained for"
+    if isinstance(default, FittedPrior) and isinstance(run.model, Encodes):
+        return (
+            f"{description}: training did not shape their distribution, so expect worse images than "
+            "reconstructions"
+        )
+    return description
+
+
+def _chosen_latent(run: Run) -> Latent | None:
+    """The latent space whose prior `sample` lets the user choose; None where it has no such option."""
+    if "prior" not in type(run.model).sampling_options() or not run.model.latents:
+        return None
+    return run.model.latent if run.model.latent.priors else None

@@ -1,4 +1,4 @@
-"""A run's pictures over training: the same noise, or the same test images, again and again."""
+"""A run's previews over training: the same noise, or the same test images, at each of them."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.explore.picture import Picture
-from limner.figures import GAP, enlargement, sheet
+from limner.figures import GAP, GRID_SIDE, choose_scale, sheet
 from limner.training import Run
 
 
-def over_time(run: Run, n: int = 12) -> Picture:
-    """A row of the first n images of each picture in samples/, images seen at the left.
+def preview_history(run: Run, n: int = 12) -> Picture:
+    """A row of the first n images of each preview in samples/, with the images seen at the left.
 
     data["pixels"] has them by images seen: {count: (n, C, H, W) uint8}; LimnerError where there are none.
     """
-    shown = watched(run, n)
-    if not shown:
+    previews = read_previews(run, n)
+    if not previews:
         raise LimnerError(f"{run.name} has no pictures in samples/")
     title = f"{run.name} over training, images seen at the left"
-    image = sheet(list(shown.values()), title=title, row_labels=[f"{seen:,}" for seen in shown])
-    return Picture(image, {"pixels": shown})
+    image = sheet(list(previews.values()), title=title, row_labels=[f"{count:,}" for count in previews])
+    return Picture(image, {"pixels": previews})
 
 
-def watched(run: Run, n: int) -> dict[int, Tensor]:
-    """The first n images (n, C, H, W) uint8 of the pictures that training wrote, by images seen."""
-    channels, height, width = run.shape
-    scale = enlargement(height, width, 56)
-    step_y, step_x = height * scale + GAP, width * scale + GAP
-    found = {}
+def read_previews(run: Run, n: int) -> dict[int, Tensor]:
+    """The first n images (n, C, H, W) uint8 of the previews that training wrote, by images seen."""
+    previews = {}
     for path in sorted((run.path / "samples").glob("[0-9]*.png")):
         with Image.open(path) as picture:
-            array = torch.from_numpy(np.array(picture))
-        array = array[None] if channels == 1 else array.movedim(2, 0)
-        columns, rows = (array.shape[2] - GAP) // step_x, (array.shape[1] - GAP) // step_y
-        n = min(n, columns * rows)
-        corners = [(i // columns * step_y + GAP, i % columns * step_x + GAP) for i in range(n)]
-        tiles = [array[:, y : y + height * scale : scale, x : x + width * scale : scale] for y, x in corners]
-        found[int(path.stem)] = torch.stack(tiles)
-    return found
+            previews[int(path.stem)] = split_grid(picture, run.shape)[:n]
+    return previews
+
+
+def split_grid(picture: Image.Image, shape: tuple[int, int, int]) -> Tensor:
+    """The images (N, C, H, W) uint8 in a `figures.grid` of such images; its empty cells are white images."""
+    channels, height, width = shape
+    scale = choose_scale(height, width, GRID_SIDE)
+    array = torch.from_numpy(np.array(picture))
+    array = array[None] if channels == 1 else array.movedim(2, 0)
+    rows = array[:, GAP:, GAP:].unflatten(1, (-1, height * scale + GAP))
+    cells = rows.unflatten(3, (-1, width * scale + GAP))  # (C, rows, height, columns, width) of the cells
+    images = cells[:, :, : height * scale : scale, :, : width * scale : scale]
+    return images.permute(1, 3, 0, 2, 4).flatten(0, 1)

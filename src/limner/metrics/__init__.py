@@ -1,4 +1,4 @@
-"""Measurements: functions on arrays, one concern a file, each with its paper, estimator and who differs."""
+"""Measures: functions on tensors, one topic a file, each with its paper, its estimator and who differs."""
 
 from limner.metrics.anomaly import auroc, average_precision
 from limner.metrics.codes import (
@@ -6,6 +6,7 @@ from limner.metrics.codes import (
     active_units,
     effective_dimensions,
     knn_accuracy,
+    knn_accuracy_leave_one_out,
     linear_accuracy,
     mmd_to_normal,
 )
@@ -21,11 +22,17 @@ from limner.metrics.disentanglement import (
     sap,
 )
 from limner.metrics.features import Extractor, Extracts, extractor
-from limner.metrics.frechet import FrechetLimit, apart, frechet, frechet_floor, frechet_limit, moments
+from limner.metrics.frechet import (
+    FrechetLimit,
+    distance_of_moments,
+    frechet,
+    frechet_floor,
+    frechet_limit,
+    moments,
+)
 from limner.metrics.inception import inception_extractor
 from limner.metrics.kernel import kid, kid_blocks
 from limner.metrics.likelihood import Likelihood, bits_per_dim, importance_bound, likelihood
-from limner.metrics.manifold import PRDC, prdc
 from limner.metrics.memorisation import Memorisation, authentic, memorisation, nearest
 from limner.metrics.modes import (
     class_counts,
@@ -37,6 +44,8 @@ from limner.metrics.modes import (
     stacked_counts,
     stacked_modes,
 )
+from limner.metrics.paths import lerp, slerp
+from limner.metrics.prdc import PRDC, prdc
 from limner.metrics.reconstruction import PCA, mse, pca, pca_mse, psnr, ssim
 from limner.metrics.resampling import bootstrap, standard_error
 from limner.metrics.score import classifier_score
@@ -58,7 +67,6 @@ __all__ = [
     "Memorisation",
     "PathLength",
     "active_units",
-    "apart",
     "auroc",
     "authentic",
     "average_precision",
@@ -72,6 +80,7 @@ __all__ = [
     "cycle_error",
     "dci",
     "disentanglement",
+    "distance_of_moments",
     "effective_dimensions",
     "extractor",
     "factor_vae_score",
@@ -87,6 +96,8 @@ __all__ = [
     "kid",
     "kid_blocks",
     "knn_accuracy",
+    "knn_accuracy_leave_one_out",
+    "lerp",
     "likelihood",
     "linear_accuracy",
     "memorisation",
@@ -103,6 +114,7 @@ __all__ = [
     "prdc",
     "psnr",
     "sap",
+    "slerp",
     "ssim",
     "stack",
     "stacked_counts",

@@ -1,14 +1,14 @@
-"""The network whose features distances are measured in, and the one recipe that trains it.
+"""The classifier whose features distances are measured in, and the recipe that trains it.
 
 A plain convolutional classifier: 3x3 convolutions of 16 and 32 channels with pooling, 64 ReLU features, a
-linear layer to the classes; 105,866 parameters for 1x28x28 and ten classes.  Trained on the training
-split only, shifted by up to 2 pixels and changed in contrast, so that its features do not mostly see such
-changes.  Images without labels are told apart by how they were turned (Gidaris et al. 2018, arXiv
-1803.07728): the same network and recipe with four classes, 0, 90, 180 and 270 degrees; where height and
-width differ, as they are, mirrored, upside down, and both.
+linear layer to the classes; 105,866 parameters for 1x28x28 and ten classes.  It is trained on the training
+split only.  Training shifts images by up to 2 pixels and changes their contrast, so that the features depend
+less on such changes.  Where the data have no labels, the same network and recipe learn to predict how an
+image was turned (Gidaris et al. 2018, arXiv 1803.07728): four classes, 0, 90, 180 and 270 degrees; where
+height and width differ, the four are unchanged, mirrored, upside down, and both.
 
 Others differ: TF-GAN measures on a classifier's logits, the KID paper on LeNet's features, FID on
-Inception's. Numbers of different extractors, or of this one trained with another seed, do not compare.
+Inception's.  Numbers of different extractors, or of this one trained with another seed, do not compare.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ from limner.data.stream import Stream
 FEATURES = 64
 BATCH = 128
 EPOCHS = 10
-LEAST_IMAGES = 60_000  # seen by the network where ten epochs would be fewer
+LEAST_IMAGES = 60_000  # training images drawn where ten epochs would be fewer
 TURNS = 4
-SHIFT = 2  # pixels
-CONTRAST = 0.25  # up to that much more or less
+FLIPS = ((), (3,), (2,), (2, 3))  # the axes of each turn of images that are not square
+SHIFT = 2  # pixels, at most
+CONTRAST = 0.25  # factors of the contrast lie within 1 +- this
 
 
 class Classifier(nn.Module):
@@ -40,21 +41,22 @@ class Classifier(nn.Module):
         super().__init__()
         channels, height, width = shape
         layers: list[nn.Module] = []
-        wide = 16
+        filters = 16
         while len(layers) < 6 or min(height, width) > 8:
-            layers += [nn.Conv2d(channels, wide, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-            channels, wide, height, width = wide, 32, height // 2, width // 2
+            layers += [nn.Conv2d(channels, filters, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+            channels, filters, height, width = filters, 32, height // 2, width // 2
         self.features = nn.Sequential(
             *layers, nn.Flatten(), nn.Linear(channels * height * width, FEATURES), nn.ReLU()
         )
         self.logits = nn.Linear(FEATURES, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.told(self.features(x))
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.logits.weight.device
 
-    def told(self, features: Tensor) -> Tensor:
-        """Class logits (B, classes) of features (B, 64)."""
-        return self.logits(features)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.logits(self.features(x))
 
 
 class StackedClassifier(nn.Module):
@@ -65,41 +67,47 @@ class StackedClassifier(nn.Module):
 
     def __init__(self, single: Classifier) -> None:
         super().__init__()
-        self.single, self.logits = single, single.logits
+        self.single = single
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.single.device
 
     def features(self, x: Tensor) -> Tensor:
         return torch.cat([self.single.features(channel) for channel in x.split(1, dim=1)], 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.told(self.features(x))
+        return self.logits(self.features(x))
 
-    def told(self, features: Tensor) -> Tensor:
+    def logits(self, features: Tensor) -> Tensor:
         """Class logits (B, K^3) of features (B, 192)."""
-        a, b, c = (self.logits(channel).log_softmax(1) for channel in features.chunk(3, dim=1))
+        a, b, c = (self.single.logits(part).log_softmax(1) for part in features.chunk(3, dim=1))
         return (a[:, :, None, None] + b[:, None, :, None] + c[:, None, None, :]).flatten(1)
 
 
 def train_classifier(dataset: Dataset, seed: int = 0, device: str | torch.device = "cpu") -> Classifier:
-    """A classifier trained on the training split by the fixed recipe; the caller's random state is kept."""
+    """Train a classifier on the training split by the recipe above; the caller's random state is kept."""
     labels = dataset.train.labels
     assert labels is not None
     batches = Stream(Images(dataset.train.pixels, labels), BATCH, seed, device)
-    return _trained(dataset, int(labels.max()) + 1, batches, seed, device)
+    return _train(dataset, int(labels.max()) + 1, batches, seed, device)
 
 
 def train_turns(dataset: Dataset, seed: int = 0, device: str | torch.device = "cpu") -> Classifier:
-    """A classifier of turns, trained likewise; a batch holds each of its images in every turn."""
+    """Train a classifier of turns by the same recipe; a batch holds each of its images in every turn."""
     batches = Stream(Images(dataset.train.pixels), BATCH // TURNS, seed, device)
-    return _trained(dataset, TURNS, (turns(x) for x, _ in batches), seed, device)
+    return _train(dataset, TURNS, (all_turns(x) for x, _ in batches), seed, device)
 
 
-def _trained(
+def _train(
     dataset: Dataset,
     classes: int,
     batches: Iterator[tuple[Tensor, Tensor | None]],
     seed: int,
     device: str | torch.device,
 ) -> Classifier:
+    """The recipe: AdamW, one cycle of the learning rate, ten epochs or LEAST_IMAGES."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = Classifier(dataset.shape, classes).to(device)
@@ -110,27 +118,25 @@ def _trained(
             x, y = next(batches)
             assert y is not None
             optimizer.zero_grad()
-            F.cross_entropy(network(altered(x)), y).backward()
+            F.cross_entropy(network(augment(x)), y).backward()
             optimizer.step()
             rate.step()
     return network.eval().requires_grad_(False)
 
 
-def turns(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Images (B, C, H, W) in every turn, (4B, C, H, W), and the turn's number of each, (4B,)."""
-    number = torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
-    return torch.cat([turned(x, turn) for turn in range(TURNS)]), number
+def all_turns(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (B, C, H, W) in every turn, (4B, C, H, W), and the number of each image's turn, (4B,)."""
+    numbers = torch.arange(TURNS, device=x.device).repeat_interleave(len(x))
+    return torch.cat([turn(x, number) for number in range(TURNS)]), numbers
 
 
-def turned(x: Tensor, turn: int) -> Tensor:
-    """Images (B, C, H, W) turned by 90 degrees `turn` times; not square: along the axes in `turn`'s bits."""
-    if x.shape[2] == x.shape[3]:
-        return x.rot90(turn, (2, 3))
-    return x.flip([axis for bit, axis in ((1, 3), (2, 2)) if turn & bit])
+def turn(x: Tensor, number: int) -> Tensor:
+    """Rotate images (B, C, H, W) by 90 degrees `number` times, or flip them where they are not square."""
+    return x.rot90(number, (2, 3)) if x.shape[2] == x.shape[3] else x.flip(FLIPS[number])
 
 
-def altered(x: Tensor) -> Tensor:
-    """Each image (B, C, H, W) moved by up to SHIFT pixels, its edge repeated, and changed in contrast."""
+def augment(x: Tensor) -> Tensor:
+    """Shift each image (B, C, H, W) by up to SHIFT pixels, repeating its edge, and change its contrast."""
     n, _, height, width = x.shape
     padded = F.pad(x, (SHIFT,) * 4, mode="replicate")
     down, right = torch.randint(2 * SHIFT + 1, (2, n, 1), device=x.device)
@@ -144,7 +150,7 @@ def altered(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def classified(network: Classifier | StackedClassifier, pixels: Tensor) -> Tensor:
+def classify(network: Classifier | StackedClassifier, pixels: Tensor) -> Tensor:
     """Class probabilities (N, classes), on the CPU, of pixels (N, C, H, W) uint8."""
-    device = network.logits.weight.device
-    return torch.cat([network(to_float(part.to(device))).softmax(1).cpu() for part in pixels.split(1000)])
+    parts = [network(to_float(part.to(network.device))).softmax(1).cpu() for part in pixels.split(1000)]
+    return torch.cat(parts)

@@ -1,20 +1,20 @@
-"""What codes are worth: what they tell of the label, how many are in use, how near they come to the prior.
+"""Measures of codes: how well they predict labels, how many variables vary, how near they are to the prior.
 
-Probes: k nearest neighbours (Fix & Hodges 1951; Cover & Hart 1967) and logistic regression.  Training
-codes vote on test codes, Euclidean distance, k = 5, the majority (of a tie the smallest label); the linear
-probe sees columns standardised by the training codes, L2 penalty C = 0.1, 100 steps of L-BFGS or fewer: of
-codes that is the optimum, of raw pixels near it. Others differ: some leave one out of a single split
-(`limner map` does, for it shows one split), some weigh votes by distance. Compare codes with raw pixels at
-the same numbers of images.
+Probes: k nearest neighbours (Fix & Hodges 1951; Cover & Hart 1967) and logistic regression.  The k = 5
+training codes nearest to a test code vote for its label, by Euclidean distance; of a tie the smallest label
+wins.  The linear probe standardises columns by the training codes, with L2 penalty C = 0.1 and at most 100
+steps of L-BFGS, which converge on codes and nearly converge on raw pixels.  Others differ: some leave one
+out of a single split (`limner map` does, because it shows one split), some weight votes by distance.
+Compare codes with raw pixels for the same number of images.
 
 Active units (Burda et al. 2016, arXiv 1509.00519, section 5): Var_x E[z|x] > 0.01.  Effective dimensions,
 the participation ratio of the covariance's eigenvalues: (sum l)^2 / sum l^2.
 
-The aggregated code against the prior: MMD^2 (Gretton et al. 2012; for autoencoders Tolstikhin et al. 2018,
-arXiv 1711.01558), k the mean of Gaussian kernels exp(-|x - y|^2 / 2s), s = d/4, d/2, d, 2d, 4d.
+Codes of all images together against the prior: MMD^2 (Gretton et al. 2012; for autoencoders Tolstikhin et
+al. 2018, arXiv 1711.01558), k the mean of Gaussian kernels exp(-|x - y|^2 / 2s), s = d/4, d/2, d, 2d, 4d.
 Estimator: E k(z, y) and E k(y, y') are exact for y ~ N(0, I), only z is a sample (the U-statistic, no code
-with itself); so it is unbiased and may be below 0.  Others differ: WAE draws y too and sums inverse
-multiquadratics, so its numbers are another measure's.
+with itself), so the estimate is unbiased and may be below 0.  Others differ: WAE draws y too and sums
+inverse multiquadratic kernels, so its numbers do not compare with these.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import warnings
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -34,36 +35,50 @@ from limner.errors import LimnerError
 PENALTY = 0.1  # scikit-learn's C: the weight of the data against the L2 penalty
 STEPS = 100
 SCALES = (4.0, 2.0, 1.0, 0.5, 0.25)  # s / d of the kernels: each is half the one before
-ROWS = 2048  # of the kernel matrix at a time
+ROWS = 2048  # rows of the kernel matrix in a block
 
 
 def knn_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, k: int = 5) -> float:
-    """Share of test codes (m, d) whose k nearest training codes (n, d) mostly have their label."""
+    """Share of test codes (m, d) whose label the majority of the k nearest training codes (n, d) has."""
     voters = KNeighborsClassifier(k, algorithm="brute").fit(train.flatten(1).numpy(), train_labels.numpy())
     return float(voters.score(test.flatten(1).numpy(), test_labels.numpy()))
 
 
+def knn_accuracy_leave_one_out(features: Tensor, labels: Tensor, k: int = 5) -> float:
+    """Share of images whose label the majority of the k nearest other images has, the smallest of a tie.
+
+    features (n, d), n from 2, labels (n,) from 0; Euclidean distances in float64.
+    """
+    x, indices = features.double(), []
+    for rows in torch.arange(len(x)).split(500):
+        distance = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
+        distance[torch.arange(len(rows)), rows] = torch.inf  # no image votes for itself
+        indices.append(distance.topk(min(k, len(x) - 1), largest=False).indices)
+    votes = F.one_hot(labels[torch.cat(indices)]).sum(1)  # (n, classes)
+    return float((votes.argmax(1) == labels).double().mean())
+
+
 def linear_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
-    """Share of test codes (m, d) whose label a logistic regression on training codes (n, d) tells."""
+    """Share of test codes (m, d) whose label a logistic regression on training codes (n, d) predicts."""
     if len(train_labels.unique()) < 2:
         raise LimnerError("a linear probe needs labels of two classes or more")
     train, test = train.flatten(1).double(), test.flatten(1).double()
     mean, deviation = train.mean(0), train.std(0)
-    deviation[deviation == 0] = 1  # a column without news
+    deviation[deviation == 0] = 1  # a constant column
     probe = LogisticRegression(C=PENALTY, max_iter=STEPS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the budget is part of the measure
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the limit of steps is part of the measure
         probe.fit(((train - mean) / deviation).numpy(), train_labels.numpy())
     return float(probe.score(((test - mean) / deviation).numpy(), test_labels.numpy()))
 
 
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:
-    """How many columns of the posterior's means (n, d), n from 2, vary over images by more than that."""
+    """The number of columns of the posterior's means (n, d), n from 2, with a variance above `threshold`."""
     return int((_codes(mu).var(0) > threshold).sum())
 
 
 def effective_dimensions(z: Tensor) -> float:
-    """How many directions codes z (n, d), n from 2, spread over: 1 to d; 0 where they are all equal."""
+    """The number of directions that codes z (n, d), n from 2, vary along: 1 to d; 0 where all are equal."""
     z = _codes(z)
     centred = z - z.mean(0)
     total = centred.square().sum()  # sum l = tr S
@@ -72,16 +87,16 @@ def effective_dimensions(z: Tensor) -> float:
 
 
 class MMD(NamedTuple):
-    """`value`, 0 on average for codes from the prior itself, and `floor`, its deviation for so many."""
+    """`value`, on average 0 for codes from the prior, and `floor`, its standard deviation for such codes."""
 
     value: float
     floor: float
 
 
 def mmd_to_normal(z: Tensor) -> MMD:
-    """MMD^2 of codes z (n, d), n from 2, and N(0, I), with the deviation n codes from N(0, I) would have.
+    """MMD^2 between codes z (n, d), n from 2, and N(0, I), and its deviation for n codes from N(0, I).
 
-    Quadratic in n; between 0 and 1 but for noise.
+    Between 0 and 1, up to noise.  The cost is quadratic in n.
     """
     z = _codes(z)
     n, d = z.shape
@@ -109,10 +124,10 @@ def _within_normal(s: float, d: int) -> float:
 
 
 def _deviation(n: int, d: int) -> float:
-    """The standard deviation of the estimate where the codes are from N(0, I).
+    """The standard deviation of the estimate for codes from N(0, I).
 
-    Its first-order part vanishes there, so with m(x) = E_y k(x, y) and p = E k(y, y') the variance is
-    2 / n(n - 1) (E k^2 - 2 E m^2 + p^2), each a Gaussian integral for each pair of scales.
+    The first-order part of the variance is 0 there.  With m(x) = E_y k(x, y) and p = E k(y, y') the variance
+    is 2 / n(n - 1) (E k^2 - 2 E m^2 + p^2), a Gaussian integral for each pair of scales.
     """
     variance = 0.0
     for s, t in itertools.product([scale * d for scale in SCALES], repeat=2):
@@ -125,5 +140,5 @@ def _deviation(n: int, d: int) -> float:
 def _codes(z: Tensor) -> Tensor:
     """Codes in float64, at least two of them."""
     if z.ndim != 2 or len(z) < 2:
-        raise LimnerError(f"codes are two rows or more of numbers, not {tuple(z.shape)}")
+        raise LimnerError(f"codes must have the shape (n, d), n from 2, not {tuple(z.shape)}")
     return z.double().cpu()

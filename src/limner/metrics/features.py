@@ -1,10 +1,10 @@
-"""Features to measure distances in: the 64 penultimate activations of a small classifier, pinned by hash.
+"""The features that distances are measured in: 64 penultimate activations of a small classifier.
 
-For the digits, MNIST and Fashion-MNIST the weights are part of the package; for any other labelled set the
-same network is trained once, by the same recipe, and kept in the cache; for a set without labels, or with
-one only, it learns to tell how an image was turned (see classifier.py).  `python -m limner.metrics mnist`
-makes the package's weights again.  A Frechet distance in them is `fd[mnist-cnn-v1]` or `fd[frey-rot-v1]`,
-not an FID: FID means Inception.
+For the digits, MNIST and Fashion-MNIST the weights are part of the package, pinned by hash.  For any other
+labelled set the same network is trained once, by the same recipe, and kept in the cache.  For a set without
+labels, or with a single one, the network learns how an image was turned (see classifier.py).
+`python -m limner.metrics mnist` trains the package's weights again.  A Frechet distance in these features is
+`fd[mnist-cnn-v1]` or `fd[frey-rot-v1]`, not an FID: FID means Inception.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from torch import Tensor
 from limner.data import Dataset, to_float
 from limner.data.cache import root
 from limner.errors import LimnerError
+from limner.files import WriteError, write_atomically
 from limner.metrics.classifier import (
     TURNS,
     Classifier,
     StackedClassifier,
-    classified,
+    classify,
     train_classifier,
     train_turns,
-    turned,
+    turn,
 )
-from limner.training.checkpoint import write_atomically
 
 VERSION = "cnn-v1"  # of the network and its recipe: change it when either changes
-UNLABELLED = "rot-v1"  # of the same without labels
+UNLABELLED = "rot-v1"  # the same for data without labels
 WEIGHTS = Path(__file__).parent / "weights"
-# the data's fingerprint -> the name and the sha256 of weights that are part of the package
+# fingerprint of the data -> name and sha256 of weights that are part of the package
 PINNED: dict[str, tuple[str, str]] = {
     "3bbae456eb896edc": (
         "digits-cnn-v1",
@@ -51,16 +51,16 @@ PINNED: dict[str, tuple[str, str]] = {
 
 
 class Extracts(Protocol):
-    """What a distance needs: features, and what to call the number."""
+    """What a distance needs: features, and the name that stands beside the number."""
 
     @property
     def name(self) -> str:
-        """What stands in the distance's name."""
+        """The name of the features, as in `fd[NAME]`."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Of the weights."""
+        """The sha256 of the weights."""
         ...
 
     def features(self, pixels: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Extracts(Protocol):
 class Extractor:
     """A trained classifier: its `name`, its `accuracy` on the test split, the `sha256` of its weights.
 
-    Its `classes` are the data's labels if it is `labelled`, else four turns of the image.
+    Where it is `labelled` its classes are the data's labels, else four turns of the image.
     """
 
     name: str
@@ -87,8 +87,8 @@ class Extractor:
     def features(self, pixels: Tensor) -> Tensor:
         """Features (N, 64) float32, on the CPU, of pixels (N, C, H, W) uint8."""
         self._check(pixels)
-        device = self.network.logits.weight.device
-        parts = [self.network.features(to_float(part.to(device))).cpu() for part in pixels.split(1000)]
+        network = self.network
+        parts = [network.features(to_float(part.to(network.device))).cpu() for part in pixels.split(1000)]
         return torch.cat(parts)
 
     def classify(self, pixels: Tensor) -> Tensor:
@@ -97,98 +97,106 @@ class Extractor:
         Raises LimnerError where the classes are turns, not labels.
         """
         if not self.labelled:
-            raise LimnerError(f"{self.name} learnt without labels, so it knows no classes of images")
+            raise LimnerError(f"{self.name} was trained without labels, so it cannot classify images")
         self._check(pixels)
-        return classified(self.network, pixels)
+        return classify(self.network, pixels)
 
     def _check(self, pixels: Tensor) -> None:
+        """Raise LimnerError for pixels of another type or shape."""
         if pixels.dtype != torch.uint8 or tuple(pixels.shape[1:]) != self.shape:
-            found = f"{pixels.dtype} of {tuple(pixels.shape[1:])}"
-            raise LimnerError(f"{self.name} wants uint8 images of {self.shape}, not {found}")
+            kind = f"{pixels.dtype} of {tuple(pixels.shape[1:])}"
+            raise LimnerError(f"{self.name} needs uint8 images of {self.shape}, not {kind}")
 
 
 def extractor(dataset: Dataset) -> Extractor:
     """The extractor of a data set: the package's, the cache's, or trained now."""
-    found = at_hand(dataset)
-    if found is None:
-        make(dataset, cached(dataset))
-        found = at_hand(dataset)
-    assert found is not None
-    return found
+    available = available_extractor(dataset)
+    if available is not None:
+        return available
+    path = cache_path(dataset)
+    train_extractor(dataset, path)
+    return read(path, extractor_name(dataset))
 
 
-def at_hand(dataset: Dataset) -> Extractor | None:
-    """The extractor of a data set where it is part of the package or in the cache."""
+def available_extractor(dataset: Dataset) -> Extractor | None:
+    """The extractor of a data set, without training: the package's or the cache's, else None."""
     if dataset.fingerprint in PINNED:
         name, sha256 = PINNED[dataset.fingerprint]
-        found = read(WEIGHTS / f"{name}.safetensors", name)
-        if found.sha256 != sha256:
+        packaged = read(WEIGHTS / f"{name}.safetensors", name)
+        if packaged.sha256 != sha256:
             raise LimnerError(
-                f"the weights of {name} are not those of this version of limner: install it again"
+                f"the weights of {name} do not belong to this version of limner: install it again"
             )
-        return found
+        return packaged
     if dataset.source == "stacked-mnist":
         return stacked(read(WEIGHTS / "mnist-cnn-v1.safetensors", "mnist-cnn-v1"))
-    path = cached(dataset)
-    return read(path, title(dataset)) if path.exists() else None
+    path = cache_path(dataset)
+    return read(path, extractor_name(dataset)) if path.exists() else None
 
 
-def title(dataset: Dataset) -> str:
-    """What an extractor trained on this data set is called."""
+def extractor_name(dataset: Dataset) -> str:
+    """The name of an extractor trained on this data set."""
     return f"{dataset.name}-{VERSION if has_classes(dataset) else UNLABELLED}"
 
 
-def cached(dataset: Dataset) -> Path:
-    """Where the extractor of a data set is kept that is not part of the package."""
-    return root() / "extractors" / f"{title(dataset)}-{dataset.fingerprint}.safetensors"
+def cache_path(dataset: Dataset) -> Path:
+    """The file in the cache of an extractor that is not part of the package."""
+    return root() / "extractors" / f"{extractor_name(dataset)}-{dataset.fingerprint}.safetensors"
 
 
 def stacked(single: Extractor) -> Extractor:
-    """MNIST's extractor on each channel of stacked digits; all three are right as often as one is, cubed."""
-    shape, classes, accurate = (3, *single.shape[1:]), single.classes**3, single.accuracy**3
+    """MNIST's extractor applied to each channel of stacked digits; its accuracy is that of one, cubed."""
+    shape, classes, accuracy = (3, *single.shape[1:]), single.classes**3, single.accuracy**3
     assert isinstance(single.network, Classifier)
     network = StackedClassifier(single.network).eval()
-    return Extractor(f"{single.name}-stacked", shape, classes, accurate, single.sha256, network)
+    return Extractor(f"{single.name}-stacked", shape, classes, accuracy, single.sha256, network)
 
 
 def has_classes(dataset: Dataset) -> bool:
-    """Whether the training images have labels, and not all the same."""
+    """Whether the training images have labels of at least two classes."""
     labels = dataset.train.labels
     return labels is not None and len(labels.unique()) > 1
 
 
-def make(dataset: Dataset, path: Path) -> None:
+def train_extractor(dataset: Dataset, path: Path) -> None:
     """Train the extractor of a data set and write it to `path`, its test accuracy in the header."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     labelled = has_classes(dataset)
     network = (train_classifier if labelled else train_turns)(dataset, device=device)
-    about = {"shape": " ".join(map(str, dataset.shape)), "classes": str(network.logits.out_features)}
-    about["accuracy"] = str(accuracy(network, dataset))
+    metadata = {"shape": " ".join(map(str, dataset.shape)), "classes": str(network.logits.out_features)}
+    metadata["accuracy"] = str(accuracy(network, dataset))
     if not labelled:
-        about["classes are"] = "turns"
+        metadata["classes are"] = "turns"
     weights = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    write_atomically(path, lambda beside: save_file(weights, beside, metadata=about))
+
+    def write(beside: Path) -> None:
+        try:
+            save_file(weights, beside, metadata=metadata)
+        except SafetensorError as error:
+            raise WriteError(str(error)) from None
+
+    write_atomically(path, write)
 
 
 def accuracy(network: Classifier, dataset: Dataset) -> float:
-    """Share of the test images that the network gives their label, or in each turn their turn."""
+    """Share of the test images whose label the network predicts, or of their turns whose number it does."""
     pixels, labels = dataset.test.pixels, dataset.test.labels
     if has_classes(dataset):
         assert labels is not None
-        return float((classified(network, pixels).argmax(1) == labels).float().mean())
-    told = [classified(network, turned(pixels, turn)).argmax(1) == turn for turn in range(TURNS)]
-    return float(torch.cat(told).float().mean())
+        return float((classify(network, pixels).argmax(1) == labels).float().mean())
+    correct = [classify(network, turn(pixels, number)).argmax(1) == number for number in range(TURNS)]
+    return float(torch.cat(correct).float().mean())
 
 
 def read(path: Path, name: str) -> Extractor:
-    """The extractor in a file that `make` wrote; LimnerError where it is missing or damaged."""
+    """The extractor in a file of `train_extractor`; LimnerError where it is missing or damaged."""
     try:
         with safe_open(path, framework="pt") as file:
-            about = file.metadata() or {}
+            metadata = file.metadata() or {}
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-        channels, height, width = map(int, about["shape"].split())
-        with torch.device("meta"):  # no weights are drawn
-            network = Classifier((channels, height, width), int(about["classes"]))
+        channels, height, width = map(int, metadata["shape"].split())
+        with torch.device("meta"):  # draws no weights
+            network = Classifier((channels, height, width), int(metadata["classes"]))
         network.load_state_dict(weights, assign=True)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -196,15 +204,21 @@ def read(path: Path, name: str) -> Extractor:
             f"{path} is not the extractor {name} ({reason}): delete it, or install limner again"
         ) from None
     network = network.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
-    classes, accurate = int(about["classes"]), float(about["accuracy"])
-    labelled = "classes are" not in about
-    return Extractor(name, (channels, height, width), classes, accurate, digest(weights), network, labelled)
+    return Extractor(
+        name=name,
+        shape=(channels, height, width),
+        classes=int(metadata["classes"]),
+        accuracy=float(metadata["accuracy"]),
+        sha256=digest(weights),
+        network=network,
+        labelled="classes are" not in metadata,
+    )
 
 
 def digest(weights: dict[str, Tensor]) -> str:
-    """The sha256 of the weights' names, shapes and numbers."""
-    found = hashlib.sha256()
+    """The sha256 of the weights' names, shapes, types and values."""
+    sha256 = hashlib.sha256()
     for name, value in sorted(weights.items()):
-        found.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        found.update(value.numpy().tobytes())
-    return found.hexdigest()
+        sha256.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        sha256.update(value.numpy().tobytes())
+    return sha256.hexdigest()

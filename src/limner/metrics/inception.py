@@ -1,14 +1,14 @@
-"""Inception's features, in which the literature measures: the 2048 pool activations, through torch-fidelity.
+"""Inception's features, which the literature measures in: the 2048 pool activations, by torch-fidelity.
 
     limner evaluate RUN --features inception --weights FILE
 
-The network is TensorFlow's of 2015-12-05 in torch-fidelity's conversion, resizing included (bilinear to
-299 x 299 as TensorFlow 1 has it); a Frechet distance in these features is the FID of Heusel et al. 2017.
-Its weights are never downloaded unasked.  Grey images are repeated to three channels; digits ten times
-enlarged are far from what the network knows, so prefer the data set's own extractor for those.
+The network is TensorFlow's of 2015-12-05 in torch-fidelity's conversion, with TensorFlow 1's bilinear resize
+to 299 x 299.  A Frechet distance in these features is the FID of Heusel et al. 2017.  Limner does not
+download the weights: the user does.  Grey images are repeated to three channels.  Digits enlarged ten times
+are unlike the network's training images, so prefer the data set's own extractor for them.
 
-Others differ: pytorch-fid has the same weights and resizes with torch's own, clean-fid with Pillow's,
-bicubic and antialiased; their numbers differ by tenths.
+Others differ: pytorch-fid has the same weights and torch's bilinear resize, clean-fid has Pillow's bicubic
+resize with antialiasing; their numbers differ by tenths.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BATCH = 50
 
 @dataclass(frozen=True, eq=False)
 class Inception:
-    """Inception's pool features: `name` stands in the distance's name, `sha256` is the weights file's."""
+    """Inception's pool features: their `name`, and the `sha256` of the weights file."""
 
     name: str
     sha256: str
@@ -41,26 +41,26 @@ class Inception:
     def features(self, pixels: Tensor) -> Tensor:
         """Features (N, 2048) float32, on the CPU, of pixels (N, 1 or 3, H, W) uint8."""
         if pixels.dtype != torch.uint8 or pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
-            found = f"{pixels.dtype} of {tuple(pixels.shape)}"
-            raise LimnerError(f"{self.name} wants uint8 images of 1 or 3 channels, not {found}")
+            kind = f"{pixels.dtype} of {tuple(pixels.shape)}"
+            raise LimnerError(f"{self.name} needs uint8 images of 1 or 3 channels, not {kind}")
         parts = (part.to(self.device).expand(-1, 3, -1, -1) for part in pixels.split(BATCH))
         return torch.cat([self.network(part)[0].cpu() for part in parts])
 
 
 def inception_extractor(weights: Path | None) -> Inception:
-    """Inception with the weights in a file that the user has downloaded.
+    """Inception with weights from a file that the user downloaded.
 
-    Raises LimnerError where the file is not there or another, or torch-fidelity is missing.
+    Raises LimnerError where the file is missing or a different one, or torch-fidelity is missing.
     """
     if weights is None or not weights.is_file():
-        there = "--weights FILE is missing" if weights is None else f"there is no file {weights}"
-        raise LimnerError(f"Inception's features need its weights, and {there}: download {URL} (96 MB)")
+        reason = "--weights FILE is missing" if weights is None else f"there is no file {weights}"
+        raise LimnerError(f"Inception's features need its weights, and {reason}: download {URL} (96 MB)")
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if sha256 != SHA256:  # also because torch-fidelity unpickles whatever is in the file
-        raise LimnerError(f"{weights} is damaged or not Inception's weights: download {URL} again")
+    if sha256 != SHA256:  # torch-fidelity unpickles the file, so no other may pass
+        raise LimnerError(f"{weights} is damaged, or is not Inception's weights: download {URL} again")
     try:
         from torch_fidelity import FeatureExtractorInceptionV3
-    except (ImportError, RuntimeError) as error:  # a torchvision made for another torch: RuntimeError
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision is for another torch
         reason = str(error).splitlines()[0]
         raise LimnerError(
             f"Inception needs torch-fidelity and torchvision ({reason}): pip install 'limner[inception]'"

@@ -2,10 +2,10 @@
 
     MMD^2 = E k(x, x') + E k(y, y') - 2 E k(x, y),   k(x, y) = (x.y / d + 1)^3
 
-Estimator: unbiased (the U-statistic, no pair of an image with itself), in float64; it is 0 on average for
-equal distributions at every n, so single values may be below 0. Others differ: torch-fidelity and
-torchmetrics draw overlapping subsets of 1,000 and print the subsets' deviation, which is not an error of
-the mean; `kid_blocks` has disjoint blocks and their standard error.
+Estimator: unbiased (the U-statistic, no pair of an image with itself), in float64.  It is 0 on average for
+equal distributions at every n, so a value may be below 0.  Others differ: torch-fidelity and torchmetrics
+draw overlapping subsets of 1,000 and print the subsets' deviation, which is not an error of the mean;
+`kid_blocks` has disjoint blocks and their standard error.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 
-ROWS = 256  # of the kernel matrix at a time: as many as stay in a processor's cache
+ROWS = 256  # rows of the kernel matrix in a block that fits a processor's cache
 
 
 def kid(x: Tensor, y: Tensor) -> float:
     """The unbiased squared distance of features x (n, d) and y (m, d), n and m from 2."""
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
         raise LimnerError(
-            f"a kernel distance cannot be had of features {tuple(x.shape)} and {tuple(y.shape)}"
+            f"a kernel distance needs features (n, d) and (m, d), not {tuple(x.shape)} and {tuple(y.shape)}"
         )
     x, y = x.double(), y.double()
     n, m = len(x), len(y)
@@ -46,7 +46,7 @@ def kernel_diagonal(x: Tensor) -> Tensor:
 def kid_blocks(x: Tensor, y: Tensor, size: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Mean and standard error of `kid` over disjoint blocks of `size` drawn from x (n, d) and y (m, d).
 
-    Raises LimnerError where there are not two such blocks.
+    Raises LimnerError where there are fewer than two blocks.
     """
     count = min(len(x), len(y)) // size
     if count < 2 or size < 2:

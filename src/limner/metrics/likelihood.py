@@ -1,32 +1,39 @@
-"""How likely a model finds images, by importance sampling (Burda et al. 2016, arXiv 1509.00519, eq. 8).
+"""The likelihood of images under a model by importance sampling (Burda et al. 2016, arXiv 1509.00519, eq. 8).
 
     log p(x) >= E log 1/k sum_i p(x, z_i) / q(z_i|x),   z_1 .. z_k ~ q(z|x)
 
-k = 1 is the ELBO; the bound rises with k towards log p(x), and k = 5000 is what papers print.  Estimator:
-one draw of k codes for each image, in nats per image summed over pixels; of a model whose log p(x) is
-exact every k gives the same.  Name the protocol beside it: how the data were binarised or that the greys
-have a density.  Others differ: pythae rounds k up to whole batches; many print -log p(x) and drop a
-Gaussian's constants.
+k = 1 is the ELBO; the bound rises with k towards log p(x), and papers print k = 5000.  Estimator: one draw
+of k codes for each image, in nats per image summed over pixels.  Where a model's log p(x) is exact, every k
+gives the same value.  Print the protocol beside the number: how the data were binarised, or that it is a
+density of grey values.  Others differ: pythae rounds k up to whole batches; many print -log p(x) and drop
+a Gaussian's constants.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from limner.data.progress import track
 from limner.errors import LimnerError
-from limner.models.base import HasLikelihood
+
+
+class HasLogLikelihood(Protocol):
+    """What `importance_bound` needs of a model."""
+
+    def log_likelihood(self, x: Tensor, k: int) -> Tensor:
+        """Images (B, C, H, W) -> the bound with k codes, in nats (B,)."""
+        ...
 
 
 class Likelihood(NamedTuple):
-    """The `mean` over `n` images of a bound with `k` samples, nats per image, and its standard error.
+    """The `mean` over `n` images of a bound with `k` codes, in nats per image, and its standard error.
 
-    The error is that of the choice of images; the draw of codes adds far less.
+    The error comes from the choice of images; the draw of codes adds far less.
     """
 
     mean: float
@@ -37,28 +44,28 @@ class Likelihood(NamedTuple):
 
 @torch.no_grad()
 def importance_bound(
-    model: HasLikelihood, x: Tensor, ks: Sequence[int] = (1, 50, 5000), seed: int = 0
+    model: HasLogLikelihood, x: Tensor, ks: Sequence[int] = (1, 50, 5000), seed: int = 0
 ) -> dict[int, Tensor]:
     """The bound on log p(x) for each k of `ks`, of images x (N, C, H, W) in [-1, 1]: nats (N,) in float64.
 
-    x lies where the model's weights do.  Image i is taken by itself with a seed made of `seed` and i: its
-    number is the same whatever images come with it, and each k starts from the same draws, so the k of one
-    image are paired and a model that binarises anew sees one picture.  A model that draws its k codes in
-    chunks fixes their size.
+    x must be on the model's device.  Each image is a batch of its own, and its seed depends on `seed` and its
+    index i.  So the value of an image does not depend on the images that follow, each k starts from the same
+    random numbers, and a model that binarises at each use sees the same binary image for each k.  Where a
+    model draws its k codes in chunks, the chunk size must be constant.
     """
     if len(x) == 0 or not ks or min(ks) < 1:
         raise LimnerError(f"a bound needs images and k of at least 1, not {len(x)} images and k {list(ks)}")
-    found: dict[int, list[Tensor]] = {k: [] for k in ks}
+    nats: dict[int, list[Tensor]] = {k: [] for k in ks}
     with torch.random.fork_rng():
-        for i, image in enumerate(track(x.split(1), len(x), f"likelihood with {max(ks)} samples")):
-            for k in found:
+        for i, image in enumerate(track(x.split(1), len(x), f"likelihood with {max(ks)} codes")):
+            for k in nats:
                 torch.manual_seed(seed * 1_000_003 + i)
-                found[k].append(model.log_likelihood(image, k))
-    return {k: torch.cat(values).double().cpu() for k, values in found.items()}
+                nats[k].append(model.log_likelihood(image, k))
+    return {k: torch.cat(values).double().cpu() for k, values in nats.items()}
 
 
 def likelihood(nats: Tensor, k: int) -> Likelihood:
-    """The mean and its standard error of bounds (N,) with k samples, N from 2."""
+    """The mean, and its standard error, of bounds (N,) with k codes, N from 2."""
     n = len(nats)
     if n < 2:
         raise LimnerError(f"a standard error needs at least 2 images, not {n}")
@@ -67,9 +74,9 @@ def likelihood(nats: Tensor, k: int) -> Likelihood:
 
 
 def bits_per_dim(nats: float, dims: int, levels: int = 1) -> float:
-    """Bits per pixel and channel of log p(x) = `nats`, for images of `dims` numbers: less is better.
+    """Bits per pixel and channel of log p(x) = `nats`, for images of `dims` numbers; lower is better.
 
-    `levels` is 1 for the probability of pixels (a Bernoulli); for a density on [0, 1] it is the number of
-    grey levels that lie there, 256, of which each has a 256th of the interval: +8 bits.
+    `levels` is 1 for a probability of pixels (a Bernoulli).  For a density on [0, 1] it is the number of grey
+    levels, 256: each level has 1/256 of the interval, which adds 8 bits.
     """
     return math.log2(levels) - nats / (dims * math.log(2))

@@ -1,20 +1,20 @@
-"""Whether samples are copies of training images, told by whose neighbours they are.
+"""Whether samples are copies of training images, by their distances to training and to test images.
 
     ratio      median of (distance to the nearest training image / distance to the nearest test image)
-    copied     share of samples nearer to a training than to a test image, a tie for a half
-    authentic  share of samples farther from their nearest training image than that one is from its own
+    copied     share of samples nearer to a training image than to a test image; a tie counts 1/2
+    authentic  share of samples farther from their nearest training image than that image is from its own
                nearest other training image (Alaa et al. 2022, arXiv 2102.08921; AuthPct in dgm-eval)
 
-The first two stand at 1 and 0.5 for a sampler that knows training and test images equally well, and are
-lower, or higher, for one that copies.  They need as many images on both sides, for the nearest of more is
-nearer: the larger side is thinned out at random to the size of the smaller, so that copies of training
-images left out go unseen there.  `authentic` takes all training images; its honest value depends on the
-data (that of held-out real images in place of samples is the one to compare with) and falls towards 0 for
-copies, but also for a sampler that only makes typical images.
+A sampler without memory of its training images has ratio 1 and copied 0.5; one that copies has a lower ratio
+and a higher share.  Both need as many images on both sides, because the nearest of more images is nearer: the
+larger side is subsampled to the size of the smaller, so copies of the training images left out are missed.
+`authentic` takes all training images.  Its value without copies depends on the data: compare it with that of
+held-out real images in place of samples.  It falls towards 0 for copies, but also for a sampler of typical
+images only.
 
-Estimator: exact Euclidean distances in float64 of features or flattened pixels.  Others differ: Meehan et
-al. 2020 (arXiv 2004.05675) test the same distances by ranks (C_T); in pixels blurred samples have the
-nearest neighbours of all.
+Estimator: exact Euclidean distances, in float64, of features or flattened pixels.  Others differ: Meehan et
+al. 2020 (arXiv 2004.05675) test the ranks of the same distances (C_T).  Distances of pixels are small for
+blurred samples.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from limner.metrics.neighbours import neighbours
 
 
 class Memorisation(NamedTuple):
-    """`ratio` is 1, `copied` 0.5 for an honest sampler; `authentic` is a share; `n` images on either side."""
+    """`ratio` is 1 and `copied` 0.5 without copies; `authentic` is a share; `n` images on either side."""
 
     ratio: float
     copied: float
@@ -38,39 +38,45 @@ class Memorisation(NamedTuple):
 
 
 def nearest(x: Tensor, y: Tensor) -> Tensor:
-    """The distance of each of x (n, ...) to its nearest of y (m, ...): (n,) in float64."""
+    """The distance of each of x (n, ...) to the nearest of y (m, ...): (n,) in float64."""
     if len(y) == 0 or x.shape[1:] != y.shape[1:]:
-        raise LimnerError(f"no nearest of {tuple(y.shape)} can be found to {tuple(x.shape)}")
+        shapes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        raise LimnerError(f"nearest neighbours need the shapes (n, ...) and (m, ...), not {shapes}")
     return neighbours(flat(x), flat(y)).distance
 
 
 def memorisation(samples: Tensor, train: Tensor, test: Tensor, seed: int = 0) -> Memorisation:
     """The three numbers of samples (n, ...), training (N, ...) and test images (M, ...), or their features.
 
-    Distances to training and test images are to min(N, M) of either, drawn by `seed`.
+    The first two use min(N, M) training and test images, drawn by `seed`.
     """
     if min(len(samples), len(train) - 1, len(test)) < 1 or not (
         samples.shape[1:] == train.shape[1:] == test.shape[1:]
     ):
         shapes = ", ".join(str(tuple(part.shape)) for part in (samples, train, test))
-        raise LimnerError(f"samples, two training images or more and test images of one shape, not {shapes}")
+        raise LimnerError(
+            f"memorisation needs samples, two training images and test images of one shape, not {shapes}"
+        )
     n = min(len(train), len(test))
     generator = torch.Generator().manual_seed(seed)
-    ours, others = (part[torch.randperm(len(part), generator=generator)[:n]] for part in (train, test))
-    to_train, to_test = nearest(samples, ours), nearest(samples, others)
-    ratios = torch.where(to_train == to_test, 1.0, to_train / to_test)  # 0 / 0: as near to both
+    some_train, some_test = (
+        part[torch.randperm(len(part), generator=generator)[:n]] for part in (train, test)
+    )
+    to_train, to_test = nearest(samples, some_train), nearest(samples, some_test)
+    ratios = torch.where(to_train == to_test, 1.0, to_train / to_test)  # 0 / 0 counts as equally near
     copied = (to_train < to_test).double() + (to_train == to_test).double() / 2
-    real = authentic(samples, train).double().mean()
-    return Memorisation(float(ratios.median()), float(copied.mean()), float(real), n)
+    share = authentic(samples, train).double().mean()
+    return Memorisation(float(ratios.median()), float(copied.mean()), float(share), n)
 
 
 def authentic(samples: Tensor, train: Tensor) -> Tensor:
     """Whether samples (n, ...) are farther from their nearest of train (N, ...) than that from its own."""
     x, y = flat(samples), flat(train)
-    found = neighbours(x, y)
-    hit, which = found.place.unique(return_inverse=True)  # only these need their own neighbours
-    return found.distance > neighbours(y[hit], y, own=hit).distance[which]
+    near = neighbours(x, y)
+    hits, which = near.position.unique(return_inverse=True)  # only these need their own neighbours
+    return near.distance > neighbours(y[hits], y, own=hits).distance[which]
 
 
 def flat(x: Tensor) -> Tensor:
+    """x (n, ...) as rows (n, d) in float64."""
     return x.flatten(1).double()

@@ -1,14 +1,16 @@
-"""How sure a classifier is of single samples and how varied of all (Salimans et al. 2016, arXiv 1606.03498).
+"""How sure a classifier is of each sample, and how varied the classes are.
+
+The inception score of Salimans et al. 2016, arXiv 1606.03498:
 
     exp( E_x KL(p(y | x) || p(y)) ),   p(y) = E_x p(y | x)
 
-from 1 (all samples look alike to the classifier, sure or not) to K (it is sure of each, and each class
-comes equally often).  The paper's classifier is Inception ("inception score"); by our own the number is
-`score[EXTRACTOR]`, of which real images have the value to compare with: print it beside.
+from 1 (the classifier's prediction is the same for all samples) to K (it is sure of each sample, and all
+classes are equally frequent).  The paper's classifier is Inception.  By the data set's own classifier the
+number is `score[EXTRACTOR]`: print the score of real images beside it.
 
 Estimator: all samples at once, natural logarithm, float64.  Others differ: the paper, torchmetrics and
-torch-fidelity split the samples into ten and give the mean and deviation of ten scores, each a little lower
-for its smaller n; the first takes the unbiased deviation, the last the biased one.
+torch-fidelity split the samples into ten and report the mean and deviation of ten scores, each slightly lower
+because its n is smaller; torchmetrics reports the unbiased deviation, torch-fidelity the biased one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def classifier_score(probabilities: Tensor) -> float:
     """The score, 1 to K, of class probabilities (n, K); LimnerError where their rows do not sum to 1."""
     p = probabilities.double()
     if p.ndim != 2 or len(p) == 0 or bool((p < 0).any()) or not bool(((p.sum(1) - 1).abs() < 1e-3).all()):
-        raise LimnerError(f"a score is of rows of probabilities, not of {tuple(p.shape)}: softmax them first")
+        raise LimnerError(f"a score needs rows of probabilities, not {tuple(p.shape)}: apply softmax first")
     marginal = p.mean(0)
     divergence = torch.special.xlogy(p, p).sum(1) - torch.special.xlogy(p, marginal).sum(1)
     return float(divergence.mean().exp())

@@ -1,17 +1,18 @@
-"""How evenly images change along straight ways of codes: path length (Karras et al. 2019, arXiv 1812.04948).
+"""How evenly images change along paths between codes: path length (Karras et al. 2019, arXiv 1812.04948).
 
     l = E[ d(G(p(t)), G(p(t + eps))) / eps^2 ],   p from z_1 to z_2, t ~ U(0, 1)     (eq. 3)
 
-With a squared Euclidean distance of features it is the mean squared speed of the features along the way.
+With a squared Euclidean distance of features it is the mean squared speed of the features along the path.
 
-Estimator: codes along the way in float64, then in the type of the drawn ones; the lowest and the highest 1 %
-of values are dropped, as in the authors' code.  eps = 1e-4 is right for float32 networks: with MLP decoders
-of MNIST and the classifier's features the mean is then within 3e-5 of float64's (1e-6: 1.5 % off, by
-rounding) and within 0.2 % of that for smaller eps (1e-2: up to 1 % low, 1e-1: 10 %, the way being curved).
-Others differ: the papers' d is LPIPS (VGG16), so that a number with another distance compares only with
-itself; stylegan3 goes through w, may take t = 0 ("end"), and scales z to length 1 on spherical ways, where
-lengths here change evenly; torch-fidelity takes straight ways between z and rounds to 64x64 bytes.  Images
-stay float here: the bytes of two images so near are the same.
+Estimator: codes on the path are computed in float64, then converted to the type of the drawn codes; the
+lowest and the highest 1 % of values are dropped, as in the authors' code.  eps = 1e-4 suits float32 networks:
+with MLP decoders of MNIST and the classifier's features the mean is within 3e-5 of the float64 value (with
+1e-6 rounding changes it by 1.5 %) and within 0.2 % of the value for smaller eps (1e-2 is up to 1 % too low,
+1e-1 10 %, because the path is curved).
+Others differ: the papers' d is LPIPS (VGG16), and numbers of different distances do not compare; stylegan3
+interpolates in w, may take t = 0 ("end"), and scales z to length 1 on spherical paths, where the length here
+changes evenly; torch-fidelity interpolates z linearly and rounds images to 64x64 bytes.  Images stay float
+here: two images so near would be the same bytes.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError, nearest
+from limner.metrics.paths import lerp, slerp
 
-BATCH = 250  # pairs decoded at a time
-TAIL = 0.01
+BATCH = 250  # pairs in a batch
+TAIL = 0.01  # share of values dropped at each end
 
 
 class PathLength(NamedTuple):
@@ -35,63 +37,60 @@ class PathLength(NamedTuple):
     values: Tensor
 
 
-def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """(1 - t) a + t b, row by row: codes a, b (n, d) and shares t (n,)."""
-    return torch.lerp(a, b, t[:, None])
+def even_slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """`slerp` with a length that changes evenly, a pair for each share: a, b (n, d), t (n,) -> (n, d)."""
+    length_a, length_b = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    u, v = a / length_a, b / length_b
+    u, v = torch.where(length_a > 0, u, v), torch.where(length_b > 0, v, u)  # a zero code has no direction
+    return lerp(length_a, length_b, t) * slerp(u, v, t)
 
 
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """Along a great circle, row by row, the length changing evenly: a, b (n, d), t (n,).
-
-    Where two codes are parallel, or one is zero, that is `lerp`; no two drawn ones are opposite.
-    """
-    long, wide = a.norm(dim=1), b.norm(dim=1)
-    u, v = a / long[:, None], b / wide[:, None]
-    w = 2 * torch.atan2((u - v).norm(dim=1), (u + v).norm(dim=1))  # the angle, exact near 0 where acos is not
-    turned = (((1 - t) * w).sin()[:, None] * u + (t * w).sin()[:, None] * v) / w.sin()[:, None]
-    arc = torch.lerp(long, wide, t)[:, None] * turned
-    return torch.where((w > 1e-6)[:, None], arc, lerp(a, b, t))
-
-
-WAYS = {"lerp": lerp, "slerp": slerp}
+INTERPOLATIONS = {"lerp": lerp, "slerp": even_slerp}
 
 
 @torch.no_grad()
 def path_length(
-    decode: Callable[[Tensor], Tensor],
+    decode: Callable[..., Tensor],
     draw: Callable[[int, torch.Generator], Tensor],
     distance: Callable[[Tensor, Tensor], Tensor],
     n: int,
     epsilon: float = 1e-4,
     interpolation: str = "lerp",
     seed: int = 0,
+    labels: Tensor | None = None,
 ) -> PathLength:
-    """The path length of a decoder over n pairs of drawn codes, without the 1 % tails, and all n values.
+    """The path length of a decoder over n pairs of drawn codes.
 
-    decode: codes (b, d) -> float images in [-1, 1]; draw: how many and a generator -> codes (n, d);
-    distance: two sets of images -> (b,), a squared one.  Interpolation is straight ("lerp", for codes as
-    they are) or spherical ("slerp", for normal ones).
+    decode: codes (b, d) -> float images in [-1, 1]; draw: a count and a generator -> codes (n, d);
+    distance: two batches of images -> squared distances (b,).  `interpolation` is "lerp", or "slerp" for
+    codes from a normal distribution.  `labels` (n,), one for each path, are the decoder's second argument.
     """
-    if interpolation not in WAYS:
-        raise LimnerError(f"no interpolation is called '{interpolation}': {nearest(interpolation, WAYS)}")
+    if interpolation not in INTERPOLATIONS:
+        choices = nearest(interpolation, INTERPOLATIONS)
+        raise LimnerError(f"no interpolation is called '{interpolation}': {choices}")
     if n < 1 or not 0 < epsilon < 1:
         raise LimnerError(f"a path length needs a pair or more and an epsilon in (0, 1), not {n}, {epsilon}")
-    generator, way = torch.Generator().manual_seed(seed), WAYS[interpolation]
+    generator, interpolate = torch.Generator().manual_seed(seed), INTERPOLATIONS[interpolation]
     a, b = draw(n, generator), draw(n, generator)
-    given, t = a.dtype, torch.rand(n, generator=generator, dtype=torch.float64).to(a.device)
-    ways = [way(a.double(), b.double(), s).to(given) for s in (t, t + epsilon)]
-    apart = [
-        distance(decode(near), decode(far)).double().cpu()
-        for near, far in zip(*(codes.split(BATCH) for codes in ways), strict=True)
-    ]
-    values = torch.cat(apart) / epsilon**2
+    t = torch.rand(n, generator=generator, dtype=torch.float64).to(a.device)
+    near, far = (interpolate(a.double(), b.double(), share).to(a.dtype) for share in (t, t + epsilon))
+    distances = []
+    for rows in torch.arange(n).split(BATCH):
+        y = () if labels is None else (labels[rows],)
+        distances.append(distance(decode(near[rows], *y), decode(far[rows], *y)).double().cpu())
+    return without_tails(torch.cat(distances) / epsilon**2)
+
+
+def without_tails(values: Tensor) -> PathLength:
+    """The mean of values (n,) without the lowest and highest 1 %."""
     low = torch.quantile(values, TAIL, interpolation="lower")
     high = torch.quantile(values, 1 - TAIL, interpolation="higher")
-    return PathLength(float(values[(values >= low) & (values <= high)].mean()), values)
+    kept = values[(values >= low) & (values <= high)]
+    return PathLength(float(kept.mean()), values)
 
 
 def feature_distance(features: Callable[[Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """Squared Euclidean distance (b,) of the features (b, ...) of float images, summed over features."""
+    """The squared Euclidean distance (b,) of the features (b, ...) of float images, summed over features."""
 
     def distance(x: Tensor, y: Tensor) -> Tensor:
         return (features(x).double() - features(y).double()).square().flatten(1).sum(1)

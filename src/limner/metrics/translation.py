@@ -1,16 +1,16 @@
-"""How images are carried from one set into another and back: CycleGAN, CAAE and their kind.
+"""How well translation between two sets of images can be undone: CycleGAN, CAAE and similar models.
 
     plain    error of back(translate(x)) against x
-    rounded  the same once the translation is stored as a picture: Gaussian noise of deviation 2/255 is
-             added, and it is rounded to 8 bits
+    rounded  the same after the translation is stored as an image: Gaussian noise of deviation 2/255 is
+             added, and the result is rounded to 8 bits
 
-A wide gap says that the translation hides what the way back reads, "steganography" (Chu et al. 2017, arXiv
-1712.02950), rather than shows it.  How far translated images are from those of the other set is measured as
-for any sampler, by a distance of features; the distance of images left as they are, `identity_baseline`, is
-what a translation must beat, and the real-vs-real floor what it can reach.  Do both directions.
+A large gap means that the translation hides information for the way back in its low bits, "steganography"
+(Chu et al. 2017, arXiv 1712.02950).  The distance of translated images from the other set is measured as for
+any sampler, by features.  A translation should be below the distance of untranslated images,
+`identity_baseline`, and can reach the real-vs-real floor.  Measure both directions.
 
-Estimator: one value an image, their mean.  Others differ: Chu et al. add noise without rounding and show
-pictures; no library has it.
+Estimator: the mean of one value per image.  Others differ: Chu et al. add noise without rounding and show
+pictures; no library has this measure.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from limner.metrics.frechet import frechet
 from limner.metrics.reconstruction import mse
 
 Translate = Callable[[Tensor], Tensor]
-BATCH = 100  # images translated at a time
+BATCH = 100  # images in a batch
 
 
 class Cycle(NamedTuple):
-    """The mean error of going there and back, from the translation itself and from its stored picture."""
+    """The mean error after translation and back, from the translation and from its stored image."""
 
     plain: float
     rounded: float
@@ -48,22 +48,21 @@ def cycle_error(
 ) -> Cycle:
     """The error of back(translate(x)), x (N, C, H, W) in [-1, 1], and after noise and rounding to 8 bits.
 
-    `noise` is its deviation on the [0, 1] scale; `measure` gives one number an image, (N,), of two sets:
-    by default the mean squared error on the [0, 1] scale.  Translations outside [-1, 1] are clamped when
-    stored.
+    `noise` is the deviation on the [0, 1] scale.  `measure` returns one number per image, (N,), by default
+    the mean squared error on the [0, 1] scale.  Values outside [-1, 1] are clamped when stored.
     """
     if len(x) == 0:
         raise LimnerError("a cycle needs at least one image")
-    there = torch.cat([translate(part) for part in x.split(BATCH)])
-    shaken = torch.randn(there.shape, generator=torch.Generator().manual_seed(seed)).to(there.device)
-    stored = to_float(to_uint8(there + 2 * noise * shaken))
+    translated = torch.cat([translate(part) for part in x.split(BATCH)])
+    eps = torch.randn(translated.shape, generator=torch.Generator().manual_seed(seed)).to(translated.device)
+    stored = to_float(to_uint8(translated + 2 * noise * eps))
     plain, rounded = (
-        float(measure(x, torch.cat([back(part) for part in image.split(BATCH)])).double().mean())
-        for image in (there, stored)
+        float(measure(x, torch.cat([back(part) for part in images.split(BATCH)])).double().mean())
+        for images in (translated, stored)
     )
     return Cycle(plain, rounded)
 
 
 def identity_baseline(a: Tensor, b: Tensor, measure: Callable[[Tensor, Tensor], float] = frechet) -> float:
-    """The distance from features b (m, d) of features a (n, d) of images that were not translated."""
+    """The distance from features b (m, d) of features a (n, d) of untranslated images."""
     return measure(a, b)

@@ -2,44 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Protocol, runtime_checkable
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from limner.errors import LimnerError
+from limner.models.latent import Latent
+from limner.settings import Settings
 
 Shape = tuple[int, int, int]  # (C, H, W)
 Batch = tuple[Tensor, Tensor | None]  # x in [-1, 1] (B, C, H, W), labels (B,) or None
 Logs = dict[str, Tensor]  # scalars, read once per tick
-Update = Callable[[str, Tensor], None]  # update(optimiser's name, loss)
+
+
+class Clock(Protocol):
+    """Where a run stands; schedules are functions of it."""
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done so far."""
+        ...
+
+    @property
+    def images_seen(self) -> int:
+        """Training images drawn so far."""
+        ...
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, 0 to 1."""
+        ...
+
+
+class Update(Clock, Protocol):
+    """Changes weights, and is the clock of the iteration."""
+
+    def __call__(self, name: str, loss: Tensor, **terms: Tensor) -> None:
+        """Step the optimiser `name` down the gradient of loss + sum of terms; each is logged by its name."""
+        ...
 
 
 class Model(nn.Module):
-    """A system of the lecture: its networks, its objective, and one iteration of its algorithm.
+    """A generative model: its options, its networks, its objective, and one iteration of its algorithm."""
 
-    The constructor's keyword arguments, each with a line in the docstring's Args, are the model's options.
-    """
+    class Options(Settings):
+        """Options of the model; a subclass declares its own, each with type, default, bounds and help."""
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {}  # name -> options; "paper" is the cited original
-    switches: ClassVar[dict[str, Any]] = {}  # option -> the value that turns it on where `ablate` varies it
-    ema: tuple[str, ...] = ()  # networks of which inference uses a running average
-    batch: ClassVar[int] = 128  # batch size unless the user says otherwise
-    bf16: bool = False  # quicker in bf16 on a CPU that has it, with results equal within noise
+    # -- what a model declares --------------------------------------------------------------------------
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> options; "paper" is the original's
+    switches: ClassVar[Mapping[str, Any]] = {}  # option -> the value that `ablate` tries for it
+    tiny: ClassVar[Mapping[str, Any]] = {}  # options of a small, quick network, for tests
+    batch: ClassVar[int] = 128  # batch size unless the user or the preset says otherwise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
+    trains_on: ClassVar[Literal["images", "domains"]] = "images"  # one set of images, or two domains
+    labels: ClassVar[Literal["ignored", "optional", "required"]] = "ignored"  # fills the option `classes`
+    stochastic_loss: ClassVar[bool] = False  # whether `loss` draws random numbers
+    draft: ClassVar[Mapping[str, Any]] = {}  # options of `sample` for a quick look: doctor, previews
+    ema: tuple[str, ...] = ()  # networks of which inference uses a running average
+    bf16: bool = False  # faster in bf16 on a CPU that has it, with results equal within noise
+    channels_last: bool = True  # whether convolutions are faster with channels last
 
-    def __init__(self, shape: Shape) -> None:
+    classes: int | None = None  # how many classes the model knows
+    latents: Mapping[str, Latent] = MappingProxyType({})  # where codes live, by name; the first is `latent`
+
+    def __init__(self, shape: Shape, options: Settings) -> None:
         super().__init__()
         self.shape = shape
 
+    # -- training ---------------------------------------------------------------------------------------
     def optimizers(self) -> dict[str, Optimizer]:
         """The optimisers by name; `update(name, loss)` steps one of them."""
-        return {"main": Adam(self.parameters(), 1e-3, fused=True)}
+        return {"main": adam(self.parameters(), 1e-3)}
+
+    def schedule(self, name: str, clock: Clock) -> dict[str, float]:
+        """Values of optimiser `name` at this point of the run, {"lr": ..., "momentum": ...}; {}: constant."""
+        return {}
 
     def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
-        """The one objective of a model that has only one: (B, C, H, W) -> scalar, what to log."""
+        """The objective of a model that has only one: (B, C, H, W) -> scalar, what to log."""
         raise NotImplementedError(f"{type(self).__name__} must define loss(x, y) or step(data, update)")
 
     def step(self, data: Iterator[Batch], update: Update) -> Logs:
@@ -48,101 +94,148 @@ class Model(nn.Module):
         update("main", loss)
         return logs
 
-    def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
-        """Look at the training pixels (N, C, H, W uint8) once before training; may return others instead.
+    def initialise(self, pixels: Tensor) -> None:
+        """Start new weights from the training pixels (N, C, H, W) uint8, output biases say; called once."""
 
-        `fresh` is False where a run is resumed and the weights must be left alone.
-        """
+    def view(self, pixels: Tensor) -> Tensor:
+        """Pixels (N, C, H, W) uint8 as the model sees them, binarised say; view(view(p)) equals view(p)."""
         return pixels
 
+    # -- what a user sees -------------------------------------------------------------------------------
     def remarks(self, pixels: Tensor) -> list[str]:
-        """What a user should know of this model on these pixels, a line each."""
+        """What a user should know of this model on these pixels (N, C, H, W) uint8, a line each."""
         return []
 
     def validate(self, x: Tensor, y: Tensor | None) -> dict[str, Any]:
         """What to log of held-out images (B, C, H, W), once per tick; nothing for a model without a loss."""
-        if type(self).loss is Model.loss:
+        if not self.has_loss():
             return {}
         return {name: value.item() for name, value in self.loss(x, y)[1].items()}
 
     def preview(self, x: Tensor, n: int) -> Tensor:
-        """Images to watch over training: reconstructions of x where the model encodes, else n new ones."""
+        """n images to watch over training: reconstructions of x where the model encodes, else new ones."""
         if isinstance(self, Encodes) and isinstance(self, Decodes):
             return self.decode(self.encode(x))
         if isinstance(self, Samples):
-            return self.sample(n)
-        raise NotImplementedError(f"{type(self).__name__} must define preview(x)")
+            return self.sample(n, **self.draft)
+        raise NotImplementedError(f"{type(self).__name__} must define preview(x, n)")
 
+    def sample_cost(self, **options: Any) -> float:
+        """Passes through the networks that one sample takes, with these options of `sample`."""
+        return 1.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One pass of images (B, C, H, W) through every network, which `limner summary` prints."""
+        if isinstance(self, Encodes) and isinstance(self, Decodes):
+            return self.decode(self.encode(x))
+        if self.has_loss():
+            y = torch.zeros(len(x), dtype=torch.int64, device=x.device) if self.classes else None
+            return self.loss(x, y)[0]
+        raise LimnerError(f"{type(self).__name__} has no forward(x), so its layers cannot be listed")
+
+    # -- derived ----------------------------------------------------------------------------------------
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def latent(self) -> Latent:
+        """The latent space that codes are of unless another is named."""
+        if not self.latents:
+            # AttributeError, so that isinstance(model, Encodes) is False on Python 3.11, not an error
+            raise AttributeError(f"a {type(self).__name__} has no codes")
+        return next(iter(self.latents.values()))
 
-def require(holds: bool, what: str) -> None:
-    """Refuse an option's value before any weight is made: LimnerError(what) unless it holds."""
-    if not holds:
-        raise LimnerError(what)
+    @classmethod
+    def has_loss(cls) -> bool:
+        """Whether the model has one objective, `loss`."""
+        return cls.loss is not Model.loss
+
+    @classmethod
+    def sampling_options(cls) -> dict[str, inspect.Parameter]:
+        """The options of sampling: keyword-only arguments of `sample`."""
+        method = getattr(cls, "sample", None)
+        parameters = inspect.signature(method, eval_str=True).parameters if method else {}
+        return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+def adam(
+    parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999)
+) -> Optimizer:
+    """Adam, fused where the device can."""
+    weights = list(parameters)
+    return Adam(weights, lr, betas, fused=weights[0].device.type != "meta")
 
 
 # What a model can do.  Everything outside models/ asks for these, never for a class.
 
 
-@runtime_checkable
-class Samples(Protocol):
-    """Draws new images from the prior stored with the model."""
+class HasDevice(Protocol):
+    """What every model has."""
 
-    def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """n new images (n, C, H, W) in [-1, 1]."""
+    @property
+    def device(self) -> torch.device: ...
+
+
+@runtime_checkable
+class Samples(HasDevice, Protocol):
+    """Draws new images."""
+
+    def sample(self, n: int, y: Tensor | None = None, **options: Any) -> Tensor:
+        """n new images (n, C, H, W) in [-1, 1], of the classes y (n,) where the model knows classes.
+
+        A model's own keyword-only arguments are its options of sampling: prior, steps, guidance, say.
+        """
         ...
 
 
 @runtime_checkable
-class Encodes(Protocol):
+class Encodes(HasDevice, Protocol):
     """Gives an image's code: the mean, where the code is a distribution."""
 
-    latent_dim: int
+    @property
+    def latent(self) -> Latent: ...
 
     def encode(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> codes (B, latent_dim)."""
+        """(B, C, H, W) -> codes (B, latent.dim)."""
         ...
 
 
 @runtime_checkable
-class Decodes(Protocol):
+class Decodes(HasDevice, Protocol):
     """Makes the image of a code."""
 
-    latent_dim: int
+    @property
+    def latent(self) -> Latent: ...
 
-    def decode(self, z: Tensor) -> Tensor:
-        """(B, latent_dim) -> images (B, C, H, W) in [-1, 1]."""
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Codes (B, latent.dim), and classes (B,) -> images (B, C, H, W) in [-1, 1]."""
         ...
 
 
 @runtime_checkable
-class Plays(Protocol):
-    """Is a generator against a discriminator."""
+class HasPosterior(Encodes, Protocol):
+    """Its code is a distribution q(z|x)."""
 
-    def z(self, n: int) -> Tensor:
-        """Noise (n, latent_dim)."""
-        ...
-
-    def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, latent_dim) -> images (B, C, H, W) in [-1, 1], of the classes y where the model knows them."""
-        ...
-
-    def judge(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> logits (B, 1), larger for what the discriminator takes to be real."""
-        ...
-
-    def generator_loss(self, fake_logit: Tensor, real_logit: Tensor | None = None) -> Tensor:
-        """The generator's loss from logits (B, 1): a scalar."""
+    def sample_posterior(self, x: Tensor) -> Tensor:
+        """A draw from q(z|x): (B, C, H, W) -> (B, latent.dim)."""
         ...
 
 
 @runtime_checkable
-class HasLikelihood(Protocol):
+class HasLikelihood(HasDevice, Protocol):
     """Knows log p(x), or a bound that tightens with k."""
+
+    @property
+    def protocol(self) -> str:
+        """What the likelihood is of, as has to stand beside its nats."""
+        ...
+
+    @property
+    def grey_levels(self) -> int:
+        """256 where it is a density of pixels in [0, 1], 1 where it is a probability of pixels."""
+        ...
 
     def log_likelihood(self, x: Tensor, k: int) -> Tensor:
         """(B, C, H, W) -> nats per image (B,)."""
@@ -150,11 +243,38 @@ class HasLikelihood(Protocol):
 
 
 @runtime_checkable
-class Scores(Protocol):
+class Scores(HasDevice, Protocol):
     """Says how unlike its training data an image is."""
 
     def score(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> anomaly score (B,), larger is stranger."""
+        ...
+
+
+# logit: sigmoid is a probability.  regression: 1 is real and 0 generated.  margin: the sign decides.
+# critic: only differences mean anything.
+Scale = Literal["logit", "regression", "margin", "critic"]
+
+
+@dataclass(frozen=True)
+class Players:
+    """What one discriminator says of a batch of real and of generated images, each (B, 1).
+
+    `generator_loss(fake, real)` is the loss that the generator gets from these outputs, a scalar.
+    """
+
+    real: Tensor
+    fake: Tensor
+    scale: Scale
+    generator_loss: Callable[[Tensor, Tensor], Tensor]
+
+
+@runtime_checkable
+class HasPlayers(HasDevice, Protocol):
+    """Is a game between generators and discriminators."""
+
+    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
+        """By the discriminator's name: its outputs for x (B, C, H, W) and for as many generated images."""
         ...
 
 

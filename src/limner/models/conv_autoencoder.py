@@ -10,13 +10,18 @@ of its three layers are the only ones that give H.  At 28x28 all three are 0: th
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
+import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
-from limner.models.autoencoder import Autoencoder
-from limner.models.base import Model, Shape, require
-from limner.nn import CodePrior
+from limner.errors import LimnerError
+from limner.models.base import Logs, Model, Shape, adam
+from limner.models.latent import FittedPriors, Latent
+from limner.settings import Positive
 
 
 def output_paddings(side: int) -> tuple[int, int, int]:
@@ -25,27 +30,29 @@ def output_paddings(side: int) -> tuple[int, int, int]:
     return rest // 6, rest % 6 // 2, rest % 2
 
 
-class ConvAutoencoder(Autoencoder):
-    """Convolutional autoencoder: convolutions and pooling down to a 64-channel code and back (Lab 2).
+class ConvAutoencoder(Model):
+    """Convolutional autoencoder: convolutions and pooling down to a 64-channel code and back (Lab 2)."""
 
-    Args:
-        width: channels after the first convolution; the code has twice as many.
-        lr: Adam's learning rate.
-    """
+    class Options(Model.Options):
+        """Options of the convolutional autoencoder"""
+
+        width: Annotated[int, Field(ge=2, multiple_of=2)] = 32
+        """channels after the first convolution, an even number; the code has twice as many"""
+        lr: Positive = 1e-3
+        """Adam's learning rate"""
 
     # The lecture's settings are the default ones.
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"width": 32, "lr": 1e-3}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"width": 32, "lr": 1e-3}}
+    tiny: ClassVar[Mapping[str, Any]] = {"width": 8}
     images: ClassVar[int] = 600_000
 
-    def __init__(self, shape: Shape, *, width: int = 32, lr: float = 1e-3) -> None:
-        Model.__init__(self, shape)
+    def __init__(self, shape: Shape, options: Options) -> None:
+        super().__init__(shape, options)
         channels, height, breadth = shape
-        require(width >= 2 and width % 2 == 0, f"width must be an even number from 2, not {width}")
-        require(min(height, breadth) >= 16, f"images must be at least 16x16, not {height}x{breadth}")
-        require(lr > 0, f"lr must be above 0, not {lr}")
-        self.lr = lr
-        self.code_shape = (2 * width, (height - 4) // 12, (breadth - 4) // 12)
-        self.latent_dim = self.code_shape[0] * self.code_shape[1] * self.code_shape[2]
+        if min(height, breadth) < 16:
+            raise LimnerError(f"images must be at least 16x16, not {height}x{breadth}")
+        self.lr, width = options.lr, options.width
+        code_shape = (2 * width, (height - 4) // 12, (breadth - 4) // 12)
         (a, b, c), (a_, b_, c_) = output_paddings(height), output_paddings(breadth)
         self.encoder = nn.Sequential(  # at 1x28x28:
             nn.Conv2d(channels, width, 3, stride=3, padding=1), nn.ReLU(),  # 32x10x10
@@ -60,7 +67,27 @@ class ConvAutoencoder(Autoencoder):
             nn.ConvTranspose2d(width // 2, channels, 2, stride=2, padding=1, output_padding=(c, c_)),
             nn.Tanh(),  # 1x28x28
         )  # fmt: skip
-        self.prior = CodePrior(self.latent_dim)
+        latent_dim = code_shape[0] * code_shape[1] * code_shape[2]
+        self.prior = FittedPriors(latent_dim)
+        self.latents = {"z": Latent(code_shape, self.prior.by_name())}
 
-    def decode(self, z: Tensor) -> Tensor:
-        return self.decoder(z.unflatten(1, self.code_shape))
+    def optimizers(self) -> dict[str, Optimizer]:
+        return {"main": adam(self.parameters(), self.lr)}
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x).flatten(1)  # (B, 64 * 2 * 2) at 28x28
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.decoder(z.unflatten(1, self.latent.shape))
+
+    def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
+        mse = F.mse_loss(self(x), x)
+        return mse, {"mse": mse / 4}  # logged on the [0, 1] scale, which is half as wide
+
+    def sample(self, n: int, y: Tensor | None = None, *, prior: str | None = None) -> Tensor:
+        """n new images (n, C, H, W) from codes of a density fitted to the training codes."""
+        return self.decode(self.latent.draw(n, self.device, prior))
+
+    def score(self, x: Tensor) -> Tensor:
+        """Mean squared error of the reconstruction on the [0, 1] scale: (B, C, H, W) -> (B,)."""
+        return (self(x) - x).square().flatten(1).mean(1) / 4

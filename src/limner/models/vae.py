@@ -18,90 +18,94 @@ most 8.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.optim import Adagrad, Adam, Optimizer
+from torch.optim import Adagrad, Optimizer
 
 from limner.losses import bernoulli_nll, gaussian_nll, kl_normal
-from limner.models.base import Logs, Model, Shape, require
-from limner.nn import CodePrior, mlp
+from limner.models.base import Logs, Model, Shape, adam
+from limner.models.latent import FittedPriors, Latent, Normal
+from limner.nn import mlp
+from limner.settings import NonNegative, Positive, PositiveInt
 
 BINARISATION_SEED = 1312  # static binarisation draws the same pixels in every run
-HALF_A_GREY_LEVEL = 0.5 / 255  # 8-bit pixels say nothing finer: the learned deviation stays above it
+HALF_A_GREY_LEVEL = 0.5 / 255  # 8-bit pixels have no finer steps: the learned deviation stays above it
 
 
 class VAE(Model):
-    """Variational autoencoder: codes with a known distribution, so that new images can be drawn (Lab 3).
+    """Variational autoencoder: codes with a known distribution, so that new images can be drawn (Lab 3)."""
 
-    Args:
-        latent_dim: numbers in the code.
-        network: fully connected or convolutional.
-        hidden: widths of encoder layers (mlp) or the layer before the code (conv); mirrored by the decoder.
-        activation: between the layers.
-        likelihood: p(x|z): bernoulli for black-and-white pixels, gaussian for grey and colour.
-        binarisation: for bernoulli: greys kept, drawn black or white once (static) or at each use (dynamic).
-        variance: for gaussian: one variance for all pixels, learned or fixed.
-        sigma: for gaussian: the standard deviation on the [0, 1] scale, fixed or to start from.
-        beta: weight of the KL term; 1 is the bound.
-        k: codes drawn per image; from 2 the objective is the importance-weighted bound (IWAE).
-        optimizer: adam, or the paper's adagrad.
-        lr: learning rate.
-    """
+    class Options(Model.Options):
+        """Options of the VAE"""
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        latent_dim: PositiveInt = 16
+        """numbers in the code"""
+        network: Literal["mlp", "conv"] = "mlp"
+        """fully connected or convolutional"""
+        hidden: tuple[PositiveInt, ...] = (400,)
+        """widths of encoder layers (mlp) or of the layer before the code (conv); the decoder mirrors them"""
+        activation: Literal["relu", "tanh"] = "relu"
+        """between the layers"""
+        likelihood: Literal["bernoulli", "gaussian"] = "gaussian"
+        """p(x|z): bernoulli for black-and-white pixels, gaussian for grey and colour"""
+        binarisation: Literal["none", "static", "dynamic"] = "none"
+        """for bernoulli: keep greys, draw black or white once (static) or at each use (dynamic)"""
+        variance: Literal["learned", "fixed"] = "learned"
+        """for gaussian: one variance for all pixels, learned or fixed"""
+        sigma: Annotated[float, Field(gt=HALF_A_GREY_LEVEL)] = 0.3
+        """for gaussian: the standard deviation on the [0, 1] scale, fixed or at the start"""
+        beta: NonNegative = 1.0
+        """weight of the KL term; 1 is the bound"""
+        k: PositiveInt = 1
+        """codes drawn per image; from 2 the objective is the importance-weighted bound (IWAE)"""
+        optimizer: Literal["adam", "adagrad"] = "adam"
+        """adam, or the paper's adagrad"""
+        lr: Positive = 1e-3
+        """learning rate"""
+
+        @model_validator(mode="after")
+        def check(self) -> Self:
+            if self.k > 1 and self.beta != 1:
+                raise ValueError(
+                    f"the importance-weighted bound (k {self.k}) has no beta: leave one of them out"
+                )
+            if self.binarisation != "none" and self.likelihood == "gaussian":
+                raise ValueError(f"binarisation {self.binarisation} needs --likelihood bernoulli")
+            return self
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         # Kingma & Welling 2014, section 5: MNIST, 500 tanh units, Adagrad, minibatches of 100, Bernoulli.
         "paper": {
             "network": "mlp", "hidden": (500,), "activation": "tanh", "latent_dim": 20, "batch": 100,
             "likelihood": "bernoulli", "binarisation": "dynamic", "optimizer": "adagrad", "lr": 0.01,
         },
     }  # fmt: skip
+    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "hidden": (32, 16)}
+    stochastic_loss: ClassVar[bool] = True  # it draws codes
 
-    def __init__(
-        self,
-        shape: Shape,
-        *,
-        latent_dim: int = 16,
-        network: Literal["mlp", "conv"] = "mlp",
-        hidden: tuple[int, ...] = (400,),
-        activation: Literal["relu", "tanh"] = "relu",
-        likelihood: Literal["bernoulli", "gaussian"] = "gaussian",
-        binarisation: Literal["none", "static", "dynamic"] = "none",
-        variance: Literal["learned", "fixed"] = "learned",
-        sigma: float = 0.3,
-        beta: float = 1.0,
-        k: int = 1,
-        optimizer: Literal["adam", "adagrad"] = "adam",
-        lr: float = 1e-3,
-    ) -> None:
-        super().__init__(shape)
-        require(latent_dim >= 1, f"latent_dim must be at least 1, not {latent_dim}")
-        require(sigma > HALF_A_GREY_LEVEL, f"sigma must be above half a grey level, 1/510, not {sigma}")
-        require(beta >= 0, f"beta must not be negative, not {beta}")
-        require(k >= 1, f"k must be at least 1, not {k}")
-        require(
-            k == 1 or beta == 1, f"the importance-weighted bound (k {k}) has no beta: leave one of them out"
-        )
-        binarised = binarisation != "none"
-        require(not (binarised and likelihood == "gaussian"), f"binarisation {binarisation} wants bernoulli")
-        require(lr > 0, f"lr must be above 0, not {lr}")
-        require(all(width >= 1 for width in hidden), f"hidden widths must be at least 1, not {hidden}")
-        self.latent_dim, self.beta, self.k, self.lr, self.optimizer = latent_dim, beta, k, lr, optimizer
-        self.likelihood, self.binarisation = likelihood, binarisation
-        layer = {"relu": nn.ReLU, "tanh": nn.Tanh}[activation]
-        build = {"mlp": mlp_networks, "conv": conv_networks}[network]
-        self.bf16 = network == "mlp"
-        self.encoder, self.decoder = build(shape, latent_dim, hidden, layer)
-        if likelihood == "gaussian":
-            start = torch.tensor(0.5 * math.log(sigma**2 - HALF_A_GREY_LEVEL**2))
-            self.log_sigma = nn.Parameter(start, requires_grad=variance == "learned")
-        self.prior = CodePrior(latent_dim)  # for sampling other than from N(0, I)
+    def __init__(self, shape: Shape, options: Options) -> None:
+        super().__init__(shape, options)
+        self.beta, self.k, self.lr, self.optimizer = options.beta, options.k, options.lr, options.optimizer
+        self.likelihood, self.binarisation = options.likelihood, options.binarisation
+        activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[options.activation]
+        networks = {"mlp": mlp_networks, "conv": conv_networks}[options.network]
+        self.bf16 = options.network == "mlp"
+        self.encoder, self.decoder = networks(shape, options.latent_dim, options.hidden, activation)
+        if self.likelihood == "gaussian":
+            start = torch.tensor(0.5 * math.log(options.sigma**2 - HALF_A_GREY_LEVEL**2))
+            self.log_sigma = nn.Parameter(start, requires_grad=options.variance == "learned")
+        self.prior = FittedPriors(options.latent_dim)  # for samples from other densities than N(0, I)
+        priors = {"normal": Normal(options.latent_dim), **self.prior.by_name()}
+        self.latents = {"z": Latent((options.latent_dim,), priors)}
 
     def optimizers(self) -> dict[str, Optimizer]:
         if self.optimizer == "adagrad":
-            return {"main": Adagrad(self.parameters(), self.lr, fused=True)}
-        return {"main": Adam(self.parameters(), self.lr, fused=True)}
+            return {"main": Adagrad(self.parameters(), self.lr, fused=self.device.type != "meta")}
+        return {"main": adam(self.parameters(), self.lr)}
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """q(z|x) as (mu, logvar), each (B, latent_dim), of x on the [0, 1] scale."""
@@ -110,26 +114,33 @@ class VAE(Model):
         mu, logvar = self.encoder(x).float().chunk(2, 1)  # in full precision: the KL subtracts near equals
         return mu, logvar
 
-    def encode(self, x: Tensor, sample: bool = False) -> Tensor:
-        """The posterior's mean, or a draw from the posterior: (B, C, H, W) -> (B, latent_dim)."""
-        mu, logvar = self.posterior(self.target(x))
-        return mu + (logvar / 2).exp() * torch.randn_like(mu) if sample else mu
+    def encode(self, x: Tensor) -> Tensor:
+        """The posterior's mean: (B, C, H, W) -> (B, latent_dim)."""
+        return self.posterior(self.target(x))[0]
 
-    def decode(self, z: Tensor) -> Tensor:
+    def sample_posterior(self, x: Tensor) -> Tensor:
+        """A draw from q(z|x): (B, C, H, W) -> (B, latent_dim)."""
+        mu, logvar = self.posterior(self.target(x))
+        return mu + (logvar / 2).exp() * torch.randn_like(mu)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The mean image E[x|z]: (B, latent_dim) -> (B, C, H, W)."""
         return self.decoder(z).sigmoid() * 2 - 1
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decode(self.encode(x))
-
     @property
     def protocol(self) -> str:
-        """What the likelihood is of, as has to stand beside its nats."""
+        """What the likelihood is of; it stands beside every number of nats."""
         if self.likelihood == "gaussian":
             return "Gaussian density of pixels in [0, 1]"
-        drawn = {"static": f"drawn once, seed {BINARISATION_SEED}", "dynamic": "drawn at each use"}
-        told = drawn.get(self.binarisation)
-        return f"Bernoulli, pixels black or white, {told}" if told else "cross-entropy of pixels as they are"
+        if self.binarisation == "none":
+            return "cross-entropy of pixels as they are"
+        when = {"static": f"once, seed {BINARISATION_SEED}", "dynamic": "at each use"}
+        return f"Bernoulli, pixels black or white, drawn {when[self.binarisation]}"
+
+    @property
+    def grey_levels(self) -> int:
+        """256 for the Gaussian's density of pixels, 1 for the Bernoulli's probability."""
+        return 256 if self.likelihood == "gaussian" else 1
 
     def variance(self) -> Tensor:
         """The Gaussian likelihood's variance on the [0, 1] scale."""
@@ -165,14 +176,9 @@ class VAE(Model):
         kl = kl_normal(mu, logvar).sum(1).mean()  # appendix B
         return rec + self.beta * kl, {"elbo": -(rec + kl), "rec": rec, "kl": kl}
 
-    def sample(self, n: int, y: Tensor | None = None, prior: str = "normal") -> Tensor:
-        """n new mean images (n, C, H, W), codes from N(0, I) or a density fitted to the training codes."""
-        z = (
-            torch.randn(n, self.latent_dim, device=self.device)
-            if prior == "normal"
-            else self.prior.sample(n, prior)
-        )
-        return self.decode(z)
+    def sample(self, n: int, y: Tensor | None = None, *, prior: str | None = None) -> Tensor:
+        """n new mean images (n, C, H, W), codes from N(0, I) or from a density fitted to training codes."""
+        return self.decode(self.latent.draw(n, self.device, prior))
 
     # Burda et al. 2016, eq. 8:  log 1/k sum_i p(x, z_i) / q(z_i|x)
     def log_likelihood(self, x: Tensor, k: int = 1, chunk: int = 100) -> Tensor:
@@ -204,6 +210,7 @@ class VAE(Model):
         logs = super().validate(x, y)
         logs["active_units"] = int((mu.var(0) > 0.01).sum()) if len(x) > 1 else 0
         logs["kl_per_dim"] = [round(value, 4) for value in kl_normal(mu, logvar).mean(0).tolist()]
+        logs["effective_beta"] = self.effective_beta()
         if self.likelihood == "gaussian":
             logs["sigma"] = self.variance().sqrt().item()
         return logs
@@ -211,15 +218,15 @@ class VAE(Model):
     def preview(self, x: Tensor, n: int) -> Tensor:
         return self.sample(n)
 
-    def prepare(self, pixels: Tensor, *, fresh: bool) -> Tensor:
+    def view(self, pixels: Tensor) -> Tensor:
         """Static binarisation: every pixel drawn black or white once, with a seed of its own."""
         if self.binarisation != "static":
             return pixels
         generator = torch.Generator().manual_seed(BINARISATION_SEED)
-        drawn = torch.empty_like(pixels, device="cpu")
-        for part, grey in zip(drawn.split(1000), pixels.cpu().split(1000), strict=True):
+        binary = torch.empty_like(pixels, device="cpu")
+        for part, grey in zip(binary.split(1000), pixels.cpu().split(1000), strict=True):
             part.copy_(255 * torch.bernoulli(grey / 255, generator=generator))
-        return drawn.to(pixels.device)
+        return binary.to(pixels.device)
 
     def remarks(self, pixels: Tensor) -> list[str]:
         if self.likelihood != "bernoulli" or self.binarisation != "none":

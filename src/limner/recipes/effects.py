@@ -1,10 +1,10 @@
-"""Effects of switched options: differences to base of the same seed, their t interval, Holm's correction.
+"""Effects of switches: differences to base of the same seed, their t interval, Holm's correction.
 
-Of differences d_1 ... d_k over k seeds, mean m and deviation s (Student 1908):
+Of differences d_1 ... d_k over k seeds, mean m and standard deviation s (Student 1908):
 
     t = m / (s / sqrt(k)),    interval m +- t_{k-1, 0.975} s / sqrt(k)
 
-Holm 1979: the i-th smallest of M p-values counts as the largest of (M - j + 1) p_(j) over j <= i.
+Holm 1979: the i-th smallest of M p-values becomes the largest of (M - j + 1) p_(j) over j <= i.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ LEVEL = 0.95
 NOISE = "not distinguishable from noise"
 BASE = "base"
 
-Found = Mapping[str, Mapping[int, Mapping[str, Measure]]]  # configuration -> seed -> measure's name -> it
+Results = Mapping[str, Mapping[int, Mapping[str, Measure]]]  # configuration -> seed -> name -> measure
 
 
 class Effect(NamedTuple):
-    """What one switch does to one measure: `differences` are switched minus base, a seed each.
+    """The effect of one switch on one measure: `differences` are switched minus base, one per seed.
 
-    `base` is base's mean over these seeds, `deviation` that of the differences, `interval` holds their mean
-    with 95 %, `p` is of the paired t-test; None where one seed gives no spread.
+    `base` is base's mean over these seeds, `deviation` the standard deviation of the differences, `interval`
+    the 95 % interval of their mean, `p` the p-value of the paired t-test.  With one seed the last three are
+    None.
     """
 
     switch: str
@@ -45,30 +46,32 @@ class Effect(NamedTuple):
     verdict: str = NOISE
 
     def cells(self) -> tuple[str, ...]:
-        """What stands in the table's columns."""
-        between = "" if self.interval is None else "{:+.3g} to {:+.3g}".format(*self.interval)
+        """The text of the table's columns from 'switch' on."""
+        interval = "" if self.interval is None else "{:+.3g} to {:+.3g}".format(*self.interval)
         difference = with_error(self.mean, self.deviation, sign="+")
         count = str(len(self.differences))
-        return (self.switch, f"{self.base:.4g}", difference, between, count, self.verdict)
+        return (self.switch, f"{self.base:.4g}", difference, interval, count, self.verdict)
 
 
-def effect(switch: str, measure: str, better: str, ours: Sequence[float], base: Sequence[float]) -> Effect:
-    """The effect on a measure of a switch, from its value of each seed and base's of the same seeds."""
-    d = np.subtract(ours, base)
+def effect(
+    switch: str, measure: str, better: str, switched: Sequence[float], base: Sequence[float]
+) -> Effect:
+    """The effect of a switch on a measure, from the values of both configurations with the same seeds."""
+    d = np.subtract(switched, base)
     k, mean = len(d), float(d.mean())
-    about = Effect(switch, measure, better, float(np.mean(base)), tuple(d.tolist()), mean)
+    row = Effect(switch, measure, better, float(np.mean(base)), tuple(d.tolist()), mean)
     if k < 2:
-        return about
+        return row
     deviation = float(d.std(ddof=1))
     error = deviation / math.sqrt(k)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
-    sure = 1.0 if mean == 0 else 0.0  # of differences that are all the same
-    p = float(2 * stats.t.sf(abs(mean) / error, k - 1)) if error else sure
-    return about._replace(deviation=deviation, interval=(mean - reach, mean + reach), p=p)
+    without_spread = 1.0 if mean == 0 else 0.0  # where all differences are equal
+    p = float(2 * stats.t.sf(abs(mean) / error, k - 1)) if error else without_spread
+    return row._replace(deviation=deviation, interval=(mean - reach, mean + reach), p=p)
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's adjusted p-values, in the order given."""
+    """Holm's adjusted p-values, in the order of p."""
     adjusted, largest = [0.0] * len(p), 0.0
     for rank, i in enumerate(np.argsort(p, kind="stable").tolist()):
         largest = max(largest, (len(p) - rank) * p[i])
@@ -76,29 +79,32 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def effects(found: Found) -> list[Effect]:
+def effects(results: Results) -> list[Effect]:
     """All effects with their verdicts, those on the primary measure first."""
-    base = found[BASE]
+    base = results[BASE]
     known = {
-        name: measure for runs in found.values() for one in runs.values() for name, measure in one.items()
+        name: measure
+        for runs in results.values()
+        for measures in runs.values()
+        for name, measure in measures.items()
     }
-    primary = primary_of(list(known))
+    primary = primary_measure(list(known))
     rows = []
     for name in sorted(known, key=lambda name: name != primary):  # stable: the others stay in order
-        for switch, runs in found.items():
-            seeds = [seed for seed, one in runs.items() if name in one and name in base.get(seed, {})]
+        for switch, runs in results.items():
+            seeds = [seed for seed in runs if name in runs[seed] and name in base.get(seed, {})]
             if switch != BASE and seeds:
-                ours, theirs = ([of[seed][name].value for seed in seeds] for of in (runs, base))
-                rows.append(effect(switch, name, known[name].better, ours, theirs))
+                switched, unchanged = ([side[seed][name].value for seed in seeds] for side in (runs, base))
+                rows.append(effect(switch, name, known[name].better, switched, unchanged))
     tested = {i: row.p for i, row in enumerate(rows) if row.measure == primary and row.p is not None}
     corrected = dict(zip(tested, holm(list(tested.values())), strict=True))
     return [row._replace(verdict=verdict(row, corrected.get(i, row.p))) for i, row in enumerate(rows)]
 
 
-def primary_of(names: Sequence[str]) -> str:
+def primary_measure(names: Sequence[str]) -> str:
     """The measure that decides: the Frechet distance of samples, else the error of reconstructions.
 
-    It is the first there is where a run has neither.
+    Where a run has neither it is the first measure; '' where there is none.
     """
     distances = [name for name in names if name.startswith("fd[") and name.endswith("]")]
     errors = [name for name in names if name == "mse"]
@@ -106,37 +112,39 @@ def primary_of(names: Sequence[str]) -> str:
 
 
 def verdict(row: Effect, p: float | None) -> str:
-    """'better', 'worse' or that it cannot be told, for an effect whose p-value, corrected or not, is p."""
+    """'better', 'worse' or NOISE, for an effect whose p-value, corrected or not, is p."""
     if p is None or p >= 1 - LEVEL:
         return NOISE
     return "better" if (row.mean < 0) == (row.better == "lower") else "worse"
 
 
 def remarks(rows: Sequence[Effect]) -> list[str]:
-    """What a reader of the table must know of its verdicts."""
+    """What a reader of the table must know to read its verdicts."""
     if not rows:
-        return ["nothing to compare yet: no measure is there of base and of a switch for the same seed"]
-    told = [
-        "a difference is with the option changed minus base, of the same seed; ± its deviation over seeds"
+        return ["nothing to compare yet: no measure exists of base and of a switch for the same seed"]
+    lines = [
+        "a difference is the run with the option changed minus base, with the same seed; ± is its standard "
+        "deviation over seeds"
     ]
     if any(row.p is None for row in rows):
-        told.append("one seed has no spread to judge by, so nothing is told from noise: two or more seeds do")
+        lines.append("one seed has no spread, so every verdict is noise: use two or more seeds")
     tested = [row for row in rows if row.p is not None]
     primary = [row for row in tested if row.measure == rows[0].measure]
     if primary:
-        told.append(
-            f"verdicts on {rows[0].measure} are Holm-corrected over its {counted(len(primary))}: were no "
-            f"option of effect, the chance of calling any of them different would be 5 %; by their intervals "
-            f"alone {len(primary) * (1 - LEVEL):.2g} of them would be expected to be called so"
+        lines.append(
+            f"verdicts on {rows[0].measure} are Holm-corrected over its {count_rows(len(primary))}: if no "
+            "option had an effect, the chance of any 'better' or 'worse' would be 5 %; without the "
+            f"correction, chance alone would give {len(primary) * (1 - LEVEL):.2g} of them"
         )
     if others := len(tested) - len(primary):
-        told.append(
-            f"verdicts on other measures go by their intervals: of these {counted(others)} chance alone "
-            f"would be expected to call {others * (1 - LEVEL):.2g} different"
+        lines.append(
+            "verdicts on the other measures are not corrected: "
+            f"chance alone would give {others * (1 - LEVEL):.2g} of these {count_rows(others)} a 'better' "
+            "or 'worse'"
         )
-    return told
+    return lines
 
 
-def counted(rows: int) -> str:
+def count_rows(rows: int) -> str:
     """'1 row', '3 rows'."""
-    return f"{rows} row{'s' * (rows != 1)}"
+    return "1 row" if rows == 1 else f"{rows} rows"

@@ -1,4 +1,4 @@
-"""Lab 2: what codes tell, and why random codes make poor images in an autoencoder and good ones in a VAE."""
+"""Lab 2: codes group similar images; random codes make poor images in an autoencoder, good ones in a VAE."""
 
 from __future__ import annotations
 
@@ -8,97 +8,104 @@ from typing import Any
 from torch import Tensor
 
 from limner.data import Dataset, load, to_uint8
-from limner.explore import map_codes, sample
-from limner.explore.codes import chosen, viewed
+from limner.explore import map_codes
+from limner.explore.codes import choose_images, code_view
+from limner.explore.samples import draw_samples
 from limner.figures import sheet
 from limner.metrics import Extractor, extractor, frechet, knn_accuracy
-from limner.recipes.lab1 import reconstructed
-from limner.recipes.report import Report, Row, at_least, at_most, save, trained
+from limner.models.base import Encodes
+from limner.recipes.measures import reconstruct
+from limner.recipes.report import Report, Row, at_least, at_most, save_picture, train_or_resume
 from limner.training import Run
-from limner.training.run import encode_all
+from limner.training.codes import encode_images
 
 VAE: dict[str, Any] = {"network": "conv", "likelihood": "bernoulli", "binarisation": "dynamic"}
 N = 10_000  # images on each side of a distance
-SURE = 0.9
-WORSE = 3.0  # times as far from real images as reconstructions: random codes of the autoencoder, at least
-CURED = 0.5  # of that distance: the VAE's samples, at most
+CLEAR = 0.9  # least probability of its class for an image to count as a clear digit
+WORSE = 3.0  # least ratio of distances: random codes of the autoencoder over its reconstructions
+BETTER = 0.5  # largest ratio of distances: samples of the VAE over random codes of the autoencoder
+
+REAL = "real training images"
+RECONSTRUCTIONS = "autoencoder, reconstructions"
+RANDOM_CODES = "autoencoder, mean and deviation per column"
+VAE_SAMPLES = "VAE, N(0, I)"
 
 
 def random_vectors(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """Lab 2 on MNIST: codes group digits; random codes fail in the autoencoder and work in a VAE."""
     data = load("digits" if quick else "mnist")
     epochs, n = (1, 300) if quick else (10, N)
-    plain = trained(out / "conv-autoencoder", "conv-autoencoder", data, epochs=epochs, seed=seed)
-    vae = trained(out / "vae", "vae", data, epochs=epochs, seed=seed, **VAE)
-    measured = extractor(data)
-    sets = image_sets(plain, vae, data, n, seed)
-    distances = far_from_real(sets, data.test.pixels[:n], measured)
-    random, made = "autoencoder, mean and deviation per column", "autoencoder, reconstructions"
-    rows = [*neighbours(plain, data), *distance_rows(sets, distances, measured, min(n, len(data.test)))]
-    worse, cured = distances[random] / distances[made], distances["VAE, N(0, I)"] / distances[random]
-    rows.append(at_least("random codes over reconstructions, fd", worse, WORSE, not quick, ".1f"))
-    rows.append(at_most("VAE over the autoencoder's random codes, fd", cured, CURED, not quick, ".2f"))
-    mapped = map_codes(plain, "tsne", 200 if quick else 3000, seed=seed)
-    pictures = [save(mapped.image, out / "lab2-map.png"), random_strip(sets, out)]
-    return Report(
-        rows, pictures, [f"{epochs} epochs of each model; {measured.name} is {measured.sha256[:16]}"]
+    autoencoder = train_or_resume(
+        out / "conv-autoencoder", "conv-autoencoder", data, epochs=epochs, seed=seed
     )
+    vae = train_or_resume(out / "vae", "vae", data, epochs=epochs, seed=seed, **VAE)
+    features = extractor(data)
+    sets = image_sets(autoencoder, vae, data, n, seed)
+    test = features.features(data.test.pixels[:n])
+    distances = {name: frechet(features.features(pixels), test) for name, pixels in sets.items()}
+    worse = distances[RANDOM_CODES] / distances[RECONSTRUCTIONS]
+    better = distances[VAE_SAMPLES] / distances[RANDOM_CODES]
+    rows = [
+        *neighbour_rows(autoencoder, data),
+        *distance_rows(sets, distances, features, min(n, len(data.test))),
+        at_least("random codes over reconstructions, fd", worse, WORSE, not quick, ".1f"),
+        at_most("VAE over the autoencoder's random codes, fd", better, BETTER, not quick, ".2f"),
+    ]
+    code_map = map_codes(autoencoder, "tsne", 200 if quick else 3000, seed=seed)
+    pictures = [save_picture(code_map.image, out / "lab2-map.png"), draw_strip(sets, out)]
+    note = f"{epochs} epochs of each model; {features.name} is {features.sha256[:16]}"
+    return Report(rows, pictures, [note])
 
 
-def image_sets(plain: Run, vae: Run, data: Dataset, n: int, seed: int) -> dict[str, Tensor]:
-    """n images of every kind that is compared, uint8, real training images first: the floor."""
-    real = chosen(data.train.pixels, n, seed)
-    priors = {
-        "mean and deviation per column": "gaussian",
-        "full covariance": "full",
-        "mixture of Gaussians": "gmm",
+def image_sets(autoencoder: Run, vae: Run, data: Dataset, n: int, seed: int) -> dict[str, Tensor]:
+    """n images (n, C, H, W) uint8 of every kind to compare, by name."""
+    real = choose_images(data.train.pixels, n, seed)
+    return {
+        REAL: real,
+        RECONSTRUCTIONS: to_uint8(reconstruct(autoencoder, real)),
+        RANDOM_CODES: draw_samples(autoencoder, n, seed=seed, prior="gaussian"),
+        "autoencoder, full covariance": draw_samples(autoencoder, n, seed=seed, prior="full"),
+        "autoencoder, mixture of Gaussians": draw_samples(autoencoder, n, seed=seed, prior="gmm"),
+        "VAE, reconstructions": to_uint8(reconstruct(vae, real)),
+        VAE_SAMPLES: draw_samples(vae, n, seed=seed, prior="normal"),
     }
-    sets = {
-        "real training images": real,
-        "autoencoder, reconstructions": to_uint8(reconstructed(plain, real)),
-    }
-    sets |= {
-        f"autoencoder, {name}": sample(plain, n, prior, seed).data["pixels"] for name, prior in priors.items()
-    }
-    sets["VAE, reconstructions"] = to_uint8(reconstructed(vae, real))
-    sets["VAE, N(0, I)"] = sample(vae, n, "normal", seed).data["pixels"]
-    return sets
-
-
-def far_from_real(sets: dict[str, Tensor], test: Tensor, measured: Extractor) -> dict[str, float]:
-    """The Frechet distance of each set from test images."""
-    reference = measured.features(test)
-    return {name: frechet(measured.features(pixels), reference) for name, pixels in sets.items()}
 
 
 def distance_rows(
-    sets: dict[str, Tensor], distances: dict[str, float], measured: Extractor, n: int
+    sets: dict[str, Tensor], distances: dict[str, float], features: Extractor, n: int
 ) -> list[Row]:
-    """A row per set: its distance and how many of its images the classifier is sure of."""
+    """A row per set: its Frechet distance from test images, and its share of clear digits."""
     rows = []
     for name, pixels in sets.items():
-        sure = float((measured.classify(pixels).amax(1) >= SURE).float().mean())
-        what = f"{name}" + (" (the floor)" if name.startswith("real") else "")
-        rows.append(Row(what, f"fd[{measured.name}] {distances[name]:.2f}, n {n:,}; {sure:.1%} clear digits"))
+        clear = float((features.classify(pixels).amax(1) >= CLEAR).float().mean())
+        what = f"{name} (the floor)" if name == REAL else name
+        distance = f"fd[{features.name}] {distances[name]:.2f}, n {n:,}"
+        rows.append(Row(what, f"{distance}; {clear:.1%} clear digits"))
     return rows
 
 
-def neighbours(run: Run, data: Dataset) -> list[Row]:
-    """How well the 5 nearest training images tell a test image's label, by code and by pixels."""
+def neighbour_rows(run: Run, data: Dataset) -> list[Row]:
+    """How often the 5 nearest training images predict a test image's label, by code and by pixels."""
     assert data.train.labels is not None
     assert data.test.labels is not None
-    z = [encode_all(run.model, split.pixels) for split in (data.train, data.test)]
-    codes = {"code": z, "channel means": [viewed(run, part, "channels")[0] for part in z]}
-    codes["pixels"] = [split.pixels.flatten(1).float() for split in (data.train, data.test)]
+    model = run.model
+    assert isinstance(model, Encodes)
+    splits = (data.train, data.test)
+    codes = [encode_images(model, split.pixels) for split in splits]
+    spaces = {
+        "code": codes,
+        "channel means": [code_view(run, z, "channels")[0] for z in codes],
+        "pixels": [split.pixels.flatten(1).float() for split in splits],
+    }
     rows = []
-    for name, (train, test) in codes.items():
+    for name, (train, test) in spaces.items():
         accuracy = knn_accuracy(train, data.train.labels, test, data.test.labels)
         rows.append(Row(f"5 nearest neighbours by {name} ({train.shape[1]} numbers)", f"{accuracy:.2%}"))
     return rows
 
 
-def random_strip(sets: dict[str, Tensor], out: Path) -> Path:
+def draw_strip(sets: dict[str, Tensor], out: Path) -> Path:
     """The first images of every set, a row each."""
-    title = "Lab 2: the codes of an autoencoder have no known distribution, those of a VAE have"
-    rows = [pixels[:12] for pixels in sets.values()]
-    return save(sheet(rows, title=title, row_labels=list(sets)), out / "lab2-random-vectors.png")
+    title = "Lab 2: the distribution of a VAE's codes is known, that of an autoencoder's codes is not"
+    picture = sheet([pixels[:12] for pixels in sets.values()], title=title, row_labels=list(sets))
+    return save_picture(picture, out / "lab2-random-vectors.png")

@@ -1,4 +1,4 @@
-"""One self-contained page: text, numbers and pictures in a single file that opens anywhere."""
+"""A self-contained web page: text, tables and pictures in one HTML file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from limner.training.checkpoint import write_atomically
+from limner.files import write_text
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -34,39 +34,36 @@ footer { margin: 4rem 0 2rem; font-size: .88rem; opacity: .8; }
 
 @dataclass
 class Page:
-    """A title and what stands under it, in order."""
+    """A title, and the HTML of its parts in order."""
 
     title: str
     parts: list[str] = field(default_factory=list)
 
     def heading(self, text: str) -> None:
-        """A section begins."""
+        """Add the heading of a section."""
         self.parts.append(f"<h2>{escape(text)}</h2>")
 
     def text(self, *paragraphs: str) -> None:
-        """Paragraphs; `code` between backticks is set as code."""
-        self.parts += [f"<p>{coded(paragraph)}</p>" for paragraph in paragraphs]
+        """Add paragraphs; text between backticks is set as code."""
+        self.parts += [f"<p>{format_text(paragraph)}</p>" for paragraph in paragraphs]
 
-    def pictures(self, *shown: tuple[Image.Image, str]) -> None:
-        """Pictures side by side where there is room, each with its caption."""
+    def pictures(self, *captioned: tuple[Image.Image, str]) -> None:
+        """Add pictures with their captions, side by side where there is room."""
         figures = [
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{encoded(image)}">'
-            f"<figcaption>{coded(caption)}</figcaption></figure>"
-            for image, caption in shown
+            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{encode_png(image)}">'
+            f"<figcaption>{format_text(caption)}</figcaption></figure>"
+            for image, caption in captioned
         ]
-        inside = "".join(figures)
-        self.parts.append(inside if len(figures) == 1 else f'<div class="side">{inside}</div>')
+        html = "".join(figures)
+        self.parts.append(html if len(figures) == 1 else f'<div class="side">{html}</div>')
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table; cells that begin with a digit or a minus are set as numbers."""
-        cells = "".join(f"<th>{escape(text)}</th>" for text in head)
-        body = ""
+        """Add a table; cells that begin with a digit or a minus sign align right."""
+        lines = ["".join(f"<th>{escape(text)}</th>" for text in head)]
         for row in rows:
-            kinds = [' class="number"' if text[:1].isdigit() or text[:1] == "-" else "" for text in row]
-            body += (
-                "<tr>" + "".join(f"<td{k}>{coded(t)}</td>" for k, t in zip(kinds, row, strict=True)) + "</tr>"
-            )
-        self.parts.append(f"<table><tr>{cells}</tr>{body}</table>")
+            lines.append("".join(format_cell(text) for text in row))
+        body = "".join(f"<tr>{line}</tr>" for line in lines)
+        self.parts.append(f"<table>{body}</table>")
 
     def html(self) -> str:
         """The whole page."""
@@ -80,20 +77,24 @@ class Page:
         )
 
     def save(self, path: Path) -> None:
-        """Write the page, whole or not at all."""
-        write_atomically(path, lambda beside: beside.write_text(self.html(), encoding="utf-8"))
+        """Write the page as one HTML file."""
+        write_text(path, self.html())
 
 
-def encoded(image: Image.Image) -> str:
+def encode_png(image: Image.Image) -> str:
     """A picture as base64 PNG."""
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 
-def coded(text: str) -> str:
-    """Escaped text, with what stands between backticks as code."""
-    return "".join(
-        f"<code>{part}</code>" if i % 2 else part
-        for i, part in enumerate(escape(text, quote=False).split("`"))
-    )
+def format_cell(text: str) -> str:
+    """A cell of a table as HTML."""
+    is_number = text[:1].isdigit() or text[:1] == "-"
+    return f'<td class="number">{format_text(text)}</td>' if is_number else f"<td>{format_text(text)}</td>"
+
+
+def format_text(text: str) -> str:
+    """Text as HTML, with code where it stands between backticks."""
+    parts = escape(text, quote=False).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))

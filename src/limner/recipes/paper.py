@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from limner.data import load
-from limner.explore.codes import chosen
+from limner.explore.codes import choose_images
 from limner.figures import curves
-from limner.recipes.manifold import bound_of
-from limner.recipes.report import Report, Row, at_most, save, trained
+from limner.recipes.measures import mean_validation
+from limner.recipes.report import Report, Row, at_most, save_picture, train_or_resume
 from limner.training import Run
 
 # the paper's networks and sizes; its horizontal axis goes on to 10^8 samples
@@ -30,45 +30,50 @@ def learning_curves(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     pictures: list[Path] = []
     for name, (sizes, settings) in SETS.items():
         data = load("digits" if quick else name)
-        settings = settings | ({"images": 5000} if quick else {})
+        if quick:
+            sizes, settings = sizes[:2], settings | {"images": 5000}
         runs = {
-            d: trained(out / f"{name}-{d}", "vae", data, preset="paper", latent_dim=d, seed=seed, **settings)
-            for d in (sizes[:2] if quick else sizes)
+            d: train_or_resume(
+                out / f"{name}-{d}", "vae", data, preset="paper", latent_dim=d, seed=seed, **settings
+            )
+            for d in sizes
         }
-        some = chosen(data.train.pixels, len(data.test), seed)
-        bounds = {d: bound_of(run, data.test.pixels, seed)["elbo"] for d, run in runs.items()}
-        gaps = {d: bound_of(run, some, seed)["elbo"] - bounds[d] for d, run in runs.items()}
+        bounds: dict[int, float] = {}
+        gaps: dict[int, float] = {}  # on training images, over held-out ones
         for d, run in runs.items():
-            reached = f"{bounds[d]:.1f} nats, on training images {gaps[d]:+.1f}; {on_the_way(run)}"
+            train = choose_images(run.data.train.pixels, len(data.test), seed)
+            bounds[d] = mean_validation(run, run.data.test.pixels, seed)["elbo"]
+            gaps[d] = mean_validation(run, train, seed)["elbo"] - bounds[d]
+            reached = f"{bounds[d]:.1f} nats, on training images {gaps[d]:+.1f}; {earlier_bounds(run)}"
             rows.append(Row(f"{name}: held-out bound, {d} numbers", reached))
         if name == "mnist":
-            rows += judged(bounds, gaps, not quick)
-        pictures.append(figure(name, data.name, runs, out))
-    return Report(rows, pictures, ["the paper shows figure 2 as curves only: its numbers are not given"])
+            rows += target_rows(bounds, gaps, not quick)
+        pictures.append(draw_curves(name, data.name, runs, out))
+    return Report(rows, pictures, ["the paper shows figure 2 as curves only: its numbers are not printed"])
 
 
-def judged(bounds: dict[int, float], gaps: dict[int, float], whole: bool) -> list[Row]:
-    """What the paper says of MNIST: more numbers are better, and superfluous ones do not overfit."""
+def target_rows(bounds: dict[int, float], gaps: dict[int, float], judged: bool) -> list[Row]:
+    """The paper on MNIST: more numbers are better, and superfluous ones do not overfit."""
     few = {d: bound for d, bound in bounds.items() if d <= 20}
     rises = all(bounds[a] < bounds[b] for a, b in pairwise(few))
-    asked = "mnist: the bound rises with the code, up to 20 numbers"
-    rows = [Row(asked, "yes" if rises else "no", "yes", rises if whole else None)]
+    what = "mnist: the bound rises with the code, up to 20 numbers"
+    rise = Row(what, "yes" if rises else "no", "yes", rises if judged else None)
     least, most = max(d for d in few if d < max(bounds)), max(bounds)
     what = f"mnist: training over held-out bound, {most} numbers against {least}, nats"
-    return [*rows, at_most(what, gaps[most] - gaps[least], SLACK, whole, ".1f")]
+    return [rise, at_most(what, gaps[most] - gaps[least], SLACK, judged, ".1f")]
 
 
-def on_the_way(run: Run) -> str:
-    """The bound in the log when about a tenth and a third of the images had been seen."""
-    shown = []
+def earlier_bounds(run: Run) -> str:
+    """The bound in the log after about a tenth and a third of the run's images."""
+    texts = []
     for share in (0.1, 0.3):
         line = min(run.log, key=lambda line: abs(line["images"] - share * run.log[-1]["images"]))
-        shown.append(f"{line['held_out/elbo']:.1f} after {line['images']:,}")
-    return ", ".join(shown)
+        texts.append(f"{line['held_out/elbo']:.1f} after {line['images']:,}")
+    return ", ".join(texts)
 
 
-def figure(name: str, title: str, runs: dict[int, Run], out: Path) -> Path:
-    """Held-out bound over training samples, a line for each size of the code."""
+def draw_curves(name: str, title: str, runs: dict[int, Run], out: Path) -> Path:
+    """The held-out bound over training samples, a line for each size of the code."""
     series = {}
     for d, run in runs.items():
         log = run.log
@@ -80,4 +85,4 @@ def figure(name: str, title: str, runs: dict[int, Run], out: Path) -> Path:
         ylabel="nats per image",
         log_x=True,
     )
-    return save(picture, out / f"vae-paper-{name}.png")
+    return save_picture(picture, out / f"vae-paper-{name}.png")

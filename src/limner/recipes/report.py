@@ -1,4 +1,4 @@
-"""What a recipe leaves: rows of 'what, target, reached, verdict', and pictures."""
+"""The result of a recipe: rows of 'what, target, reached, verdict', and pictures."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-import limner
 from limner.data import Dataset
-from limner.recipes import target
+from limner.files import write_atomically, write_json
+from limner.tables import format_table
+from limner.train_run import train
 from limner.training import Run
-from limner.training.checkpoint import write_atomically, write_json
 from limner.training.run import read_log
 
 
@@ -28,13 +28,15 @@ class Row(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """'pass', 'MISSED', or nothing where there is no target or none applies."""
-        return "" if self.passed is None else "pass" if self.passed else "MISSED"
+        """'pass', 'MISSED', or '' where no target applies."""
+        if self.passed is None:
+            return ""
+        return "pass" if self.passed else "MISSED"
 
 
 @dataclass(frozen=True)
 class Report:
-    """Rows and pictures of one recipe; `seconds` counts training in earlier, stopped attempts too."""
+    """Rows and pictures of one recipe; `seconds` includes training in earlier, interrupted attempts."""
 
     rows: Sequence[Row]
     pictures: Sequence[Path]
@@ -51,20 +53,22 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """The whole in words."""
+        """The verdict on all rows in words."""
         if all(row.passed is None for row in self.rows):
             return "not judged: the quick version"
         return "every target reached" if self.passed else "a target was missed"
 
     def table(self) -> str:
         """The rows as text in columns: what, target, reached, verdict."""
-        lines = [("what", "target", "reached", "verdict")]
-        lines += [(row.what, row.target, row.reached, row.verdict) for row in self.rows]
-        widths = [max(len(line[i]) for line in lines) for i in range(4)]
-        shown = [
-            "  ".join(f"{cell:{width}s}" for cell, width in zip(line, widths, strict=True)) for line in lines
-        ]
-        return "\n".join(line.rstrip() for line in shown)
+        head = ("what", "target", "reached", "verdict")
+        return format_table([head, *((row.what, row.target, row.reached, row.verdict) for row in self.rows)])
+
+    def json(self) -> dict[str, Any]:
+        """The content of report.json; pictures by their file names."""
+        content = dataclasses.asdict(self) | {"passed": self.passed}
+        content["rows"] = [row._asdict() for row in self.rows]
+        content["pictures"] = [picture.name for picture in self.pictures]
+        return content
 
 
 def at_most(what: str, value: float, bound: float, judged: bool, form: str = ".4f") -> Row:
@@ -77,28 +81,22 @@ def at_least(what: str, value: float, bound: float, judged: bool, form: str = ".
     return Row(what, f"{value:{form}}", f"at least {bound:{form}}", value >= bound if judged else None)
 
 
-def write(path: Path, report: Report) -> None:
-    """Write a report as JSON, pictures by their names."""
-    content: dict[str, Any] = dataclasses.asdict(report) | {
-        "passed": report.passed,
-        "about": target(report.name),
-    }
-    content["rows"] = [row._asdict() for row in report.rows]
-    content["pictures"] = [picture.name for picture in report.pictures]
-    write_json(path, content)
+def write_report(path: Path, report: Report, target: str) -> None:
+    """Write a report as JSON, with the recipe's target in words."""
+    write_json(path, report.json() | {"target": target})
 
 
-def trained(path: Path, model: str, data: Dataset, **settings: Any) -> Run:
-    """A run in its folder: new, or what was stopped goes on, or what is done as it is."""
-    return limner.train(model, data, out=path, resume=(path / "state.pt").exists(), **settings)
+def train_or_resume(path: Path, model: str, data: Dataset, **settings: Any) -> Run:
+    """The run in a folder: trained now, resumed if it was interrupted, unchanged if it is complete."""
+    return train(model, data, out=path, resume=(path / "state.pt").exists(), **settings)
 
 
-def spent(out: Path) -> float:
+def training_seconds(folder: Path) -> float:
     """Seconds of training that the runs below a folder have taken so far."""
-    return sum(log[-1]["seconds"] for path in out.glob("*/log.jsonl") if (log := read_log(path)))
+    return sum(log[-1]["seconds"] for path in folder.glob("*/log.jsonl") if (log := read_log(path)))
 
 
-def save(picture: Image.Image, path: Path) -> Path:
-    """Write a picture as a small PNG, grey where it has no colour."""
+def save_picture(picture: Image.Image, path: Path) -> Path:
+    """Write a picture as a small PNG and return its path."""
     write_atomically(path, lambda beside: picture.save(beside, optimize=True))
     return path

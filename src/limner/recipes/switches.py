@@ -1,131 +1,160 @@
-"""Options written as text: 'name=value', or 'name' for the value that switches it on."""
+"""Settings written as text: 'name=value', or 'name' alone for the value that switches an option on."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from limner.errors import LimnerError, nearest
-from limner.models import options
 from limner.models.base import Model
-from limner.training.trainer import Precision
+from limner.training.config import TrainConfig
 
-# settings of training that may be given like a model's options, and their types
-TRAINING: dict[str, Any] = {
-    "batch": int, "clip": float | None, "ema_half_life": float, "precision": Precision,
-}  # fmt: skip
-WORDS: dict[Any, str] = {int: "a whole number", float: "a number"}
-TRUTH = {"true": True, "false": False}
-
-
-def kinds(cls: type[Model]) -> dict[str, Any]:
-    """The type of everything that may be varied."""
-    return {name: parameter.annotation for name, parameter in options(cls).items()} | TRAINING
+# the training settings that may be varied like a model's options
+TRAINING: tuple[str, ...] = (
+    "batch", "clip", "ema_half_life", "precision", "warmup", "lr_drops", "lr_drop",
+)  # fmt: skip
+NUMBERS: dict[Any, str] = {int: "a whole number", float: "a number"}
+TRUTH_VALUES = {"true": True, "false": False}
 
 
-def typed(cls: type[Model], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by name with what is text read as the option's type; LimnerError for an unknown name."""
-    known = kinds(cls)
-    for name in given:
-        if name not in known:
-            raise LimnerError(f"{cls.__name__} has no option '{name}': {nearest(name, known)}")
-    return {n: read(n, known[n], value) if isinstance(value, str) else value for n, value in given.items()}
+def setting_types(cls: type[Model]) -> dict[str, Any]:
+    """The type of every setting that may be varied: the model's options, then those of training."""
+    options = {name: field.annotation for name, field in cls.Options.model_fields.items()}
+    training = {name: TrainConfig.model_fields[name].annotation for name in TRAINING if name not in options}
+    return options | training
 
 
-def given(cls: type[Model], text: str) -> dict[str, Any]:
-    """Settings from 'name=value,...'; LimnerError for what is none."""
-    found = dict[str, str]()
+def parse_text(name: str, annotation: Any, text: str) -> Any:
+    """The value that `text` means for the setting `name` of type `annotation`.
+
+    Numbers of a tuple are joined by x, as in 128x256, words by +; 'none' is None, or the empty tuple.
+    Raises LimnerError for a text that is no value of this type; bounds are not checked here.
+    """
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return parse_text(name, parts[0], text)
+    if origin in (Union, UnionType):
+        if NoneType in parts and text.lower() == "none":
+            return None
+        return parse_text(name, next(part for part in parts if part is not NoneType), text)
+    if origin is tuple:
+        separator = "x" if _without_bounds(parts[0]) in NUMBERS else "+"
+        words = [] if text.lower() == "none" else text.split(separator)
+        return tuple(parse_text(name, parts[0], word) for word in words)
+    if origin is Literal:
+        return _choose(name, {str(value): value for value in parts}, text)
+    if annotation is bool:
+        return _choose(name, TRUTH_VALUES, text.lower())
+    if annotation not in NUMBERS:
+        return text
+    try:
+        return annotation(text)
+    except ValueError:
+        raise LimnerError(f"{name} must be {NUMBERS[annotation]}, not '{text}'") from None
+
+
+def _without_bounds(annotation: Any) -> Any:
+    """The type in an Annotated type."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def _choose(name: str, choices: Mapping[str, Any], text: str) -> Any:
+    """The value in `choices` that is written as `text`."""
+    if text not in choices:
+        raise LimnerError(f"{name} cannot be '{text}': {nearest(text, choices)}")
+    return choices[text]
+
+
+def parse_assignments(text: str) -> dict[str, str]:
+    """The texts by name in 'name=value,name=value'; LimnerError for a part without a value."""
+    assignments: dict[str, str] = {}
     for part in re.findall(r"[^,\s]+", text):
-        name, equals, found[name] = part.partition("=")
+        name, equals, value = part.partition("=")
         if not equals:
             raise LimnerError(f"'{part}' sets nothing: write NAME=VALUE")
-    return typed(cls, found)
+        assignments[name] = value
+    return assignments
 
 
-def switched(
+def parse_settings(cls: type[Model], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, texts parsed by the setting's type; LimnerError for an unknown name."""
+    types = setting_types(cls)
+    for name in settings:
+        if name not in types:
+            raise LimnerError(f"{cls.__name__} has no option '{name}': {nearest(name, types)}")
+    return {
+        name: parse_text(name, types[name], value) if isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+
+
+def parse_switches(
     cls: type[Model], vary: str | Sequence[str] | Mapping[str, Any], base: Mapping[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """What each switch changes of base, by its name 'option=value'; texts may be joined by commas.
+    """The settings that each switch changes, by the switch's name 'option=value'.
 
-    A text is 'option=value', or 'option' for the value in the model's `switches`, else for one of two values
-    the other.  LimnerError for an unknown option or value, one that base has, or one given twice.
+    vary: texts, in a list or joined by commas, or values by option.  A text is 'option=value', or 'option'
+    alone: then the value is the one in the model's `switches`, else the other of two possible values.
+    Raises LimnerError for an unknown option or value, a value that base has, or a switch named twice.
     """
     if isinstance(vary, str):
         vary = re.findall(r"[^,\s]+", vary)
-    pairs = list(vary.items()) if isinstance(vary, Mapping) else [pair(cls, text, base) for text in vary]
+    pairs = vary.items() if isinstance(vary, Mapping) else [_parse_switch(cls, text, base) for text in vary]
     if not pairs:
-        raise LimnerError(f"nothing to vary: name options of {cls.__name__}, {', '.join(kinds(cls))}")
-    found: dict[str, dict[str, Any]] = {}
+        raise LimnerError(f"nothing to vary: name options of {cls.__name__}, {', '.join(setting_types(cls))}")
+    switches: dict[str, dict[str, Any]] = {}
     for option, value in pairs:
-        changed = typed(cls, {option: value})
-        name = named(option, changed[option])
+        changed = parse_settings(cls, {option: value})
+        name = switch_name(option, changed[option])
         if as_list(changed[option]) == as_list(base[option]):
             raise LimnerError(f"{name} is what base has already: give {option} another value")
-        if name in found:
-            raise LimnerError(f"{name} is to be varied twice: once is enough")
-        found[name] = changed
-    return found
+        if name in switches:
+            raise LimnerError(f"{name} is named twice in what to vary: name it once")
+        switches[name] = changed
+    return switches
 
 
-def pair(cls: type[Model], text: str, base: Mapping[str, Any]) -> tuple[str, Any]:
-    """The option of a text and its value, the one that switches it where none is written."""
+def _parse_switch(cls: type[Model], text: str, base: Mapping[str, Any]) -> tuple[str, Any]:
+    """The option of a text and the value to try for it."""
     option, equals, value = text.partition("=")
-    typed(cls, {option: None})  # a wrong name is told first
+    parse_settings(cls, {option: None})  # report a wrong name before a missing value
     if equals:
         return option, value
     if option in cls.switches:
         return option, cls.switches[option]
-    kind = kinds(cls)[option]
-    values = (True, False) if kind is bool else get_args(kind) if get_origin(kind) is Literal else ()
-    others = [one for one in values if one != base[option]]
+    values = _all_values(setting_types(cls)[option])
+    others = [other for other in values if other != base[option]]
     if len(others) == 1 and len(values) == 2:
         return option, others[0]
-    among = f", of {', '.join(map(str, others))}" if others else ""
-    raise LimnerError(
-        f"{option} is {as_text(base[option])} and nothing tells what else to try: {option}=VALUE{among}"
-    )
+    choices = f", one of {', '.join(map(str, others))}" if others else ""
+    raise LimnerError(f"{option} is {as_text(base[option])}; write what to try: {option}=VALUE{choices}")
 
 
-def read(name: str, kind: Any, text: str) -> Any:
-    """The value that a text means for an option of that type; LimnerError where it means none.
-
-    Numbers of a list are joined by x, as 128x256, words by +; 'none' is None, or the empty list.
-    """
-    parts = get_args(kind)
-    if get_origin(kind) in (Union, UnionType):
-        if NoneType in parts and text.lower() == "none":
-            return None
-        return read(name, next(part for part in parts if part is not NoneType), text)
-    if get_origin(kind) is tuple:
-        joint = "x" if parts[0] in WORDS else "+"
-        return () if text == "none" else tuple(read(name, parts[0], part) for part in text.split(joint))
-    choices = {str(one): one for one in parts} if get_origin(kind) is Literal else TRUTH
-    if kind in WORDS or kind is str:
-        try:
-            return kind(text)
-        except ValueError:
-            raise LimnerError(f"{name} wants {WORDS[kind]}, not '{text}'") from None
-    word = text.lower() if kind is bool else text
-    if word not in choices:
-        raise LimnerError(f"{name} cannot be '{text}': {nearest(text, choices)}")
-    return choices[word]
+def _all_values(annotation: Any) -> tuple[Any, ...]:
+    """All values of a type with few: of bool or a Literal, with or without None; else none."""
+    parts = get_args(annotation)
+    if get_origin(annotation) in (Union, UnionType):
+        return next((_all_values(part) for part in parts if part is not NoneType), ())
+    if annotation is bool:
+        return True, False
+    return parts if get_origin(annotation) is Literal else ()
 
 
 def as_list(value: Any) -> Any:
-    """A tuple as a list, so that both compare."""
+    """A tuple as a list, so that both compare equal."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def as_text(value: Any) -> str:
-    """A value as it is written for `read`."""
+    """A value as `parse_text` reads it."""
     if isinstance(value, tuple | list):
-        joint = "x" if all(isinstance(one, int | float) for one in value) else "+"
-        return joint.join(map(str, value)) or "none"
+        separator = "x" if all(isinstance(item, int | float) for item in value) else "+"
+        return separator.join(map(str, value)) or "none"
     return str(value)
 
 
-def named(option: str, value: Any) -> str:
-    """'option=value', fit for a folder's name."""
+def switch_name(option: str, value: Any) -> str:
+    """'option=value', with characters that a folder's name may have."""
     return re.sub(r"[^\w.+=-]", "_", f"{option}={as_text(value)}")

@@ -1,7 +1,7 @@
-"""Training: the trainer, run folders and what happens between them."""
+"""Training: the trainer, sessions of ticks, and run folders."""
 
-from limner.training.fit import train
+from limner.training.config import TrainConfig
 from limner.training.run import Run, load
-from limner.training.trainer import Trainer
+from limner.training.trainer import NotFinite, Trainer
 
-__all__ = ["Run", "Trainer", "load", "train"]
+__all__ = ["NotFinite", "Run", "TrainConfig", "Trainer", "load"]

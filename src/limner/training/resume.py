@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from limner import data as datasets
 from limner.data import Dataset
 from limner.errors import LimnerError
+from limner.files import write_text
 from limner.models import model_class
-from limner.training.checkpoint import images_seen, write_json
-from limner.training.run import Run, latest, load
+from limner.training.checkpoint import images_seen
+from limner.training.config import LengthConfig, TrainConfig
+from limner.training.run import Run, latest_run, load
+from limner.training.setup import with_length
+
+# settings that may change from session to session
+CHANGEABLE = {*LengthConfig.model_fields, "save_seconds"}
 
 
-def existing(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
-    """The run that --resume means."""
+def find_resumable(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
+    """The run that --resume means: the one in `out`, or the newest of that model and data."""
     if out is not None:
         return load(out)
     if model is None:
         raise LimnerError("resume needs the run: give its folder as --out")
     name = data.name if isinstance(data, Dataset) else datasets.load("digits" if data is None else data).name
-    path = latest(model, name)
+    path = latest_run(model, name)
     if path is None:
         raise LimnerError(
             f"there is no run of {model} on {name} to resume: train without --resume, or give its --out"
@@ -28,44 +35,57 @@ def existing(model: str | None, data: str | Path | Dataset | None, out: Path | N
     return Run(path)
 
 
-def same_data(run: Run, data: str | Path | Dataset | None) -> Dataset:
-    """The data of a resumed run, which `data`, if given, has to be."""
+def check_same_data(run: Run, data: str | Path | Dataset | None) -> Dataset:
+    """The data of a resumed run; LimnerError where `data` holds other images."""
     if data is None:
-        return run.data
+        return run.original
     channels, *size = run.shape
-    found = datasets.load(data, size=(size[0], size[1]), channels=channels)
-    if found.fingerprint != run.config["data"]["fingerprint"]:
+    dataset = datasets.load(data, size=(size[0], size[1]), channels=channels)
+    if dataset.fingerprint != run.config.data.fingerprint:
         raise LimnerError(
-            f"{run.name} was trained on {run.config['data']['source']}, which holds other images than "
-            f"{found.source}: leave it out, or train anew"
+            f"{run.name} was trained on {run.config.data.source}, which holds other images than "
+            f"{dataset.source}: leave it out, or train anew"
         )
-    return found
+    return dataset
 
 
 def refuse_changes(
-    run: Run, model: str | None, about: dict[str, Any], given: dict[str, Any], options: dict[str, Any]
+    run: Run, values: Mapping[str, Any], options: Mapping[str, Any], training: Mapping[str, Any]
 ) -> None:
-    """A resumed run goes on with its own settings: LimnerError where another one is asked for."""
+    """A resumed run goes on with its own settings: LimnerError where another value is given.
+
+    values: model, preset, size and channels, None where not given.
+    """
     config = run.config
-    stored = {"model": config["model"], "preset": config["preset"], "channels": config["data"]["shape"][0]}
-    stored |= {"size": config["data"]["shape"][1]} | config["training"] | config["options"]
-    for name, value in ({"model": model} | about | given | options).items():
-        value = list(value) if isinstance(value, tuple) else value
-        if value is not None and value != stored.get(name):
+    channels, height, _ = config.data.shape
+    stored = {"model": config.model, "preset": config.preset, "size": height, "channels": channels}
+    new_options = run.options.parse(config.options | dict(options)).json_values()
+    pairs = [(name, value, stored[name]) for name, value in values.items() if value is not None]
+    pairs += [(name, new_options[name], config.options.get(name)) for name in options]
+    old = config.training.json_values()
+    new = TrainConfig.parse(training).json_values()
+    pairs += [(name, new[name], old[name]) for name in training if name not in CHANGEABLE]
+    for name, value, before in pairs:
+        if value is not None and value != before:
             raise LimnerError(
-                f"{run.name} was trained with {name} {stored.get(name)}, not {value}: "
-                "leave it out, or train anew"
+                f"{run.name} was trained with {name} {before}, not {value}: leave it out, or train anew"
             )
 
 
-def settle_length(run: Run, asked: int | None) -> int:
-    """The images the run is to have seen in all, written into run.json."""
-    training, weights = run.config["training"], run.path / "weights.safetensors"
-    target = asked or training["images"] or model_class(run.config["model"]).images
-    seen = images_seen(weights) if weights.exists() else 0
-    if target < seen and target != training["images"]:
-        raise LimnerError(f"{run.name} has seen {seen:,} images already, more than the {target:,} asked for")
-    if target != training["images"]:
-        training["images"] = target
-        write_json(run.path / "run.json", run.config)
-    return target
+def update_length(run: Run, training: Mapping[str, Any], train_images: int) -> None:
+    """Give a resumed run a new length, or keep its own, and store it; LimnerError where it has seen more."""
+    changes = {name: value for name, value in training.items() if name in CHANGEABLE and value is not None}
+    config = run.config.training
+    length = {"images": None, "epochs": None} if {"images", "epochs"} & set(changes) else {}
+    new = TrainConfig.parse(config.model_dump() | length | changes)
+    new = with_length(new, model_class(run.config.model).images, train_images)
+    weights = run.path / "weights.safetensors"
+    already = images_seen(weights) if weights.exists() else 0
+    assert new.images is not None
+    if new.images < already and new.images != config.images:
+        raise LimnerError(
+            f"{run.name} has seen {already:,} images already, more than the {new.images:,} requested"
+        )
+    if new != config:
+        run.config = run.config.model_copy(update={"training": new})
+        write_text(run.path / "run.json", run.config.text())

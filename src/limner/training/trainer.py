@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models.base import Logs, Model
-
-Precision = Literal["fp32", "bf16"]
+from limner.random_state import seeded
+from limner.training.config import TrainConfig
 
 
 class NotFinite(LimnerError):
@@ -24,43 +24,37 @@ class Trainer:
     """Runs `model.step(data, update)` again and again; `for logs in trainer` yields after each iteration.
 
     Nothing here reads a value back from the device; `tick()` does, for all iterations since the last one.
-    Gradients reach one optimiser's weights only, so no network needs freezing.
+    Gradients reach the weights of one optimiser only, so no network needs freezing.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        data: Stream,
-        *,
-        precision: Precision = "fp32",
-        clip: float | None = None,
-        ema_half_life: float = 10_000,
-        lr_drops: Sequence[int] = (),
-        lr_drop: float = 0.1,
-    ) -> None:
-        self.model = model.train()
-        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch has it
-        self.data = data
-        self.precision, self.clip, self.ema_half_life = precision, clip, ema_half_life
-        self.lr_drops, self.lr_drop = lr_drops, lr_drop
+    def __init__(self, model: Model, data: Stream, config: TrainConfig | None = None) -> None:
+        self.model, self.data, self.config = model.train(), data, config or TrainConfig()
+        if model.channels_last:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch accepts it
         self.optimizers = model.optimizers()
         self.weights = {
             name: [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
             for name, optimizer in self.optimizers.items()
         }
+        self.base_rates = {
+            name: [group["lr"] for group in optimizer.param_groups]
+            for name, optimizer in self.optimizers.items()
+        }
         self.averages = {
             f"{name}.{key}": value.detach().clone()
             for name in model.ema
-            for key, value in getattr(model, name).state_dict().items()
+            for key, value in model.get_submodule(name).state_dict().items()
         }
-        self._live = [dict(model.state_dict(keep_vars=True))[key] for key in self.averages]
+        self._averaged_weights = [dict(model.state_dict(keep_vars=True))[key] for key in self.averages]
         self.forward_precision: AbstractContextManager[object] = nullcontext()
         self.full_precision: AbstractContextManager[object] = nullcontext()
-        if precision == "bf16":
+        if self.config.precision == "bf16":
             self.forward_precision = torch.autocast(model.device.type, torch.bfloat16)
             self.full_precision = torch.autocast(model.device.type, enabled=False)
-        self._since_tick: dict[str, list[tuple[int, Tensor]]] = {}  # with the iteration
-        self.iterations = 0
+        self.update = Updater(self)
+        self.iteration = 0
+        self.iteration_start = 0  # images seen before the current iteration
+        self._values: dict[str, list[tuple[int, Tensor]]] = {}  # since the last tick, with the iteration
 
     @property
     def images_seen(self) -> int:
@@ -68,122 +62,174 @@ class Trainer:
         return self.data.images_seen
 
     @property
-    def on_cuda(self) -> bool:
-        """Whether the model is on a GPU, which draws random numbers of its own."""
-        return self.model.device.type == "cuda"
-
-    def update(self, name: str, loss: Tensor) -> None:
-        """Step the optimiser of that name down the gradient of `loss` with respect to its own weights."""
-        optimizer, weights = self.optimizers[name], self.weights[name]
-        for weight in weights:
-            weight.grad = None  # what zero_grad does, without its bookkeeping
-        with self.full_precision:
-            loss.backward(inputs=weights)
-        if self.clip is not None:
-            nn.utils.clip_grad_norm_(weights, self.clip)
-        optimizer.step()
-        if self.precision == "bf16":
-            torch.clear_autocast_cache()  # it holds the weights as they were before the step
-        self._note(f"loss/{name}", loss)
+    def progress(self) -> float:
+        """The share of the run that is done, 0 to 1; 0 where its length is not set."""
+        return min(1.0, self.images_seen / self.config.images) if self.config.images else 0.0
 
     def __iter__(self) -> Iterator[Logs]:
         return self
 
     def __next__(self) -> Logs:
-        before = self.data.images_seen
+        self.iteration_start = self.images_seen
         with self.forward_precision:
             logs = self.model.step(self.data, self.update)
         if self.averages:
-            self._average(self.data.images_seen - before)
-        for images in self.lr_drops:
-            if before < images <= self.data.images_seen:
-                self._drop_rates()
+            self._average(self.images_seen - self.iteration_start)
         for name, value in logs.items():
-            self._note(name, value)
-        self.iterations += 1
+            self.note(name, value)
+        self.iteration += 1
         return logs
 
-    def _drop_rates(self) -> None:
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] *= self.lr_drop
-
-    def _note(self, name: str, value: Tensor) -> None:
-        self._since_tick.setdefault(name, []).append((self.iterations + 1, value.detach()))
+    def note(self, name: str, value: Tensor) -> None:
+        """Keep a scalar on the device for the next tick."""
+        self._values.setdefault(name, []).append((self.iteration + 1, value.detach()))
 
     # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average)
     @torch.no_grad()
     def _average(self, images: int) -> None:
-        share = 1 - 0.5 ** (images / self.ema_half_life)
-        averages = list(self.averages.values())
-        floating = [i for i, value in enumerate(averages) if value.is_floating_point()]
-        torch._foreach_lerp_(
-            [averages[i] for i in floating], [self._live[i].detach() for i in floating], share
-        )
-        for i in set(range(len(averages))) - set(floating):
-            averages[i].copy_(self._live[i])
+        share = 1 - 0.5 ** (images / self.config.ema_half_life)
+        pairs = list(zip(self.averages.values(), self._averaged_weights, strict=True))
+        floats = [(average, weight.detach()) for average, weight in pairs if average.is_floating_point()]
+        torch._foreach_lerp_([average for average, _ in floats], [weight for _, weight in floats], share)
+        for average, weight in pairs:
+            if not average.is_floating_point():
+                average.copy_(weight)
 
     def tick(self) -> dict[str, float]:
-        """Means of what was logged since the last tick; raises NotFinite with the loss and the iteration."""
-        means, bad = {}, []
-        for name, noted in self._since_tick.items():
+        """Means of what was noted since the last tick; raises NotFinite with the loss and the iteration.
+
+        A term that only some updates have, a lazy penalty say, is averaged over all of them.
+        """
+        means: dict[str, float] = {}
+        first_bad: tuple[int, str] | None = None
+        for name, noted in self._values.items():
             values = torch.stack([value for _, value in noted]).float().cpu()
-            means[name] = values.mean().item()
+            means[name] = float(values.sum()) / self._updates(name, len(noted))
             if not values.isfinite().all():
-                first = int(values.isfinite().int().argmin())
-                bad.append((noted[first][0], f"{name} became {values[first].item()}"))
-        self._since_tick.clear()
-        if bad:
-            step, what = min(bad, key=lambda one: one[0])
-            raise NotFinite(self._not_finite(what, step))
+                index = int(values.isfinite().int().argmin())
+                iteration = noted[index][0]
+                if first_bad is None or iteration < first_bad[0]:
+                    first_bad = (iteration, f"{name} became {values[index].item()}")
+        self._values.clear()
+        if first_bad is not None:
+            raise NotFinite(self._advice(first_bad[1], first_bad[0]))
         if not bool(torch.stack(torch._foreach_norm(list(self.model.parameters()))).isfinite().all()):
-            raise NotFinite(self._not_finite("the weights became infinite", self.iterations))
+            raise NotFinite(self._advice("the weights became infinite", self.iteration))
         return means
 
-    def _not_finite(self, what: str, step: int) -> str:
-        tries = ["a lower --lr"]
-        tries += ["--clip 1"] if self.clip is None else []
-        tries += ["--precision fp32"] if self.precision != "fp32" else []
-        return f"{what} at step {step}; try {' or '.join(tries)}"
+    def _updates(self, name: str, count: int) -> int:
+        """Over how many updates a value is averaged: its own, or all of its optimiser's for a term."""
+        term, _, optimizer = name.rpartition("/")
+        is_term = term != "loss" and optimizer in self.optimizers
+        return len(self._values[f"loss/{optimizer}"]) if is_term else count
+
+    def _advice(self, problem: str, iteration: int) -> str:
+        remedies = ["a lower --lr"]
+        remedies += ["--clip 1"] if self.config.clip is None else []
+        remedies += ["--precision fp32"] if self.config.precision == "bf16" else []
+        return f"{problem} at step {iteration}; try {' or '.join(remedies)}"
 
     @contextmanager
     def inference(self) -> Iterator[Model]:
-        """The model as inference sees it: in eval mode, averaged weights in place, its own random numbers."""
-        live = [(p, p.data) for p in self._live]
-        cuda = [self.model.device] if self.on_cuda else []
+        """The model as inference uses it: in eval mode, with averaged weights and its own random numbers."""
+        live = [(p, p.data) for p in self._averaged_weights]
         try:
-            for p, average in zip(self._live, self.averages.values(), strict=True):
+            for p, average in zip(self._averaged_weights, self.averages.values(), strict=True):
                 p.data = average
             self.model.eval()
-            with torch.random.fork_rng(cuda), torch.no_grad():
-                torch.manual_seed(0)
+            with seeded(0):
                 yield self.model
         finally:
             for p, data in live:
                 p.data = data
             self.model.train()
 
+    def inference_weights(self) -> dict[str, Tensor]:
+        """The weights and buffers that inference uses, averages in place of the weights they average."""
+        return self.model.state_dict() | self.averages
+
     def state(self) -> dict[str, Any]:
         """All that the next iteration depends on."""
+        cuda = self.model.device.type == "cuda"
         return {
-            "images_seen": self.data.images_seen,
-            "iterations": self.iterations,
+            "images_seen": self.images_seen,
+            "iteration": self.iteration,
             "model": self.model.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "averages": self.averages,
             "rng": torch.get_rng_state(),
-            "rng_cuda": torch.cuda.get_rng_state(self.model.device) if self.on_cuda else None,
+            "rng_cuda": torch.cuda.get_rng_state(self.model.device) if cuda else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state` as if training had never stopped."""
         self.data.images_seen = state["images_seen"]
-        self.iterations = state["iterations"]
+        self.iteration = state["iteration"]
         self.model.load_state_dict(state["model"])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         for name, value in state["averages"].items():
             self.averages[name].copy_(value)
         torch.set_rng_state(state["rng"])
-        if self.on_cuda and state["rng_cuda"] is not None:
+        if self.model.device.type == "cuda" and state["rng_cuda"] is not None:
             torch.cuda.set_rng_state(state["rng_cuda"], self.model.device)
+
+
+class Updater:
+    """What a model's step calls to change weights, `update(name, loss, **terms)`, and its clock."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done before this one."""
+        return self.trainer.iteration
+
+    @property
+    def images_seen(self) -> int:
+        """Training images drawn so far, those of this iteration included once drawn."""
+        return self.trainer.images_seen
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that is done, 0 to 1."""
+        return self.trainer.progress
+
+    def __call__(self, name: str, loss: Tensor, **terms: Tensor) -> None:
+        """Step the optimiser `name` down the gradient of loss + sum of terms by its own weights.
+
+        The loss is logged as loss/NAME, a term as TERM/NAME.
+        """
+        trainer = self.trainer
+        optimizer, weights = trainer.optimizers[name], trainer.weights[name]
+        self.set_rates(name)
+        for weight in weights:
+            weight.grad = None  # what zero_grad does, without its bookkeeping
+        with trainer.full_precision:
+            sum(terms.values(), loss).backward(inputs=weights)
+        if trainer.config.clip is not None:
+            nn.utils.clip_grad_norm_(weights, trainer.config.clip)
+        optimizer.step()
+        if trainer.config.precision == "bf16":
+            torch.clear_autocast_cache()  # it holds the weights as they were before the step
+        trainer.note(f"loss/{name}", loss)
+        for term, value in terms.items():
+            trainer.note(f"{term}/{name}", value)
+
+    # a rate is a function of the clock:  lr = model's lr * warm-up * lr_drop^(drops so far)
+    def set_rates(self, name: str) -> None:
+        """Give an optimiser its learning rate and momentum at this point of the run."""
+        config, trainer = self.trainer.config, self.trainer
+        values = trainer.model.schedule(name, self)
+        factor = rate_factor(config, trainer.iteration_start)
+        for group, rate in zip(trainer.optimizers[name].param_groups, trainer.base_rates[name], strict=True):
+            group.update(values)
+            group["lr"] = values.get("lr", rate) * factor
+
+
+def rate_factor(config: TrainConfig, images_seen: int) -> float:
+    """What learning rates are multiplied by after so many images: the warm-up's share times the drops."""
+    drops = sum(images_seen >= images for images in config.lr_drops)
+    warmup = min(1.0, (images_seen + 1) / config.warmup) if config.warmup else 1.0
+    return warmup * config.lr_drop**drops

@@ -1,4 +1,4 @@
-"""Folders and zips: classes, splits, order, sizes, and the cache of what was decoded."""
+"""Folders and zips: classes, splits, order, sizes, and the cache of decoded images."""
 
 import os
 import shutil
@@ -9,15 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from limner.data import load, pictures
+from limner.data import Dataset, Images, cache, image_files, load
 from limner.errors import LimnerError
 
 
-def same(one, two):
-    assert one.fingerprint == two.fingerprint
-    assert torch.equal(one.train.pixels, two.train.pixels)
-    assert torch.equal(one.test.pixels, two.test.pixels)
-    assert one.train.names == two.train.names
+def assert_same(first, second):
+    assert first.fingerprint == second.fingerprint
+    assert torch.equal(first.train.pixels, second.train.pixels)
+    assert torch.equal(first.test.pixels, second.test.pixels)
+    assert first.train.names == second.train.names
 
 
 def test_sub_folders_are_classes_and_a_tenth_is_held_out(folder):
@@ -48,7 +48,7 @@ def test_a_zip_is_read_as_the_folder_it_holds(folder, tmp_path):
         file.writestr("__MACOSX/cats/._00.png", b"junk")
         file.writestr("notes.txt", "junk")
     dataset = load(archive)
-    same(load(folder), dataset)
+    assert_same(load(folder), dataset)
     assert dataset.name == "my-pets"
     assert not any("skipped" in note for note in dataset.notes)
 
@@ -79,17 +79,17 @@ def test_the_order_of_the_listing_and_the_size_do_not_change_the_split(folder, m
     before = load(folder)
     shutil.rmtree(cache)
     monkeypatch.setattr(os, "scandir", Backwards)
-    same(before, load(folder))
+    assert_same(before, load(folder))
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_train_and_test_folders_are_the_split_and_repeats_leave_test(folder, tmp_path, wrapped):
+def test_train_and_test_folders_are_the_split_and_duplicates_are_removed_from_test(folder, tmp_path, wrapped):
     root = tmp_path / "divided"
     inner = root / "wrapper" if wrapped else root
     for i, path in enumerate(sorted(folder.rglob("*.png"))):
-        place = inner / ("test" if i % 5 == 0 else "train") / path.parent.name / path.name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
+        target = inner / ("test" if i % 5 == 0 else "train") / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
     shutil.copy(inner / "train" / "cats" / "01.png", inner / "test" / "cats" / "again.png")
     dataset = load(root)
     assert (len(dataset.train), len(dataset.test)) == (16, 4)
@@ -97,7 +97,7 @@ def test_train_and_test_folders_are_the_split_and_repeats_leave_test(folder, tmp
     assert any("removed from test" in note and "again.png" in note for note in dataset.notes)
 
 
-def test_nothing_new_in_test_holds_out_some_of_train(folder, tmp_path):
+def test_if_all_test_images_are_duplicates_a_part_of_train_is_held_out(folder, tmp_path):
     for part in ("train", "test"):
         shutil.copytree(folder / "cats", tmp_path / "twice" / part)
     dataset = load(tmp_path / "twice")
@@ -120,7 +120,7 @@ def test_files_outside_the_split_are_left_out(folder, tmp_path):
             load(root)
 
 
-def test_images_beside_class_folders_leave_no_labels(folder, picture):
+def test_images_outside_class_folders_mean_no_labels(folder, picture):
     picture(99).save(folder / "stray.png")
     dataset = load(folder)
     assert dataset.train.labels is None
@@ -130,16 +130,16 @@ def test_images_beside_class_folders_leave_no_labels(folder, picture):
 def test_two_domains_are_two_classes(folder, tmp_path):
     for side, pets in (("A", "cats"), ("B", "dogs")):
         for i, path in enumerate(sorted((folder / pets).iterdir())):
-            place = tmp_path / "pairs" / f"{'test' if i < 2 else 'train'}{side}" / path.name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, place)
+            target = tmp_path / "pairs" / f"{'test' if i < 2 else 'train'}{side}" / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
     dataset = load(tmp_path / "pairs")
     assert dataset.classes == ("A", "B")
     assert (len(dataset.train), len(dataset.test)) == (16, 4)
     assert dataset.test.labels.bincount().tolist() == [2, 2]
 
 
-def test_repeats_stay_on_one_side(folder):
+def test_equal_images_are_in_one_split(folder):
     for path in list((folder / "cats").iterdir())[:5]:
         Image.open(path).save(path.with_suffix(".bmp"))
     dataset = load(folder)
@@ -164,7 +164,7 @@ def test_equal_images_load_with_a_note(tmp_path, picture):
     assert any("all 12 images are equal" in note for note in dataset.notes)
 
 
-def test_an_empty_folder_and_one_without_images_are_errors(tmp_path):
+def test_a_folder_without_images_is_an_error(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(LimnerError, match="no images in"):
         load(tmp_path / "empty")
@@ -174,7 +174,7 @@ def test_an_empty_folder_and_one_without_images_are_errors(tmp_path):
         load(tmp_path / "empty")
 
 
-def test_links_in_a_circle_do_not_hang(folder):
+def test_a_circle_of_links_does_not_hang(folder):
     (folder / "cats" / "up").symlink_to(folder)
     (folder / "aaa").symlink_to(folder / "dogs")
     dataset = load(folder)
@@ -194,7 +194,7 @@ def test_unicode_spaces_and_line_breaks_in_names(tmp_path, picture):
     assert dataset.name == "Bilder-für-北京"
 
 
-def test_sizes_that_differ_become_64(tmp_path, picture):
+def test_images_of_different_sizes_become_64x64(tmp_path, picture):
     for i, side in enumerate([100, 40, 90]):
         picture(i, side, side + 10 * i).save(tmp_path / f"{i}.jpg")
     dataset = load(tmp_path)
@@ -205,16 +205,14 @@ def test_sizes_that_differ_become_64(tmp_path, picture):
     )
 
 
-@pytest.mark.parametrize(
-    ("given", "shape"), [((200, 30), (64, 64)), ((8, 8), (64, 64)), ((20, 28), (28, 20))]
-)
-def test_a_common_size_is_kept_if_it_is_allowed(tmp_path, picture, given, shape):
+@pytest.mark.parametrize(("size", "shape"), [((200, 30), (64, 64)), ((8, 8), (64, 64)), ((20, 28), (28, 20))])
+def test_a_common_size_is_kept_if_it_is_allowed(tmp_path, picture, size, shape):
     for i in range(3):
-        picture(i, *given).save(tmp_path / f"{i}.png")
+        picture(i, *size).save(tmp_path / f"{i}.png")
     assert load(tmp_path).shape == (3, *shape)
 
 
-def test_size_and_channels_as_asked(folder):
+def test_size_and_channels_can_be_set(folder):
     assert load(folder, size=32).shape == (3, 32, 32)
     assert load(folder, size=(28, 20), channels=1).shape == (1, 28, 20)
     for size in (8, 129, (64, 200)):
@@ -224,26 +222,26 @@ def test_size_and_channels_as_asked(folder):
         load(folder, channels=2)
 
 
-def test_the_cache_gives_the_same_without_decoding(folder, monkeypatch):
+def test_the_cache_returns_the_same_without_decoding(folder, monkeypatch):
     first = load(folder)
 
     def refuse(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(pictures, "decode", refuse)
+    monkeypatch.setattr(image_files, "decode", refuse)
     again = load(folder)
-    same(first, again)
+    assert_same(first, again)
     assert again.notes == first.notes
     assert torch.equal(first.train.labels, again.train.labels)
-    again.train.pixels.zero_()  # a private copy: what is stored stays as it is
-    same(first, load(folder))
+    again.train.pixels.zero_()  # a private copy: the stored file does not change
+    assert_same(first, load(folder))
     (folder / "cats" / "00.png").touch()
     with pytest.raises(AssertionError, match="decoded again"):
         load(folder)
 
 
 @pytest.mark.parametrize("file", ["about.json", "train.npy", "test.npy"])
-def test_a_damaged_cache_is_built_again(folder, cache, file):
+def test_a_damaged_cache_entry_is_built_again(folder, cache, file):
     first = load(folder)
     pixels = first.train.pixels.clone()
     (entry,) = (cache / "decoded").iterdir()
@@ -255,21 +253,34 @@ def test_a_damaged_cache_is_built_again(folder, cache, file):
     assert [path.name for path in (cache / "decoded").iterdir()] == [entry.name]
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(folder, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_not_needed(folder, tmp_path, monkeypatch):
     first = load(folder)
     (tmp_path / "file").touch()
     monkeypatch.setenv("LIMNER_CACHE", str(tmp_path / "file"))
     dataset = load(folder)
-    same(first, dataset)
+    assert_same(first, dataset)
     assert any("cannot be written" in note for note in dataset.notes)
 
 
-def test_a_full_disk_is_done_without(folder, monkeypatch, cache):
+def test_a_full_disk_leaves_the_images_in_memory(folder, monkeypatch, cache):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pictures.cache, "save_rows", full)
+    monkeypatch.setattr(image_files.cache, "save_pixels", full)
     dataset = load(folder)
     assert len(dataset.train) == 18
     assert any("No space left" in note for note in dataset.notes)
     assert list((cache / "decoded").iterdir()) == []
+
+
+def test_the_cache_stores_attributes():
+    folder = cache.new_entry_folder()
+    for part in ("train", "test"):
+        cache.save_pixels(folder / f"{part}.npy", np.zeros((3, 1, 16, 16), np.uint8), np.arange(3), 1)
+    attributes = {"age": torch.tensor([0.1, 2.0, 31.5]), "gender": torch.tensor([0, 1, 1])}
+    images = Images(cache.open_pixels(folder / "train.npy"), attributes=attributes)
+    cache.commit_entry(folder, "key", Dataset("people", "people", images, images, None, (), ""))
+    stored = cache.read_entry("key")
+    for name, values in attributes.items():
+        assert stored.test.attributes[name].dtype == values.dtype
+        assert torch.equal(stored.test.attributes[name], values)

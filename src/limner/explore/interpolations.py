@@ -1,0 +1,119 @@
+"""Images along paths from one code to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from limner.errors import LimnerError, nearest
+from limner.explore.abilities import describe_run, require_continuous
+from limner.explore.codes import choose_indices, decode_pixels, draw_codes
+from limner.explore.gallery import read_image
+from limner.explore.labels import choose_class
+from limner.explore.picture import Picture
+from limner.figures import sheet
+from limner.metrics.paths import lerp, slerp
+from limner.models.base import Encodes
+from limner.training import Run
+from limner.training.codes import encode_images
+
+PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": lerp, "spherical": slerp}
+
+
+def interpolate(
+    run: Run,
+    images: Sequence[str | Path | int] | None = None,
+    pairs: int = 4,
+    steps: int = 9,
+    path: str = "both",
+    seed: int = 0,
+    label: str | None = None,
+) -> Picture:
+    """From one image to another in `steps` codes, 'linear', 'spherical' or 'both', a row each.
+
+    `images` are two files or indices of test images; without them `pairs` random pairs of test images are
+    used, of different classes where there are labels.  A model without an encoder goes from noise to noise.
+    The sphere is centred at the mean of the prior.  A conditional model decodes all codes as the class
+    `label`.  data["codes"] is (rows, steps, d), data["pixels"] (rows, steps, C, H, W).
+    """
+    model = require_continuous(run, "interpolate")
+    if path not in (*PATHS, "both"):
+        raise LimnerError(f"no path called '{path}': {nearest(path, [*PATHS, 'both'])}")
+    if pairs < 1 or steps < 2:
+        raise LimnerError(f"there must be a pair and two steps at least, not {pairs} and {steps}")
+    decoded_class = choose_class(run, label)
+    kinds = list(PATHS) if path == "both" else [path]
+    ends, z, notes = endpoints(run, images, pairs, seed)  # (2, P, C, H, W) or None, (2, P, d)
+    t = torch.linspace(0, 1, steps)
+    codes = codes_between(z, mean_code(run), t, kinds)
+    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(codes) * steps))
+    pixels = pixels.unflatten(0, codes.shape[:2])
+    rows, columns = list(pixels), [f"{value:.3g}" for value in t.tolist()]
+    if ends is not None:
+        first, last = ends.repeat_interleave(len(kinds), 1)[:, :, None]  # of each row
+        rows, columns = list(torch.cat([first, pixels, last], 1)), ["image", *columns, "image"]
+    route = "from noise to noise" if ends is None else "from image to image"
+    title = f"{run.name}: {route}, {' and '.join(kinds)} in the code{decoded_class.title}"
+    row_labels = kinds * (len(rows) // len(kinds))
+    picture = sheet(rows, title=title, row_labels=row_labels, column_labels=columns)
+    data = {"codes": codes.numpy(), "pixels": pixels, "paths": kinds, "notes": [*notes, *decoded_class.notes]}
+    return Picture(picture, data)
+
+
+def codes_between(ends: Tensor, centre: Tensor, t: Tensor, kinds: Sequence[str]) -> Tensor:
+    """The codes (P * kinds, steps, d) on each kind of path between the P pairs of `ends` (2, P, d)."""
+    return torch.stack(
+        [
+            centre + PATHS[kind](a - centre, b - centre, t)
+            for a, b in zip(*ends, strict=True)
+            for kind in kinds
+        ]
+    )
+
+
+def mean_code(run: Run) -> Tensor:
+    """The mean (d,) of the default prior; 0 where the codes have no prior."""
+    latent = run.model.latent
+    return latent.prior().mean if latent.priors else torch.zeros(latent.dim)
+
+
+def endpoints(
+    run: Run, images: Sequence[str | Path | int] | None, pairs: int, seed: int
+) -> tuple[Tensor | None, Tensor, list[str]]:
+    """The images (2, P, C, H, W) at both ends, if they are images, their codes (2, P, d), and notes."""
+    if not isinstance(run.model, Encodes):
+        if images is not None:
+            raise LimnerError(
+                f"{describe_run(run)}: it has no encoder, so images have no codes; leave them out"
+            )
+        return None, draw_codes(run.model.latent, 2 * pairs, seed).unflatten(0, (2, pairs)), []
+    notes: list[str] = []
+    if images is None:
+        first, second = choose_pairs(run.data.test.labels, len(run.data.test), pairs, seed)
+        pixels = run.data.test.pixels[torch.cat([first, second])]
+    else:
+        if len(images) != 2:
+            raise LimnerError(f"interpolate goes from one image to another: give two, not {len(images)}")
+        both = [read_image(run, image) for image in images]
+        pixels = torch.cat([image for image, _, _ in both])
+        notes += [note for _, _, remarks in both for note in remarks]
+    codes = encode_images(run.model, pixels)
+    return pixels.unflatten(0, (2, -1)), codes.unflatten(0, (2, -1)), notes
+
+
+def choose_pairs(labels: Tensor | None, total: int, pairs: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices (pairs,), (pairs,) of random pairs of images: of different labels where there are any."""
+    if total < 2:
+        raise LimnerError("there is one test image only: give two images to go between")
+    order = choose_indices(total, total, seed).tolist()
+    first, second = [], []
+    for k in range(pairs):
+        a = order[2 * k % total]
+        others = [i for i in order[(2 * k + 1) % total :] + order if i != a]
+        different = (i for i in others if labels is None or labels[i] != labels[a])
+        first.append(a)
+        second.append(next(different, others[0]))
+    return torch.tensor(first), torch.tensor(second)

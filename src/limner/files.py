@@ -1,0 +1,65 @@
+"""Files that are whole or not there: written beside their place, flushed, then moved in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from limner.errors import LimnerError
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file beside `path`, flush it to the disk and move it there.
+
+    On failure `path` is left as it was, and LimnerError names the reason.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")  # the same suffix: writers go by it
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(beside)
+        with open(beside, "rb+") as file:  # Windows flushes only what may be written
+            os.fsync(file.fileno())
+        beside.chmod(0o644)  # safetensors writes what only its owner may read
+        os.replace(beside, path)
+    except (OSError, RuntimeError, WriteError) as error:  # torch raises RuntimeError
+        reason = (
+            error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+        )
+        raise LimnerError(f"cannot write {path}: {reason}; what was there before is untouched") from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class WriteError(Exception):
+    """A writer's own failure, for writers whose errors are neither OSError nor RuntimeError."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file as UTF-8, atomically."""
+    write_atomically(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as readable JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours; LimnerError where it is missing, cut short or something else."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise LimnerError(f"{path} is missing") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise LimnerError(f"{path} cannot be read: it is damaged or not ours ({error})") from None
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the unfinished files that a killed writer left in a run's folder and its samples/."""
+    for path in [*folder.glob(".*"), *(folder / "samples").glob(".*")]:
+        if re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png|npz)", path.name):
+            path.unlink(missing_ok=True)

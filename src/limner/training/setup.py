@@ -1,0 +1,152 @@
+"""Before the first iteration: the device, the network, the complete settings of a new run."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from limner.data import Dataset
+from limner.errors import LimnerError
+from limner.models import preset_values
+from limner.models.base import Model
+from limner.training.config import DataRecord, Precision, RunConfig, TrainConfig
+
+SHORTEST_TICK = 10_000  # images between two log lines, or an epoch where that is more
+
+
+def resolve_device(name: str | None) -> torch.device:
+    """The device of that name, or a GPU if there is one; LimnerError for one that is not there."""
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise LimnerError(f"limner trains on cpu or cuda, not on '{name}'")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise LimnerError(f"no device '{name}' here: {str(error).splitlines()[0]}") from None
+
+
+def build_model(make: Callable[[], Model], seed: int, device: torch.device) -> Model:
+    """The model that `make` returns, its weights by `seed`; LimnerError where torch refuses to make it."""
+    torch.manual_seed(seed)
+    try:
+        return make().to(device)
+    except (RuntimeError, OverflowError) as error:
+        raise LimnerError(f"this model cannot be built: {str(error).splitlines()[0]}") from None
+
+
+def default_precision(model: Model) -> Precision:
+    """bf16 for a model that trains as well in it, on a CPU that has it in hardware; fp32 elsewhere."""
+    read = getattr(torch.cpu, "get_capabilities", None)  # not in older torch
+    capabilities: dict[str, bool] = read() if read else {}
+    supported = capabilities.get("avx512_bf16", False) or capabilities.get("amx_bf16", False)
+    return "bf16" if model.bf16 and supported and model.device.type == "cpu" else "fp32"
+
+
+def class_count(cls: type[Model], dataset: Dataset) -> int | None:
+    """How many classes the model learns: those of the data; None where it ignores labels or there are none.
+
+    Raises LimnerError where the model requires labels and the data have none.
+    """
+    if cls.labels == "ignored" or (cls.labels == "optional" and dataset.train.labels is None):
+        return None
+    if dataset.train.labels is None:
+        raise LimnerError(
+            f"{cls.__name__} needs labels and {dataset.name} has none: "
+            "sub-folders of a folder of images are labels"
+        )
+    return len(dataset.classes) if dataset.classes else int(dataset.train.labels.max()) + 1
+
+
+def complete_options(cls: type[Model], dataset: Dataset, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the number of classes from the data; LimnerError where another number is given."""
+    if cls.labels == "ignored":
+        return options
+    count = class_count(cls, dataset)
+    if options.get("classes") not in (None, count):
+        raise LimnerError(f"{dataset.name} has {count} classes, not {options['classes']}: leave classes out")
+    return options | {"classes": count}
+
+
+def complete_config(
+    config: TrainConfig, cls: type[Model], preset: str | None, train_images: int, network: Model
+) -> TrainConfig:
+    """The settings with every default that depends on the model, its preset or the data filled in.
+
+    train_images: how many images are trained on, validation images left out.
+    """
+    values: dict[str, Any] = {
+        "batch": cls.batch,
+        "precision": default_precision(network),
+        "tick": max(train_images, SHORTEST_TICK),
+    }
+    chosen = {**preset_values(cls, preset), **config.model_dump(exclude_none=True, exclude_unset=True)}
+    training = {name: value for name, value in chosen.items() if name in TrainConfig.model_fields}
+    return with_length(TrainConfig.parse(values | training), cls.images, train_images)
+
+
+def with_length(config: TrainConfig, default: int, train_images: int) -> TrainConfig:
+    """The settings with their length in images: of epochs, or the default where neither is set."""
+    images = config.images or default
+    if config.epochs is not None:
+        images = max(round(config.epochs * train_images), 1)
+    return config.model_copy(update={"images": images, "epochs": None})
+
+
+def count_train_images(cls: type[Model], dataset: Dataset, validation: int) -> int:
+    """How many images are trained on; LimnerError where so many cannot be held out for validation."""
+    if validation and not cls.has_loss():
+        raise LimnerError(f"a {cls.__name__} has no loss to choose weights by: leave validation out")
+    if validation >= len(dataset.train):
+        raise LimnerError(
+            f"validation must leave images to train on: {dataset.name} has {len(dataset.train):,}, "
+            f"not more than {validation:,}"
+        )
+    return len(dataset.train) - validation
+
+
+def data_record(dataset: Dataset, classes: int | None) -> DataRecord:
+    """What run.json records of the data; the names of the classes where the model learns them."""
+    names = None
+    if classes is not None:
+        names = tuple(dataset.classes) if dataset.classes else tuple(str(label) for label in range(classes))
+    return DataRecord(
+        source=dataset.source,
+        name=dataset.name,
+        shape=dataset.shape,
+        train=len(dataset.train),
+        test=len(dataset.test),
+        fingerprint=dataset.fingerprint,
+        classes=names,
+    )
+
+
+def run_config(
+    model: str,
+    preset: str | None,
+    network: Model,
+    options: dict[str, Any],
+    data: DataRecord,
+    training: TrainConfig,
+) -> RunConfig:
+    """The record of a new run, with versions, machine and time."""
+    versions = {name: version(name) for name in ("limner", "torch", "numpy")}
+    return RunConfig(
+        model=model,
+        preset=preset,
+        options=options,
+        data=data,
+        training=training,
+        device=network.device.type,
+        versions=versions | {"python": platform.python_version()},
+        machine={
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+        },
+        started=datetime.now().astimezone().isoformat(timespec="seconds"),
+    )

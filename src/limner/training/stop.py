@@ -1,0 +1,52 @@
+"""Stop training at a safe point: Ctrl-C and SIGTERM end the iteration that runs, not the process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from limner.models.base import Logs
+
+
+class StopSignal:
+    """Whether a signal asked to stop; `until(iterations)` ends an iterator where one did."""
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The handler: the second Ctrl-C stops at once."""
+        if self.number is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.number = number
+
+    def until(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
+        """The iterations until a signal arrives."""
+        for logs in iterations:
+            yield logs
+            if self.number is not None:
+                return
+
+    def leave(self) -> None:
+        """End the process as the signal would have; nothing where none arrived."""
+        if self.number is not None:
+            raise KeyboardInterrupt if self.number == signal.SIGINT else SystemExit(128 + self.number)
+
+
+@contextmanager
+def stop_signals() -> Iterator[StopSignal]:
+    """Collect SIGINT and SIGTERM while training; outside the main thread no signal is caught."""
+    stop = StopSignal()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, stop.receive) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
