@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 import limner
-from limner import train_run
+from limner import train_session
 from limner.data import Dataset, load
 from limner.doctor import TROUBLES, Doctor, Verdict, verdicts
 from limner.files import write_json, write_text
@@ -176,7 +176,7 @@ def print_costs(name: str) -> None:
     data = load(name)
     for model in MODELS:
         Timed.seconds, settings = 0.0, {"epochs": 3, **COST_SETTINGS.get(model, {})}
-        with tempfile.TemporaryDirectory() as out, patch.object(train_run, "Doctor", Timed):
+        with tempfile.TemporaryDirectory() as out, patch.object(train_session, "Doctor", Timed):
             start = time.process_time()
             limner.train(model, data, out=f"{out}/run", quiet=True, **settings)
             total = time.process_time() - start

@@ -21,6 +21,7 @@ FLOORS = [
     {"explore"},
     {"evaluation"},
     {"doctor"},
+    {"train_session"},
     {"train_run", "train_file"},
     {"recipes"},
     {"cli"},

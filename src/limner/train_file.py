@@ -14,13 +14,29 @@ epochs = 20
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from limner.errors import LimnerError, nearest
 from limner.files import read_json
-from limner.training.config import DataRecord, RunConfig, TrainConfig
+from limner.settings import PositiveInt, Settings
+from limner.training.config import RunConfig, TrainConfig
+
+T = TypeVar("T", bound=Settings)
+
+
+class Data(Settings):
+    """The table `data`: which images; what run.json records about them is accepted and not read."""
+
+    source: str | None = None
+    size: PositiveInt | tuple[PositiveInt, PositiveInt] | None = None
+    channels: Literal[1, 3] | None = None
+    shape: tuple[int, int, int] | None = None
+    name: Any = None
+    train: Any = None
+    test: Any = None
+    fingerprint: Any = None
+    classes: Any = None
 
 
 def read_run_file(path: str | Path) -> dict[str, Any]:
@@ -33,7 +49,9 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
     if path.is_dir():
         path /= "run.json"
     content = _read(path)
-    _check_keys(content, RunConfig.model_fields, f"{path}")
+    for key in content:
+        if key not in RunConfig.model_fields:
+            raise LimnerError(f"{path} has no key '{key}': {nearest(key, RunConfig.model_fields)}")
     arguments = {name: content[name] for name in ("model", "preset") if content.get(name) is not None}
     for name, value in arguments.items():
         if not isinstance(value, str):
@@ -41,11 +59,7 @@ def read_run_file(path: str | Path) -> dict[str, Any]:
     arguments |= _data_arguments(content.get("data", {}), path)
     arguments["options"] = _table(content.get("options", {}), f"{path}: options")
     training = _table(content.get("training", {}), f"{path}: training")
-    try:
-        arguments["config"] = TrainConfig.parse(training)
-    except LimnerError as error:
-        raise LimnerError(f"{path}: {error}") from None
-    return arguments
+    return arguments | {"config": _parse(TrainConfig, training, path)}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -64,30 +78,24 @@ def _data_arguments(data: Any, path: Path) -> dict[str, Any]:
     """data, size and channels of `train`, of a source or of a table."""
     if isinstance(data, str):
         return {"data": data}
-    table = _table(data, f"{path}: data")
-    _check_keys(table, ["source", "size", "channels", *DataRecord.model_fields], f"{path}: data")
-    arguments = {"data": table["source"]} if "source" in table else {}
-    if "shape" in table:
-        arguments |= _size_and_channels(table["shape"], path)
-    return arguments | {name: table[name] for name in ("size", "channels") if table.get(name) is not None}
+    table = _parse(Data, _table(data, f"{path}: data"), path)
+    arguments = {"data": table.source, "size": table.size, "channels": table.channels}
+    if table.shape is not None:
+        channels, height, width = table.shape
+        arguments["size"] = table.size or (height if height == width else (height, width))
+        arguments["channels"] = table.channels or channels
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
-def _size_and_channels(shape: Any, path: Path) -> dict[str, Any]:
-    """size and channels of the shape (C, H, W) in a run.json."""
-    if not (isinstance(shape, list) and len(shape) == 3 and all(isinstance(side, int) for side in shape)):
-        raise LimnerError(f"{path}: data.shape must be [channels, height, width], not {shape!r}")
-    channels, height, width = shape
-    return {"size": height if height == width else (height, width), "channels": channels}
+def _parse(cls: type[T], values: dict[str, Any], path: Path) -> T:
+    """Settings of a class; LimnerError with the file's name."""
+    try:
+        return cls.parse(values)
+    except LimnerError as error:
+        raise LimnerError(f"{path}: {error}") from None
 
 
 def _table(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise LimnerError(f"{name} must be a table of names and values, not {value!r}")
     return value
-
-
-def _check_keys(table: Mapping[str, Any], known: Iterable[str], name: str) -> None:
-    known = dict.fromkeys(known)
-    for key in table:
-        if key not in known:
-            raise LimnerError(f"{name} has no key '{key}': {nearest(key, known)}")

@@ -239,6 +239,13 @@ def test_words_override_a_file() -> None:
     assert (training.images, training.epochs, training.seed, training.batch) == (300, None, 5, 100)
 
 
+def test_the_sides_of_the_images_are_those_in_the_file() -> None:
+    Path("wide.toml").write_text('model = "vae"\n[data]\nsize = [16, 24]\n[training]\nimages = 100\n')
+    assert run(["train", "--config", "wide.toml", "--out", "wide", "--quiet"]) == 0
+    assert run(["train", "--config", "wide", "--out", "again", "--quiet"]) == 0
+    assert limner.load("again").shape == (1, 16, 24)
+
+
 def test_a_file_may_leave_the_model_to_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     Path("short.json").write_text(json.dumps({"training": {"images": 200, "batch": 50}}))
     assert run(["train", "autoencoder", "--config=short.json", "--quiet"]) == 0
@@ -273,13 +280,16 @@ def test_the_help_shows_the_defaults_of_the_file(capsys: pytest.CaptureFixture[s
         ('model = "vae"\n[training]\nbatch = 0', "file.toml: batch must be at least 1, not 0"),
         (
             'model = "vae"\n[data]\nsorce = "digits"',
-            "file.toml: data has no key 'sorce': did you mean",
+            "file.toml: data has no option 'sorce': did you mean",
         ),
         ('model = "vae"\ndata = 3', "file.toml: data must be a table of names and values, not 3"),
         ('model = "vae"\ndata = "digts"', "did you mean 'digits'?"),
         ("model = 3", "file.toml: model must be a text, not 3"),
         ("model = ", "file.toml is not a TOML file"),
-        ('model = "vae"\n[data]\nshape = 3', "data.shape must be [channels, height, width], not 3"),
+        ('model = "vae"\n[data]\nsize = "x"', "file.toml: size"),
+        ('model = "vae"\n[data]\nchannels = 2', "file.toml: channels cannot be '2': choose from: 1, 3"),
+        ('model = "vae"\n[data]\nsource = 2', "file.toml: source"),
+        ('model = "vae"\n[data]\nshape = 3', "file.toml: shape"),
     ],
 )
 def test_a_wrong_file_gets_one_line(text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

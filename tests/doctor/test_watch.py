@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
 from small import small
 
 import limner
-from limner import train_run
+from limner import train_session
 from limner.data import Dataset
 from limner.data.stream import Stream
 from limner.doctor import Diagnosis, Doctor, diagnose
@@ -22,7 +22,6 @@ from limner.doctor.signals import IMAGES
 from limner.models import MODELS, create
 from limner.models.base import Logs
 from limner.training import NotFinite, Trainer
-from limner.training.best_weights import BestWeights
 from limner.training.checkpoint import read_state, read_weights
 
 SHORT: dict[str, Any] = {"images": 2400, "tick": 400, "batch": 80, "quiet": True, "save_seconds": 0.0}
@@ -157,7 +156,7 @@ class FallingDistance:
 def test_report_goes_on_and_stop_stops(
     on_trouble: str, end: int, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_run, "Doctor", FallingDistance)
+    monkeypatch.setattr(train_session, "Doctor", FallingDistance)
     options = SHORT | {"on_trouble": on_trouble}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
     assert run.log[-1]["images"] == end
@@ -170,7 +169,7 @@ def test_restore_keeps_the_weights_nearest_to_the_data(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(train_run, "Doctor", FallingDistance)
+    monkeypatch.setattr(train_session, "Doctor", FallingDistance)
     options = SHORT | {"on_trouble": "restore", "quiet": False}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
     assert run.log[-1]["images"] == 2000
@@ -196,26 +195,12 @@ class FallingAgain(FallingDistance):
 def test_a_restored_run_that_is_resumed_keeps_what_is_nearer_still(
     digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train_run, "Doctor", FallingAgain)
+    monkeypatch.setattr(train_session, "Doctor", FallingAgain)
     options = SHORT | {"on_trouble": "restore"}
     run = limner.train("gan", digits, out=tmp_path / "run", **options, **small("gan"))
     assert run.images_seen == 1200
     again = limner.train(out=run.path, images=2800, quiet=True, resume=True)
     assert again.images_seen == 2400, "the sixth tick"
-
-
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0])
-def test_a_worse_value_or_none_at_all_does_not_replace_weights(value: float) -> None:
-    best = BestWeights("loss")
-    best.restore({"value": 1.0, "images": 5, "weights": {}})
-    best.consider(value, cast(Any, None))
-    assert (best.value, best.images) == (1.0, 5)
-
-
-def test_a_value_that_is_not_a_number_keeps_no_weights() -> None:
-    best = BestWeights("loss")
-    best.consider(float("nan"), cast(Any, None))
-    assert not best
 
 
 def test_iterations_are_passed_on_as_they_are(digits: Dataset) -> None:
@@ -241,10 +226,11 @@ def test_gradients_are_noted_some_times_per_tick(digits: Dataset) -> None:
 def test_a_resumed_doctor_keeps_to_the_features_of_the_log(digits: Dataset) -> None:
     doctor = Doctor(new_trainer(digits), digits, digits.test, 400, [])
     assert doctor.state()["features"] == "digits-cnn-v1"
-    doctor.restore({"before": torch.zeros(IMAGES, 48), "features": "principal-pixels"})
+    nothing_noted: dict[str, Any] = {"norms": {}, "logged": None}
+    doctor.restore(nothing_noted | {"before": torch.zeros(IMAGES, 48), "features": "principal-pixels"})
     assert doctor.state()["features"] == "principal-pixels"
     assert "movement" in doctor.signals()
-    doctor.restore({"before": torch.zeros(IMAGES, 64), "features": "gone-cnn-v1"})
+    doctor.restore(nothing_noted | {"before": torch.zeros(IMAGES, 64), "features": "gone-cnn-v1"})
     assert "movement" not in doctor.signals(), "nothing of other features to compare with"
 
 

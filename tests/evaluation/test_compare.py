@@ -1,4 +1,4 @@
-"""Runs side by side: what differs is found, differences are those of the same images."""
+"""Runs side by side: what differs is comparison, differences are those of the same images."""
 
 from __future__ import annotations
 
@@ -61,9 +61,9 @@ def runs(first: dict[str, Run], tmp_path: Path) -> dict[str, Run]:
 
 
 def copy(run: Run, path: Path) -> Run:
-    made = Run(shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("state.pt", "*.png")))
-    made.original = run.original
-    return made
+    again = Run(shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("state.pt", "*.png")))
+    again.original = run.original
+    return again
 
 
 @pytest.fixture
@@ -89,43 +89,43 @@ class Idle(Model):
         self.weight = nn.Parameter(torch.zeros(1))
 
 
-def row(found: Comparison, name: str) -> Difference:
-    (one,) = [m for m in found.measures if m.name == name]
+def row(comparison: Comparison, name: str) -> Difference:
+    (one,) = [m for m in comparison.measures if m.name == name]
     return one
 
 
 @pytest.mark.usefixtures("evaluated")
 def test_differences_are_of_the_same_images(runs: dict[str, Run]) -> None:
-    found = compare([runs["a"], runs["b"]], **FEW)
+    comparison = compare([runs["a"], runs["b"]], **FEW)
     one, two = (evaluate(runs[name], **FEW) for name in "ab")
     for name in ("mse", "psnr", "elbo (k 1)", "log p(x) (k 2)"):
-        line = row(found, name)
-        apart = two[name].per_image - one[name].per_image
+        line = row(comparison, name)
+        change = two[name].per_image - one[name].per_image
         assert line.paired
         assert list(line.values) == [one[name].value, two[name].value]
         difference, error = line.differences[0]
-        assert difference == pytest.approx(float(apart.mean()), rel=1e-9)
+        assert difference == pytest.approx(float(change.mean()), rel=1e-9)
         assert difference == pytest.approx(two[name].value - one[name].value, rel=1e-6)
-        assert error == pytest.approx(float(apart.std() / len(apart) ** 0.5), rel=1e-9)
-    recall = row(found, "recall")
+        assert error == pytest.approx(float(change.std() / len(change) ** 0.5), rel=1e-9)
+    recall = row(comparison, "recall")
     assert not recall.paired
     difference, error = recall.differences[0]
     assert difference == two["recall"].value - one["recall"].value
     assert error == pytest.approx(np.hypot(one["recall"].error, two["recall"].error))
-    assert row(found, "density").differences[0][1] is None
+    assert row(comparison, "density").differences[0][1] is None
 
 
 def test_a_run_beside_itself_differs_in_nothing(runs: dict[str, Run], evaluated: list[str]) -> None:
     evaluate(runs["a"], **FEW)
-    found = compare([runs["a"], runs["a"].path], **FEW)
+    comparison = compare([runs["a"], runs["a"].path], **FEW)
     assert evaluated == []
-    assert found.settings == {}
-    assert "settings that differ" in found.table()
-    assert found.table().splitlines()[1].startswith("none")
-    for one in found.measures:
+    assert comparison.settings == {}
+    assert "settings that differ" in comparison.table()
+    assert comparison.table().splitlines()[1].startswith("none")
+    for one in comparison.measures:
         assert one.differences[0][0] == 0, one.name
-    assert row(found, "mse").differences == [(0.0, 0.0)]
-    assert row(found, "mse").paired
+    assert row(comparison, "mse").differences == [(0.0, 0.0)]
+    assert row(comparison, "mse").paired
 
 
 def test_settings_that_differ(runs: dict[str, Run]) -> None:
@@ -145,12 +145,12 @@ def test_settings_that_differ(runs: dict[str, Run]) -> None:
 
 @pytest.mark.usefixtures("evaluated")
 def test_likelihoods_of_different_things_have_no_difference(runs: dict[str, Run]) -> None:
-    found = compare([runs["a"], runs["c"]], **FEW)
+    comparison = compare([runs["a"], runs["c"]], **FEW)
     for name in ("elbo (k 1)", "bits per dim"):
-        assert row(found, name).differences == [None]
-        assert None not in row(found, name).values
-    assert row(found, "mse").differences[0] is not None
-    (note,) = found.notes
+        assert row(comparison, name).differences == [None]
+        assert None not in row(comparison, name).values
+    assert row(comparison, "mse").differences[0] is not None
+    (note,) = comparison.notes
     assert note.startswith("likelihoods of different things, so no differences: ")
     assert "Gaussian density" in note
     assert "cross-entropy" in note
@@ -163,13 +163,13 @@ def test_two_gaussians_that_learnt_two_sigmas_are_likelihoods_of_one_thing() -> 
 
 @pytest.mark.usefixtures("evaluated")
 def test_a_measure_that_one_run_has_not(runs: dict[str, Run]) -> None:
-    found = compare([runs["gan"], runs["a"], runs["b"]], **FEW)
-    mse = row(found, "mse")
+    comparison = compare([runs["gan"], runs["a"], runs["b"]], **FEW)
+    mse = row(comparison, "mse")
     assert mse.values[0] is None
     assert mse.differences == [None, None], "differences are to the first run"
-    line = next(line for line in found.table().splitlines() if " mse " in line)
+    line = next(line for line in comparison.table().splitlines() if " mse " in line)
     assert len(line.split("±")) == 3
-    recall = row(found, "recall")
+    recall = row(comparison, "recall")
     assert None not in recall.values
     assert len([d for d in recall.differences if d]) == 2
 
@@ -184,7 +184,7 @@ def test_what_is_stored_is_used_again_unless_it_is_of_other_weights(
     compare(pair, **FEW)
     compare(pair, quick=True)
     compare(pair, **FEW | {"images": 20})
-    assert evaluated == ["gan", "b"], "not given means: as it is"
+    assert evaluated == ["gan", "b"], "settings that are None fit any stored evaluation"
     assert [(run.path / "evaluation.json").stat().st_mtime_ns for run in pair] == before
     compare(pair, **FEW | {"seed": 1})
     assert evaluated == ["gan", "b"] * 2
@@ -199,9 +199,9 @@ def test_what_is_stored_is_used_again_unless_it_is_of_other_weights(
 def test_more_images_than_there_are_are_all_there_are(runs: dict[str, Run], evaluated: list[str]) -> None:
     pair = [runs["gan"], copy(runs["gan"], Path("other"))]
     for _ in range(2):
-        found = compare(pair, **FEW | {"n": 5000, "images": 500})
+        comparison = compare(pair, **FEW | {"n": 5000, "images": 500})
         assert evaluated == ["gan", "other"]
-    assert found.measures
+    assert comparison.measures
     assert read_evaluation(pair[1])["n"] == 179
 
 
@@ -209,20 +209,20 @@ def test_a_run_without_evaluation_is_measured_like_the_others(
     runs: dict[str, Run], evaluated: list[str]
 ) -> None:
     evaluate(runs["b"], **FEW)
-    found = compare([runs["a"], runs["b"]], quick=True)
+    comparison = compare([runs["a"], runs["b"]], quick=True)
     assert evaluated == ["a"]
-    assert found.notes == []
-    assert row(found, "mse").paired
+    assert comparison.notes == []
+    assert row(comparison, "mse").paired
 
 
 @pytest.mark.usefixtures("evaluated")
 def test_evaluations_that_differ_are_not_paired(runs: dict[str, Run]) -> None:
     evaluate(runs["a"], **FEW)
     evaluate(runs["b"], **FEW | {"n": 30})
-    found = compare([runs["a"], runs["b"]], quick=True)
-    assert found.notes == ["the evaluations differ in n: compare with care"]
-    assert not any(one.paired for one in found.measures)
-    assert row(found, "mse").differences[0] is not None
+    comparison = compare([runs["a"], runs["b"]], quick=True)
+    assert comparison.notes == ["the evaluations differ in n: compare with care"]
+    assert not any(one.paired for one in comparison.measures)
+    assert row(comparison, "mse").differences[0] is not None
 
 
 @pytest.mark.usefixtures("evaluated")
@@ -230,17 +230,17 @@ def test_a_value_that_is_not_finite_has_no_difference(runs: dict[str, Run]) -> N
     for name in "ab":
         evaluate(runs[name], **FEW)
     path = runs["b"].path / "evaluation.json"
-    about = json.loads(path.read_text())
-    for one in about["measures"]:
+    record = json.loads(path.read_text())
+    for one in record["measures"]:
         if one["name"] == "psnr":
             one["value"] = None
-    path.write_text(json.dumps(about))
+    path.write_text(json.dumps(record))
     line = row(compare([runs["a"], runs["b"]], **FEW), "psnr")
     assert line.values[1] is None
     assert line.differences == [None]
 
 
-def test_what_cannot_be_compared_is_told(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_runs_that_do_not_compare_are_refused(runs: dict[str, Run], tmp_path: Path) -> None:
     with pytest.raises(LimnerError, match="two runs or more, not 1"):
         compare([runs["a"]])
     with pytest.raises(LimnerError, match="two runs or more, not 0"):
@@ -255,8 +255,8 @@ def test_what_cannot_be_compared_is_told(runs: dict[str, Run], tmp_path: Path) -
 
 
 def test_pictures_and_curves_are_written_and_show_something(runs: dict[str, Run], tmp_path: Path) -> None:
-    found = compare([runs["a"], runs["b"]], **FEW)
-    written = found.save(tmp_path / "new" / "folder")
+    comparison = compare([runs["a"], runs["b"]], **FEW)
+    written = comparison.save(tmp_path / "new" / "folder")
     assert [path.name for path in written[:2]] == ["comparison.json", "pictures.png"]
     curves = [path.stem for path in written[2:]]
     assert "curve-held_out-elbo" in curves
@@ -266,11 +266,11 @@ def test_pictures_and_curves_are_written_and_show_something(runs: dict[str, Run]
         low, high = shown.convert("L").getextrema()
         assert min(shown.size) > 150
         assert high - low > 200
-    about = json.loads(written[0].read_text())
-    assert about["runs"] == ["a", "b"]
-    assert about["settings"] == {"seed": [0, 1]}
-    assert [m["name"] for m in about["measures"]] == [m.name for m in found.measures]
-    assert about["measures"][0]["differences"][0] == list(found.measures[0].differences[0])
+    record = json.loads(written[0].read_text())
+    assert record["runs"] == ["a", "b"]
+    assert record["settings"] == {"seed": [0, 1]}
+    assert [m["name"] for m in record["measures"]] == [m.name for m in comparison.measures]
+    assert record["measures"][0]["differences"][0] == list(comparison.measures[0].differences[0])
 
 
 def test_pictures_have_a_row_for_each_and_labels(
@@ -278,11 +278,11 @@ def test_pictures_have_a_row_for_each_and_labels(
 ) -> None:
     drawn: dict[str, Any] = {}
 
-    def caught(rows: Any, *, title: str, row_labels: list[str]) -> str:
+    def record_call(rows: Any, *, title: str, row_labels: list[str]) -> str:
         drawn.update(rows=rows, title=title, labels=row_labels)
         return "sheet"
 
-    monkeypatch.setattr("limner.evaluation.pictures.sheet", caught)
+    monkeypatch.setattr("limner.evaluation.pictures.sheet", record_call)
     assert compare_images([runs["a"], runs["gan"]], 0) == {"pictures": "sheet"}
     assert drawn["labels"] == ["test images", "a, reconstructed", "a, samples", "gan, samples"]
     assert {len(part) for part in drawn["rows"]} == {12}
@@ -298,7 +298,7 @@ def test_pictures_have_a_row_for_each_and_labels(
 
 def test_curves_are_of_what_all_logged(runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[dict[str, Any]] = []
-    monkeypatch.setattr("limner.evaluation.pictures.curves", lambda series, **about: drawn.append(series))
+    monkeypatch.setattr("limner.evaluation.pictures.curves", lambda series, **record: drawn.append(series))
     assert compare_logs([runs["a"], runs["gan"]]) == {}, "a VAE and a GAN log nothing alike"
     compare_logs([runs["a"], runs["b"]])
     assert [list(series) for series in drawn] == [["a", "b"]] * 5
@@ -306,7 +306,7 @@ def test_curves_are_of_what_all_logged(runs: dict[str, Run], monkeypatch: pytest
     assert drawn[1]["a"] == ([line["images"] for line in runs["a"].log], held_out)
 
 
-def test_two_runs_of_one_name_are_told_apart(runs: dict[str, Run], tmp_path: Path) -> None:
+def test_two_runs_of_one_name_have_two_labels(runs: dict[str, Run], tmp_path: Path) -> None:
     twin = copy(runs["a"], tmp_path / "elsewhere" / "a")
     assert run_labels([runs["a"], runs["b"]]) == ["a", "b"]
     assert run_labels([runs["a"], twin]) == [str(runs["a"].path), str(twin.path)]

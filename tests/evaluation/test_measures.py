@@ -39,32 +39,32 @@ def test_cells_show_what_can_be_read() -> None:
 
 
 def test_the_table_is_aligned_and_names_a_family_once() -> None:
-    made = evaluation(
+    result = evaluation(
         Measure("a", 1.0, 10, family="one"),
         Measure("bbbb", 20.0, 10, family="one"),
         Measure("c", 3.0, 5, family="two"),
     )
-    lines = made.table().splitlines()
+    lines = result.table().splitlines()
     assert [line[:3] for line in lines] == ["   ", "one", "   ", "two"]
     assert len({line.index(text) for line, text in zip(lines[1:], ("a", "bbbb", "c"), strict=True)}) == 1
     ends = [line.rstrip().rfind(n) + len(n) for line, n in zip(lines[1:], ("10", "10", "5"), strict=True)]
     assert len(set(ends)) == 1, "numbers stand right"
     assert lines[0].split() == [name for name in COLUMNS if name]
-    assert made["bbbb"].value == 20
+    assert result["bbbb"].value == 20
     with pytest.raises(KeyError):
-        made["d"]
+        result["d"]
 
 
 def test_json_has_raw_values_and_nothing_that_json_has_not() -> None:
     one = replace(mean_measure("a", torch.tensor([1 / 3, 1 / 3], dtype=torch.float64)), family="f")
     two = Measure("b", math.inf, 2, math.nan, -math.inf, family="f")
-    about = evaluation(one, two).json()
-    assert json.loads(json.dumps(about, allow_nan=False)) == about
-    assert about["n"] == 2
-    assert about["left_out"] == ["nothing"]
-    assert about["measures"][0]["value"] == 1 / 3
-    assert [about["measures"][1][name] for name in ("value", "error", "floor")] == [None] * 3
-    assert set(about["measures"][0]) == {"family", "name", "value", "n", "error", "floor", "better", "note"}
+    record = evaluation(one, two).json()
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
+    assert record["n"] == 2
+    assert record["left_out"] == ["nothing"]
+    assert record["measures"][0]["value"] == 1 / 3
+    assert [record["measures"][1][name] for name in ("value", "error", "floor")] == [None] * 3
+    assert set(record["measures"][0]) == {"family", "name", "value", "n", "error", "floor", "better", "note"}
     assert list(per_image_values([one, two])) == ["f: a"]
 
 
@@ -80,6 +80,6 @@ def test_the_average_is_the_mean_and_the_deviation_between_runs() -> None:
     a, b = average_measures(runs)
     assert (a.name, a.value, a.floor, a.n, a.better, a.form) == ("a", 3.0, 1.5, 10, "lower", ".2f")
     assert a.error == pytest.approx(math.sqrt(7))
-    assert a.note == "", "numbers of one run say nothing of the mean"
+    assert a.note == "", "a note with the numbers of one run is not one on the mean"
     assert (b.name, b.note, b.floor) == ("b", "the same", None)
     assert average_measures(runs[:2])[2].value == 1.5

@@ -1,4 +1,4 @@
-"""Makes reference.json: what pytorch-fid, torch-fidelity and prdc say of the same features.
+"""Write reference.json: the numbers of pytorch-fid, torch-fidelity and prdc for the same features.
 
     pip install --no-deps --target REF pytorch-fid==0.3.0 torch-fidelity==0.4.0 prdc==0.2 tqdm
     PYTHONPATH=REF python tests/metrics/make_reference.py
@@ -31,7 +31,7 @@ def case(name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def reference(name: str) -> dict[str, float]:
-    """What the other tools say of a case."""
+    """The numbers of the other tools for a case."""
     from prdc import compute_prdc
     from pytorch_fid.fid_score import calculate_frechet_distance
     from torch_fidelity.metric_kid import kernel_mmd

@@ -52,6 +52,6 @@ def test_each_class_has_its_own_distance() -> None:
     real_labels = labels.clone()
     real_labels[labels == 2] = torch.tensor([2] * 7 + [7] * 23)  # 7 of class 2: fewer than 2 d = 8
     found = per_class_frechet(features, labels, real, real_labels)
-    assert set(found) == {0, 1}  # 7 is never made
+    assert set(found) == {0, 1}  # 7 is never generated
     assert found[0] == pytest.approx(frechet(features[labels == 0], real[labels == 0]))
     assert found[1] > 20 * found[0]

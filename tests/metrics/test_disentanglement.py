@@ -77,7 +77,9 @@ def test_mig_of_a_rotation_is_between() -> None:
     assert 0.05 < np.mean(found) < 0.5
     square = torch.cartesian_prod(torch.arange(8), torch.arange(8))
     z = square.double()
-    both = torch.stack([z[:, 0] + z[:, 1], z[:, 0] - z[:, 1]], 1)  # by 45 degrees: each tells as much of both
+    both = torch.stack(
+        [z[:, 0] + z[:, 1], z[:, 0] - z[:, 1]], 1
+    )  # by 45 degrees: each depends equally on both
     assert mig(both, square) == pytest.approx(0, abs=1e-12)
 
 
@@ -189,17 +191,17 @@ def test_collapsed_codes_have_no_vote() -> None:
     assert factor_vae_score(lambda v: torch.zeros(len(v), 4), SIZES) == FactorVAE(0.0, 0)
 
 
-def test_represent_is_asked_once_for_each_combination() -> None:
-    asked: list[Tensor] = []
+def test_represent_is_called_once_for_each_combination() -> None:
+    calls: list[Tensor] = []
 
     def represent(factors: Tensor) -> Tensor:
-        asked.append(factors)
+        calls.append(factors)
         return factors.float()
 
     factor_vae_score(represent, SIZES, votes=5)
-    assert len(asked) == 1
-    assert torch.equal(asked[0], every())
-    assert asked[0].dtype == torch.int64
+    assert len(calls) == 1
+    assert torch.equal(calls[0], every())
+    assert calls[0].dtype == torch.int64
 
 
 def test_seeds_repeat_and_differ_and_leave_the_global_one() -> None:
@@ -252,7 +254,7 @@ def test_what_cannot_be_measured_is_refused(measure, codes: Tensor, factors: Ten
 
 def test_too_few_of_a_value_to_divide() -> None:
     lone = torch.zeros(30, 1, dtype=torch.int64)
-    row = int(np.random.default_rng(0).permutation(30)[-1])  # one of those that judge
+    row = int(np.random.default_rng(0).permutation(30)[-1])  # one of those that measure
     lone[row] = 1
     for measure in (sap, dci):
         with pytest.raises(LimnerError, match="two thirds of the images"):

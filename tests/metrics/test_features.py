@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from small import blobs
 
 from limner.data import Dataset, Images, load
@@ -105,6 +106,19 @@ def test_what_it_refuses(small: Dataset, tmp_path: Path) -> None:
         features.read(tmp_path / "x.safetensors", "x")
 
 
+def test_weights_that_cannot_be_written_leave_nothing(
+    small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError("no space left on device")
+
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
+    monkeypatch.setattr(features, "save_file", fail)
+    with pytest.raises(LimnerError, match=r"cannot write .*: no space left on device"):
+        features.train_extractor(small, tmp_path / "folder" / "x.safetensors")
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
 def test_without_labels_it_learns_turns(unlabelled: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     before = torch.get_rng_state()
     found = extractor(unlabelled)
@@ -119,7 +133,7 @@ def test_without_labels_it_learns_turns(unlabelled: Dataset, monkeypatch: pytest
     assert (again.sha256, again.labelled) == (found.sha256, False)
 
 
-def test_turns_that_cannot_be_told_are_told_by_chance(unlabelled: Dataset) -> None:
+def test_turns_that_look_alike_are_predicted_by_chance(unlabelled: Dataset) -> None:
     same = Images(torch.full((60, 1, 16, 16), 90, dtype=torch.uint8))
     found = extractor(dataclasses.replace(unlabelled, train=same, test=same))
     assert found.accuracy == pytest.approx(0.25)

@@ -1,6 +1,6 @@
-"""Inception through torch-fidelity: what is said where something is missing, and the way to its features.
+"""Inception through torch-fidelity: messages where something is missing, and its features.
 
-The network itself and its weights are not at hand; a small stand-in has torch-fidelity's interface.
+The network itself and its weights are not available; a small stand-in has torch-fidelity's interface.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def test_weights_that_are_not_there_or_others(weights: Path, tmp_path: Path) -> 
         inception_extractor(weights)
 
 
-def test_what_to_install_is_said(weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_package_is_named(weights: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(LimnerError, match=r"torch-fidelity.*pip install 'limner\[inception\]'"):
         inception_extractor(weights)

@@ -92,8 +92,8 @@ def test_the_mean_has_the_error_of_the_mean() -> None:
         -4, pytest.approx((20 / 3) ** 0.5 / 2), 50, 4
     )
     means = [likelihood(images(100, seed).flatten(1)[:, 0], 1).mean for seed in range(200)]
-    said = likelihood(images(100).flatten(1)[:, 0], 1).standard_error
-    assert torch.tensor(means).std() == pytest.approx(said, rel=0.25)
+    error = likelihood(images(100).flatten(1)[:, 0], 1).standard_error
+    assert torch.tensor(means).std() == pytest.approx(error, rel=0.25)
 
 
 def test_bits() -> None:

@@ -1,4 +1,4 @@
-"""Copies are caught, fresh draws are not."""
+"""Copies have bad numbers, fresh draws do not."""
 
 from __future__ import annotations
 

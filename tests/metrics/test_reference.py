@@ -18,14 +18,14 @@ HERE = Path(__file__).parent
 SPEC = importlib.util.spec_from_file_location("make_reference", HERE / "make_reference.py")
 assert SPEC is not None
 assert SPEC.loader is not None
-made = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(made)
+reference = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(reference)
 REFERENCE = json.loads((HERE / "reference.json").read_text())
 
 
 @pytest.mark.parametrize("name", REFERENCE)
 def test_distances_are_those_of_the_reference_tools(name: str) -> None:
-    x, y = (torch.from_numpy(z) for z in made.case(name))
+    x, y = (torch.from_numpy(z) for z in reference.case(name))
     expected = REFERENCE[name]
     assert frechet(x, y) == pytest.approx(expected["frechet"], rel=1e-6)
     assert kid(x, y) == pytest.approx(expected["kid"], rel=1e-9)
@@ -34,13 +34,13 @@ def test_distances_are_those_of_the_reference_tools(name: str) -> None:
 
 
 def test_the_tolerance_tells_the_1_over_n_covariance_apart() -> None:
-    x, y = (torch.from_numpy(z) for z in made.case("mixed"))
+    x, y = (torch.from_numpy(z) for z in reference.case("mixed"))
     biased = frechet(x * (599 / 600) ** 0.5 + x.mean(0) * (1 - (599 / 600) ** 0.5), y)
     assert biased != pytest.approx(REFERENCE["mixed"]["frechet"], rel=1e-4)
 
 
 class Unchanged(nn.Module):
-    """An 'extractor' for torchmetrics that gives back the features it is given."""
+    """An 'extractor' for torchmetrics that returns its argument."""
 
     num_features = 16
 
@@ -51,7 +51,7 @@ class Unchanged(nn.Module):
 @pytest.mark.filterwarnings("ignore::UserWarning:torchmetrics")
 @pytest.mark.parametrize("name", REFERENCE)
 def test_distances_are_those_of_torchmetrics(name: str) -> None:
-    x, y = (torch.from_numpy(z) for z in made.case(name))
+    x, y = (torch.from_numpy(z) for z in reference.case(name))
     theirs = (
         FrechetInceptionDistance(feature=Unchanged()),
         KernelInceptionDistance(feature=Unchanged(), subsets=1, subset_size=len(x)),

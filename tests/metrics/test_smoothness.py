@@ -92,17 +92,17 @@ def test_float32_decoders_and_any_batch_give_the_same(monkeypatch: pytest.Monkey
 
 def test_each_path_has_one_label() -> None:
     labels = torch.arange(300) % 3
-    seen: list[tuple[int, Tensor]] = []
+    calls: list[tuple[int, Tensor]] = []
 
     def conditional(z: Tensor, y: Tensor) -> Tensor:
-        seen.append((len(z), y))
+        calls.append((len(z), y))
         return linear(z) * y[:, None, None, None]
 
     found = path_length(conditional, draw, euclidean, 300, labels=labels)
     plain = path_length(linear, draw, euclidean, 300)
     torch.testing.assert_close(found.values, plain.values * labels.square())
-    assert [n for n, _ in seen] == [250, 250, 50, 50]
-    assert torch.equal(seen[0][1], seen[1][1]), "both ends of a step have the label of their path"
+    assert [n for n, _ in calls] == [250, 250, 50, 50]
+    assert torch.equal(calls[0][1], calls[1][1]), "both ends of a step have the label of their path"
 
 
 def test_what_it_refuses() -> None:

@@ -1,4 +1,4 @@
-"""Stacked MNIST: 1,000 modes of three digits, and the extractor that tells them."""
+"""Stacked MNIST: 1,000 modes of three digits, and the extractor that classifies them."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def test_a_stack_is_three_digits_and_its_label_their_number(stacked: Dataset, re
         row.tobytes(): int(y) for row, y in zip(digits.test.pixels.numpy(), digits.test.labels, strict=True)
     }
     for image, label in zip(stacked.test.pixels[:50], stacked.test.labels[:50].tolist(), strict=True):
-        told = [known[channel[None].numpy().tobytes()] for channel in image]
-        assert told == [label // 100, label // 10 % 10, label % 10]
+        digit_labels = [known[channel[None].numpy().tobytes()] for channel in image]
+        assert digit_labels == [label // 100, label // 10 % 10, label % 10]
 
 
-def test_the_extractor_tells_the_triple_and_sees_each_channel(stacked: Dataset) -> None:
-    judge = extractor(stacked)
-    assert judge.name == "mnist-cnn-v1-stacked"
-    assert judge.classes == 1000
+def test_the_extractor_classifies_the_triple_and_sees_each_channel(stacked: Dataset) -> None:
+    classifier = extractor(stacked)
+    assert classifier.name == "mnist-cnn-v1-stacked"
+    assert classifier.classes == 1000
     some = stacked.test.pixels[:500]
-    probabilities = judge.classify(some)
+    probabilities = classifier.classify(some)
     torch.testing.assert_close(probabilities.sum(1), torch.ones(500))
     right = (probabilities.argmax(1) == stacked.test.labels[:500]).float().mean()
-    assert abs(float(right) - judge.accuracy) < 0.03
-    features, swapped = judge.features(some), judge.features(some[:, [2, 1, 0]])
+    assert abs(float(right) - classifier.accuracy) < 0.03
+    features, swapped = classifier.features(some), classifier.features(some[:, [2, 1, 0]])
     torch.testing.assert_close(features, torch.cat(swapped.split(64, 1)[::-1], 1))
 
 

@@ -1,4 +1,4 @@
-"""A translation that hides the image in its low bits, and an honest one."""
+"""A translation that hides the image in its low bits, and one that does not."""
 
 from __future__ import annotations
 

@@ -595,3 +595,15 @@ def test_every_option_has_help(name: str, capsys: pytest.CaptureFixture[str]) ->
         assert re.search(f"--{option.replace('_', '-')}[ ,]", text)
     for inherited in ("divide the weights of each layer", "share of pairs whose labels are exchanged"):
         assert inherited in text
+
+
+@every_game
+def test_logged_outputs_are_probabilities_only_where_the_loss_is_of_logits(
+    loss: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(loss=loss, penalty="none")
+    monkeypatch.setattr(model, "discriminate", lambda x, y=None: x.flatten(1).mean(1, keepdim=True) * 0 + 3)
+    logs = model.step(stream(), RecordingUpdate())
+    expected = torch.sigmoid(torch.tensor(3.0)) if GAMES[loss].scale == "logit" else torch.tensor(3.0)
+    torch.testing.assert_close(logs["D(x)"], expected)
+    torch.testing.assert_close(logs["D(G(z))"], expected)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from small import blobs, small
+from updates import RecordingUpdate
 
 from limner.data.stream import Stream
 from limner.errors import LimnerError
@@ -64,26 +65,13 @@ def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
     assert sum(changed) >= len(changed) - 1, "every weight learns (a dead bias may not)"
 
 
-class NoUpdate:
-    """An update that changes nothing and notes which optimiser it was called for."""
-
-    iteration, images_seen, progress = 0, 0, 0.0
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-
-    def __call__(self, name: str, loss: torch.Tensor, **terms: torch.Tensor) -> None:
-        assert all(value.ndim == 0 for value in (loss, *terms.values()))
-        self.names.add(name)
-
-
 @every_model
 def test_weights_change_only_through_update(name: str) -> None:
     model = build(name)
     before = [p.clone() for p in model.parameters()]  # a batch norm's running statistics are no weights
-    update = NoUpdate()
+    update = RecordingUpdate()
     model.step(Stream(blobs(8, (1, 28, 28)), batch=4), update)
-    assert update.names == set(model.optimizers())
+    assert set(update.names) == set(model.optimizers())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +30,7 @@ from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.files import write_json
 from limner.models import MODELS
+from limner.models.vae import VAE
 from limner.training import NotFinite
 from limner.training.checkpoint import read_state, read_weights, write_weights
 
@@ -150,7 +153,34 @@ def test_asked_to_stop_it_saves_first(number: signal.Signals, code: int, tmp_pat
     run = limner.load("run")
     assert run.images_seen > 0
     state = read_state(tmp_path / "run" / "state.pt")
-    assert state["images_seen"] == run.images_seen == run.log[-1]["images"]
+    assert state["images_seen"] == run.images_seen >= run.log[-1]["images"]
+
+
+def test_stopped_between_ticks_and_resumed_equals_never_stopped(tmp_path: Path, monkeypatch: Any) -> None:
+    """Stopped by a signal in the middle of a tick: weights, stored weights and log are those of one run."""
+    settings = {"images": 6000, "batch": 50, "tick": 2000, "validation": 200, "latent_dim": 4, "quiet": True}
+    straight = limner.train("vae", "digits", out="straight", **settings)
+    iterations = itertools.count()
+    step = VAE.step
+
+    def interrupt(self: VAE, data: Iterator[Any], update: Any) -> Any:
+        if next(iterations) == 70:  # 3,550 images: between the ticks of 2,000 and 4,000
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, data, update)
+
+    monkeypatch.setattr(VAE, "step", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        limner.train("vae", "digits", out="stopped", **settings)
+    stopped = limner.load("stopped")
+    assert [line["images"] for line in stopped.log] == [2000]
+    assert read_state(stopped.path / "state.pt")["images_seen"] == 3550
+    resumed = limner.train(out="stopped", resume=True, quiet=True)
+    states_are_equal(straight.path, resumed.path)
+    clocks = {"seconds", "images_per_second"}
+    for one, other in zip(straight.log, resumed.log, strict=True):
+        assert {k: v for k, v in one.items() if k not in clocks} == {
+            k: v for k, v in other.items() if k not in clocks
+        }
 
 
 def test_resuming_goes_further_and_refuses_to_become_another_run(copy: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import create
 from limner.training import TrainConfig, Trainer
+from limner.training.best_weights import BestWeights
 from limner.training.checkpoint import read_state, read_weights
 
 SETTINGS = {"latent_dim": 2, "batch": 50, "validation": 300, "quiet": True, "save_seconds": 0}
@@ -116,3 +118,17 @@ def test_impossible_schedules_are_refused(few: Dataset) -> None:
         limner.train("vae", few, images=100, lr_drop=3.0)
     with pytest.raises(LimnerError, match="lr_drops must be at least 1, not 0"):
         limner.train("vae", few, images=100, lr_drops=(0,))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2.0])
+def test_a_worse_value_or_none_at_all_does_not_replace_weights(value: float) -> None:
+    best = BestWeights("loss")
+    best.restore({"value": 1.0, "images": 5, "weights": {}})
+    best.consider(value, cast(Any, None))
+    assert (best.value, best.images) == (1.0, 5)
+
+
+def test_a_value_that_is_not_a_number_keeps_no_weights() -> None:
+    best = BestWeights("loss")
+    best.consider(float("nan"), cast(Any, None))
+    assert not best

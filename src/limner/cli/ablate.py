@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from limner.cli.arguments import BaseSettings, Data, Json, ModelName, Quiet, RunLength, Seeds, Vary
+from limner.cli.arguments import (
+    BaseSettings,
+    Data,
+    Json,
+    ModelName,
+    Quiet,
+    RunLength,
+    RunsFolder,
+    Seeds,
+    Vary,
+)
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
 
@@ -28,14 +37,7 @@ def ablate(
     images: RunLength = None,
     n: Annotated[int, tyro.conf.arg(metavar="N", help="number of samples and of test images")] = 2000,
     base: BaseSettings = "",
-    out: Annotated[
-        Path | None,
-        tyro.conf.arg(
-            metavar="DIR",
-            help="the folder of the runs, which are used again; default: ablations/MODEL-DATA",
-            help_behavior_hint="",
-        ),
-    ] = None,
+    out: RunsFolder = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

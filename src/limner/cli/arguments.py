@@ -2,94 +2,82 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+optional = partial(arg, help_behavior_hint="")  # the help says itself what the default is
+
 # -- what a verb works on -------------------------------------------------------------------------------
 RunName = Annotated[str, Positional, arg(metavar="RUN", help="a run's folder, or its name under runs/")]
 RunNames = Annotated[
-    tuple[str, ...],
-    Positional,
-    arg(metavar="RUN...", help="runs' folders, or their names under runs/", help_behavior_hint=""),
+    tuple[str, ...], Positional, optional(metavar="RUN...", help="runs' folders, or their names under runs/")
 ]
 ModelName = Annotated[
     str, Positional, arg(metavar="MODEL", help="a model's name (limner models lists them), or module:Class")
 ]
-Preset = Annotated[
-    str | None, arg(metavar="NAME", help="the model's options to start from", help_behavior_hint="")
+Preset = Annotated[str | None, optional(metavar="NAME", help="the model's options to start from")]
+RecipeName = Annotated[
+    str | None, Positional, optional(metavar="RECIPE", help="its name; without one, all are listed")
 ]
 Data = Annotated[str, arg(metavar="D", help="a data set, as for limner train")]
 ImageSet = Annotated[
     tuple[str, ...],
-    arg(
+    optional(
         metavar="[D]",
         help="a data set, a folder, a zip, an .npz, or image files; default: images of the run's own data",
-        help_behavior_hint="",
     ),
 ]
 ImageFiles = Annotated[
     tuple[Path, ...],
-    arg(
-        metavar="[IMAGES]",
-        help="image files of any size, or folders of them; default: test images",
-        help_behavior_hint="",
-    ),
+    optional(metavar="[IMAGES]", help="image files of any size, or folders of them; default: test images"),
 ]
 Image = Annotated[str, Positional, arg(metavar="IMAGE", help="an image file, or the number of a test image")]
 StartImage = Annotated[
     str | None,
-    arg(
-        metavar="[IMAGE]",
-        help="an image file, or the number of a test image, to start from; default: 0",
-        help_behavior_hint="",
+    optional(
+        metavar="[IMAGE]", help="an image file, or the number of a test image, to start from; default: 0"
     ),
 ]
 TwoImages = Annotated[
     tuple[str, ...],
-    arg(
+    optional(
         metavar="[IMAGE IMAGE]",
         help="two image files or numbers of test images; default: pairs drawn at random",
-        help_behavior_hint="",
     ),
 ]
 
 # -- how a verb samples and decodes ---------------------------------------------------------------------
 SamplingOptions = Annotated[
     str,
-    arg(
-        name="set",
-        metavar="NAME=VALUE,...",
-        help="options of sampling that the model has, such as prior",
-        help_behavior_hint="",
+    optional(
+        name="set", metavar="NAME=VALUE,...", help="options of sampling that the model has, such as prior"
     ),
 ]
 Prior = Annotated[
     str | None,
-    arg(
+    optional(
         metavar="NAME",
         help="the density that codes are drawn from, one of the model's priors: normal is N(0, I); gaussian, "
         "full and gmm are fitted to the training codes (mean and deviation of each number, full covariance, "
         "mixture of Gaussians); default: the model's first",
-        help_behavior_hint="",
     ),
 ]
 Label = Annotated[
     str | None,
-    arg(
+    optional(
         metavar="NAME",
-        help="the class of the images, for models that learn classes; default: the model's choice",
-        help_behavior_hint="",
+        help="the class that codes are decoded as, for models that learn classes",
     ),
 ]
 Labels = Annotated[
     str | None,
-    arg(
+    optional(
         metavar="A,B,...",
         help="a column for each of these classes, or for 'all', with the same noise in every row; for models "
         "that learn classes",
-        help_behavior_hint="",
     ),
 ]
 Codes = Annotated[
@@ -97,73 +85,52 @@ Codes = Annotated[
 ]
 Dimensions = Annotated[
     tuple[int, int] | None,
-    arg(
-        metavar="I J",
-        help="latent variables to show; default: the two that change the images most",
-        help_behavior_hint="",
-    ),
+    optional(metavar="I J", help="latent variables to show; default: the two that change the images most"),
 ]
+
+Sides = Annotated[
+    tuple[int, ...], arg(metavar="H W", help="height and width of the images, or one number for both")
+]
+Channels = Annotated[int, arg(metavar="{1,3}", help="1 for grey, 3 for colour")]
+Thumbnails = Annotated[bool, optional(help="the images themselves instead of points")]
 
 # -- how much ---------------------------------------------------------------------------------------------
 Count = Annotated[int, arg(metavar="N", help="number of images")]
 SampleCount = Annotated[
-    int | None,
-    arg(
-        metavar="N",
-        help="number of images, 64; with --label of rows, 10",
-        help_behavior_hint="",
-    ),
+    int | None, optional(metavar="N", help="number of images, 64; with --label of rows, 10")
 ]
-ImageCount = Annotated[
-    int | None,
-    arg(metavar="N", help="number of images; default 16, or all files", help_behavior_hint=""),
-]
+ImageCount = Annotated[int | None, optional(metavar="N", help="number of images; default 16, or all files")]
 Steps = Annotated[int, arg(metavar="N", help="images per row")]
 MeasuredImages = Annotated[
     int | None,
-    arg(
-        metavar="N",
-        help="number of test images, and of samples; default 10000, quick 1000, or all there are",
-        help_behavior_hint="",
+    optional(
+        metavar="N", help="number of test images, and of samples; default 10000, quick 1000, or all there are"
     ),
 ]
 LikelihoodCodes = Annotated[
-    int | None,
-    arg(
-        metavar="K",
-        help="codes per likelihood estimate; default 5000, quick 100",
-        help_behavior_hint="",
-    ),
+    int | None, optional(metavar="K", help="codes per likelihood estimate; default 5000, quick 100")
 ]
 LikelihoodImages = Annotated[
     int | None,
-    arg(
-        metavar="N",
-        help="number of test images with a likelihood estimate; default 1000, quick 100",
-        help_behavior_hint="",
-    ),
+    optional(metavar="N", help="number of test images with a likelihood estimate; default 1000, quick 100"),
 ]
 Scale = Annotated[float, arg(metavar="X", help="factor on the training images; 0.1 is fast and poor")]
-Quick = Annotated[
-    bool, arg(help="fewer images and no bootstrap: a first result in seconds", help_behavior_hint="")
+Demonstration = Annotated[
+    bool, optional(help="a tiny version on the bundled digits to see it work; not judged")
 ]
+Quick = Annotated[bool, optional(help="fewer images and no bootstrap: a first result in seconds")]
 
 # -- measuring and ablation -------------------------------------------------------------------------------
 Features = Annotated[
     Literal["inception"] | None,
-    arg(
-        metavar="{inception}",
-        help="Inception's features, with --weights; default: the data set's own",
-        help_behavior_hint="",
-    ),
+    optional(metavar="{inception}", help="Inception's features, with --weights; default: the data set's own"),
 ]
-Weights = Annotated[Path | None, arg(metavar="FILE", help="the weights of Inception", help_behavior_hint="")]
+Weights = Annotated[Path | None, optional(metavar="FILE", help="the weights of Inception")]
 Against = Annotated[
     str | None,
-    arg(
+    optional(
         metavar="D",
         help="a data set of other images, which the anomaly score should separate; default: a named set",
-        help_behavior_hint="",
     ),
 ]
 Vary = Annotated[
@@ -176,33 +143,28 @@ Vary = Annotated[
 ]
 Seeds = Annotated[int, arg(metavar="K", help="number of runs of each: seeds 0 to K - 1")]
 RunLength = Annotated[
-    int | None,
-    arg(metavar="N", help="images that each run sees; default: the model's", help_behavior_hint=""),
+    int | None, optional(metavar="N", help="images that each run sees; default: the model's")
 ]
 BaseSettings = Annotated[
-    str,
-    arg(
-        name="set",
-        metavar="NAME=VALUE,...",
-        help="options of all runs, also of the base",
-        help_behavior_hint="",
-    ),
+    str, optional(name="set", metavar="NAME=VALUE,...", help="options of all runs, the base too")
 ]
 
 # -- what a verb writes and prints --------------------------------------------------------------------
 Seed = Annotated[int, arg(metavar="N", help="seed of everything drawn at random")]
-Out = Annotated[
-    Path | None,
-    arg(metavar="FILE", help="the file to write; default: in the run's folder", help_behavior_hint=""),
-]
+Out = Annotated[Path | None, optional(metavar="FILE", help="the file to write; default: in the run's folder")]
 TableOut = Annotated[
-    Path | None,
-    arg(
-        metavar="FILE",
-        help="an .npz or .csv; default: embed.npz in the run's folder",
-        help_behavior_hint="",
-    ),
+    Path | None, optional(metavar="FILE", help="an .npz or .csv; default: embed.npz in the run's folder")
 ]
 Folder = Annotated[Path, arg(metavar="DIR", help="the folder to write to")]
-Json = Annotated[bool, arg(name="json", help="print one JSON object instead of lines", help_behavior_hint="")]
-Quiet = Annotated[bool, arg(help="print nothing but errors", help_behavior_hint="")]
+RunsFolder = Annotated[
+    Path | None,
+    optional(
+        metavar="DIR", help="the folder of the runs, used again if it exists; default: ablations/MODEL-DATA"
+    ),
+]
+ReportFolder = Annotated[
+    Path | None, optional(metavar="DIR", help="the folder to write to; default: reproduced/RECIPE")
+]
+Json = Annotated[bool, optional(name="json", help="print one JSON object instead of lines")]
+Markdown = Annotated[bool, optional(help="print the table of the README")]
+Quiet = Annotated[bool, optional(help="print nothing but errors")]

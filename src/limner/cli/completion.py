@@ -42,7 +42,7 @@ def train_by_model() -> Callable[..., None]:
         for name in MODELS
     ]
 
-    def train(model: Any) -> None:
+    def train(model: object) -> None:
         """Train a model."""
 
     train.__annotations__ = {"model": Union[tuple(choices)], "return": None}  # noqa: UP007 (made at run time)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from limner.cli.arguments import Codes, Count, Out, Quiet, RunName, Seed
+from limner.cli.arguments import Codes, Count, Out, Quiet, RunName, Seed, Thumbnails
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -25,9 +25,7 @@ def map(
     ] = "tsne",
     n: Count = 2000,
     codes: Codes = "flat",
-    thumbnails: Annotated[
-        bool, tyro.conf.arg(help="the images themselves instead of points", help_behavior_hint="")
-    ] = False,
+    thumbnails: Thumbnails = False,
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,

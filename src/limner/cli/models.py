@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tyro
-
-from limner.cli.arguments import Json
+from limner.cli.arguments import Json, Markdown
 from limner.cli.parsing import call
 
 if TYPE_CHECKING:
@@ -27,10 +25,15 @@ class Description(NamedTuple):
     labels: str
     presets: list[str]
 
-    def json(self) -> dict[str, str | list[str]]:
+    def json(self) -> dict[str, Any]:
         """What `limner models --json` prints of the model."""
-        names = {"is": self.summary, "can": self.abilities, "presets": self.presets}
-        return names | {"priors": self.priors, "labels": self.labels}
+        return {
+            "is": self.summary,
+            "can": self.abilities,
+            "presets": self.presets,
+            "priors": self.priors,
+            "labels": self.labels,
+        }
 
 
 def main(argv: Sequence[str]) -> None:
@@ -40,9 +43,7 @@ def main(argv: Sequence[str]) -> None:
 def models(
     *,
     json: Json = False,
-    markdown: Annotated[
-        bool, tyro.conf.arg(help="print the table of the README", help_behavior_hint="")
-    ] = False,
+    markdown: Markdown = False,
 ) -> None:
     """List the models: what each is, what it can do, its presets."""
     from limner.models import MODELS, model_class

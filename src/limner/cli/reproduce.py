@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
-import tyro
-
-from limner.cli.arguments import Seed
+from limner.cli.arguments import Demonstration, RecipeName, ReportFolder, Seed
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
 
@@ -19,27 +15,12 @@ def main(argv: Sequence[str]) -> None:
 
 
 def reproduce(
-    recipe: Annotated[
-        str | None,
-        tyro.conf.Positional,
-        tyro.conf.arg(metavar="RECIPE", help="its name; without one, all are listed", help_behavior_hint=""),
-    ] = None,
+    recipe: RecipeName = None,
     /,
     *,
-    quick: Annotated[
-        bool,
-        tyro.conf.arg(
-            help="a tiny version on the bundled digits that shows that it works; not judged",
-            help_behavior_hint="",
-        ),
-    ] = False,
+    quick: Demonstration = False,
     seed: Seed = 0,
-    out: Annotated[
-        Path | None,
-        tyro.conf.arg(
-            metavar="DIR", help="the folder to write to; default: reproduced/RECIPE", help_behavior_hint=""
-        ),
-    ] = None,
+    out: ReportFolder = None,
 ) -> None:
     """Run a named experiment and compare it with its target: exit code 1 where that is missed."""
     from limner.recipes import RECIPES, target

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from limner.cli.arguments import Preset
+from limner.cli.arguments import Channels, Preset, Sides
 from limner.cli.parsing import call
 from limner.errors import LimnerError
 
@@ -26,10 +26,8 @@ def summary(
     model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="a model or a run")],
     /,
     *,
-    size: Annotated[
-        tuple[int, ...], tyro.conf.arg(metavar="H W", help="height and width of the images, or one number")
-    ] = (28,),
-    channels: Annotated[int, tyro.conf.arg(metavar="{1,3}", help="1 for grey, 3 for colour")] = 1,
+    size: Sides = (28,),
+    channels: Channels = 1,
     preset: Preset = None,
 ) -> None:
     """Print the layers of a model: output shapes, parameters, mult-adds of one image."""

@@ -140,7 +140,10 @@ def shown_defaults(cls: type[Model], preset: str | None, file: Mapping[str, Any]
     values = {flag: getattr(options, option) for option, flag in flags.items()}
     training = preset_values(cls, preset) | file_training(file)
     values |= {name: value for name, value in training.items() if name in TrainConfig.model_fields}
-    values |= {name: value for name, value in file.items() if name in DataArguments.model_fields}
+    data = {name: value for name, value in file.items() if name in DataArguments.model_fields}
+    values |= {
+        name: value for name, value in data.items() if not isinstance(value, tuple)
+    }  # height and width
     length = {} if training.get("epochs") else {"images": cls.images}
     return {"batch": cls.batch} | length | values
 

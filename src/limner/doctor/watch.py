@@ -91,11 +91,19 @@ class Doctor:
         return new
 
     def state(self) -> dict[str, Any]:
-        """What the next tick depends on besides the log; saved after a tick, when nothing is noted yet."""
-        return {"before": self.probe.before, "features": self.probe.features.name}
+        """What the next tick depends on besides the log."""
+        return {
+            "before": self.probe.before,
+            "features": self.probe.features.name,
+            "norms": {name: torch.stack(norms).cpu() for name, norms in self.norms.items()},
+            "logged": torch.stack(self.logged).cpu() if self.logged else None,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state as if there had been no break, in the features of the log."""
         if state["features"] == PRINCIPAL_PIXELS != self.probe.features.name:  # there is an extractor now
             self.probe = self.new_probe(ProbeFeatures(self.dataset, principal=True))
         self.probe.before = state["before"] if state["features"] == self.probe.features.name else None
+        device = self.trainer.model.device
+        self.norms = {name: list(norms.to(device)) for name, norms in state["norms"].items()}
+        self.logged = [] if state["logged"] is None else list(state["logged"].to(device))

@@ -53,7 +53,7 @@ def reconstruction(evaluand: Evaluand) -> list[Measure]:
     name = f"fd[{evaluand.extractor.name}], reconstructed"
     if enough_images(evaluand, name):
         distance = frechet(evaluand.extractor.features(to_uint8(y)), evaluand.test_features)
-        note = "the decoder's share alone; reconstructions against their own images"
+        note = "caused by the decoder alone; reconstructions against their own images"
         measures.append(Measure(name, distance, evaluand.n, better="lower", note=note))
     return measures
 
@@ -64,7 +64,7 @@ def pca_reconstruction(evaluand: Evaluand, x: Tensor) -> list[Measure]:
     if (size := pca_size(evaluand, len(train))) is None:
         return []
     error = pca_mse(to_float(train), x, [size])[size]
-    return [Measure("mse of PCA", error, len(x), note=f"{size} numbers too", form=".5f")]
+    return [Measure("mse of PCA", error, len(x), note=f"{size} components", form=".5f")]
 
 
 def enough_images(evaluand: Evaluand, name: str) -> bool:
@@ -150,7 +150,7 @@ def modes(evaluand: Evaluand) -> list[Measure]:
             n,
             floor=float(classes_present(reference)),
             better="higher",
-            note="with a tenth of an even share or more",
+            note="classes with a tenth of an even share or more",
             form=".0f",
         ),
         Measure(
@@ -181,8 +181,8 @@ def memory(evaluand: Evaluand) -> list[Measure]:
     held_out = float(authentic(real, train).double().mean())
     return [
         Measure("nearest train / test", result.ratio, n, None, 1.0, "", note, ".3f"),
-        Measure("nearer to train", result.copied, n, error, 0.5, "", "share", ".3f"),
-        Measure("authentic", result.authentic, n, None, held_out, "", "share", ".3f"),
+        Measure("nearer to train", result.copied, n, error, 0.5, "", "share of samples", ".3f"),
+        Measure("authentic", result.authentic, n, None, held_out, "", "share of samples", ".3f"),
     ]
 
 

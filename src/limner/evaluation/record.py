@@ -80,7 +80,7 @@ def header(evaluand: Evaluand, record: Mapping[str, Any]) -> list[str]:
         f"{record['images_seen']:,} images seen, {averaged}",
         f"against the test split, {', '.join(settings)}; "
         f"features {extractor.name} (sha256 {extractor.sha256[:12]}{accuracy})",
-        "±: standard error; real: the same of real images in the model's place",
+        "±: standard error; real: the same measure of real images in the model's place",
     ]
 
 

@@ -26,7 +26,7 @@ def mean_over_seeds(evaluations: Sequence[Evaluation]) -> Evaluation | None:
     header = [
         f"mean of {len(seeds)} runs, training seeds {', '.join(map(str, seeds))}",
         *first.header[1:-1],
-        "±: standard deviation between the runs; real: the same of real images in the model's place",
+        "±: standard deviation between the runs; real: the same measure of real images in the model's place",
     ]
     left_out = list(dict.fromkeys(line for evaluation in evaluations for line in evaluation.left_out))
     names = [evaluation.provenance["run"] for evaluation in evaluations]

@@ -39,6 +39,10 @@ class Game(NamedTuple):
     relative: bool = False
     penalty: Literal["none", "gp", "r1+r2"] = "none"
 
+    def output(self, logit: Tensor) -> Tensor:
+        """D(x) as its paper has it: a probability where the loss is of logits, else the output as it is."""
+        return logit.sigmoid() if self.scale == "logit" else logit
+
 
 # A Wasserstein critic needs its gradient penalty, and the relativistic game R1 and R2 (Huang et al. 2024).
 GAMES: dict[str, Game] = {
@@ -166,7 +170,7 @@ class Adversarial(Model):
             real_logit, fake_logit = self.logits(x, y), self.logits(fake, y)
             loss = self.discriminator_loss(real_logit, fake_logit)
             update("D", loss, **self.gradient_penalty(x, fake, y, update))
-        logs = {"D(x)": real_logit.sigmoid().mean(), "D(G(z))": fake_logit.sigmoid().mean()}
+        logs = {"D(x)": self.game.output(real_logit).mean(), "D(G(z))": self.game.output(fake_logit).mean()}
         fake_logit = self.logits(self.generate(self.draw_z(len(x)), y), y)
         if self.game.relative:
             real_logit = self.logits(x, y)  # of the D that the last update changed

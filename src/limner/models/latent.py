@@ -19,8 +19,8 @@ from limner.errors import LimnerError, nearest
 class Prior(Protocol):
     """A density of codes z (d,).
 
-    A prior that is learnt after training, in a second stage, learns in `fit`: a run calls it with the codes of
-    all training images when something first draws from it, and stores the weights.
+    A prior that is learnt after training, in a second stage, learns in `fit`: a run calls it with the codes
+    of all training images when something first draws from it, and stores the weights.
     """
 
     title: str  # as a picture names it: "N(0, I)"

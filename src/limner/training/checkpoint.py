@@ -69,7 +69,7 @@ def read_state(path: Path) -> dict[str, Any]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise LimnerError(f"{path} is damaged or not ours, so it is not opened ({reason})") from None
-    keys = {"images_seen", "iteration", "model", "optimizers", "averages", "rng", "rng_cuda"}
+    keys = {"images_seen", "iteration", "model", "optimizers", "averages", "noted", "rng", "rng_cuda"}
     if not isinstance(state, dict) or keys - set(state):
         raise LimnerError(f"{path} is not the state of a run of ours")
     return state

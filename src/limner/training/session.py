@@ -29,34 +29,44 @@ class Tick:
 class Session:
     """Trains until `target` images have been seen, and yields a Tick every `every` images and at the end.
 
-    `iterations` is the trainer, or an iterator around it that passes its iterations on; where it ends early,
-    the session ends with the tick of what was done.  The time that a caller spends on a tick is not counted.
+    `iterations` is the trainer, or an iterator around it that passes its iterations on.  Where it ends early
+    there is no tick: a session that is restored from `state` goes on to the same tick as if it had not ended.
+    The time that a caller spends on a tick is not counted.
     """
 
-    def __init__(
-        self, trainer: Trainer, iterations: Iterator[Logs], target: int, every: int, seconds: float = 0.0
-    ) -> None:
+    def __init__(self, trainer: Trainer, iterations: Iterator[Logs], target: int, every: int) -> None:
         self.trainer, self.iterations = trainer, iterations
         self.target, self.every = target, every
-        self.seconds = seconds  # trained in earlier sessions of the run
+        self.since = trainer.images_seen  # images seen at the last tick
+        self.seconds = 0.0  # trained until the last tick
+        self.elapsed = 0.0  # trained since the last tick
 
     def __iter__(self) -> Iterator[Tick]:
         trainer = self.trainer
-        since, began = trainer.images_seen, time.monotonic()
-        next_tick = (since // self.every + 1) * self.every
-        while trainer.images_seen < self.target and next(self.iterations, None) is not None:
-            if trainer.images_seen < next_tick:
-                continue
-            yield self.tick(since, began)
-            next_tick += self.every
-            since, began = trainer.images_seen, time.monotonic()
-        if trainer.images_seen > since:
-            yield self.tick(since, began)
+        next_tick = (trainer.images_seen // self.every + 1) * self.every
+        began = time.monotonic() - self.elapsed
+        while trainer.images_seen < self.target:
+            if next(self.iterations, None) is None:
+                self.elapsed = time.monotonic() - began
+                return
+            if trainer.images_seen >= min(next_tick, self.target):
+                yield self.tick(began)
+                next_tick += self.every
+                began = time.monotonic()
 
-    def tick(self, since: int, began: float) -> Tick:
-        """The tick of all iterations since then; waits for the device; raises NotFinite."""
+    def tick(self, began: float) -> Tick:
+        """The tick of all iterations since the last; waits for the device; raises NotFinite."""
         means = self.trainer.tick()
         passed = time.monotonic() - began
-        self.seconds += passed
-        images = self.trainer.images_seen
-        return Tick(images, self.seconds, (images - since) / passed, means)
+        images, self.seconds, self.elapsed = self.trainer.images_seen, self.seconds + passed, 0.0
+        speed = (images - self.since) / passed
+        self.since = images
+        return Tick(images, self.seconds, speed, means)
+
+    def state(self) -> dict[str, Any]:
+        """What a session that goes on needs besides the trainer's state."""
+        return {"since": self.since, "seconds": self.seconds, "elapsed": self.elapsed}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.since, self.seconds, self.elapsed = state["since"], state["seconds"], state["elapsed"]

@@ -113,9 +113,15 @@ class Trainer:
         self._values.clear()
         if first_bad is not None:
             raise NotFinite(self._advice(first_bad[1], first_bad[0]))
-        if not bool(torch.stack(torch._foreach_norm(list(self.model.parameters()))).isfinite().all()):
-            raise NotFinite(self._advice("the weights became infinite", self.iteration))
+        self.check_finite()
         return means
+
+    def check_finite(self) -> None:
+        """Raise NotFinite where a weight, a buffer or an average is not a finite number."""
+        tensors = [*self.model.parameters(), *self.model.buffers(), *self.averages.values()]
+        floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
+        if not bool(torch.stack(torch._foreach_norm(floats)).isfinite().all()):
+            raise NotFinite(self._advice("the weights became infinite", self.iteration))
 
     def _updates(self, name: str, count: int) -> int:
         """Over how many updates a value is averaged: its own, or all of its optimiser's for a term."""
@@ -149,14 +155,19 @@ class Trainer:
         return self.model.state_dict() | self.averages
 
     def state(self) -> dict[str, Any]:
-        """All that the next iteration depends on."""
+        """All that the next iteration, and the next tick, depend on."""
         cuda = self.model.device.type == "cuda"
+        noted = {
+            name: {"iterations": [i for i, _ in values], "values": torch.stack([v for _, v in values]).cpu()}
+            for name, values in self._values.items()
+        }
         return {
             "images_seen": self.images_seen,
             "iteration": self.iteration,
             "model": self.model.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "averages": self.averages,
+            "noted": noted,
             "rng": torch.get_rng_state(),
             "rng_cuda": torch.cuda.get_rng_state(self.model.device) if cuda else None,
         }
@@ -170,6 +181,10 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
         for name, value in state["averages"].items():
             self.averages[name].copy_(value)
+        self._values = {
+            name: list(zip(noted["iterations"], noted["values"].to(self.model.device), strict=True))
+            for name, noted in state["noted"].items()
+        }
         torch.set_rng_state(state["rng"])
         if self.model.device.type == "cuda" and state["rng_cuda"] is not None:
             torch.cuda.set_rng_state(state["rng_cuda"], self.model.device)

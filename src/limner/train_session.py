@@ -1,0 +1,183 @@
+"""One session of a run: the trainer, and everything that reads its ticks."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from limner.data import Dataset
+from limner.data.stream import Stream
+from limner.doctor.watch import FEWEST, Doctor
+from limner.errors import LimnerError
+from limner.files import remove_unfinished
+from limner.models.base import Logs, Model
+from limner.training.best_weights import VALIDATION, WeightChoice
+from limner.training.checkpoint import read_state, write_state, write_weights
+from limner.training.display import Display
+from limner.training.held_out import HeldOut, validation_loss
+from limner.training.log import append_line, cut_log
+from limner.training.run import Run
+from limner.training.session import Session
+from limner.training.stop import stop_signals
+from limner.training.trainer import NotFinite, Trainer
+
+
+class TrainingSession:
+    """One session of a run: the trainer, and everything that reads its ticks.
+
+    Log, screen, pictures, doctor, the choice of weights and checkpoints know nothing of each other; they meet
+    in `run`.
+    """
+
+    def __init__(self, run: Run, network: Model, data: Dataset, quiet: bool) -> None:
+        self.path, self.config, self.quiet = run.path, run.config.training, quiet
+        config = self.config
+        assert config.batch is not None
+        train_images, self.validation = data.train.split_off(config.validation, config.seed)
+        self.data = dataclasses.replace(data, train=train_images)
+        self.new = not (run.path / "state.pt").exists()
+        if self.new:
+            network.initialise(data.train.pixels)
+        stream = Stream(train_images, config.batch, config.seed, network.device)
+        self.trainer = Trainer(network, stream, config)
+        assert config.images is not None
+        assert config.tick is not None
+        self.session = Session(self.trainer, iter(self.trainer), config.images, config.tick)
+        # without validation images nothing is chosen by the held-out ones, so test images may be used
+        self.held_out = HeldOut(self.validation if config.validation else data.test, network.device)
+        self.weights = WeightChoice(remembers_nearest=config.on_trouble == "restore")
+        self.notes = [*data.notes, *network.remarks(data.train.pixels)]
+        self.doctor: Doctor | None = None
+        self.doctor_state: dict[str, Any] | None = None
+        self.stored_images = 0  # images that the stored weights have seen
+
+    def run(self) -> None:
+        """Train until the run has its length, or until a signal or a severe trouble ends it."""
+        config, trainer = self.config, self.trainer
+        assert config.images is not None
+        remove_unfinished(self.path)
+        log = self.begin() if self.new else self.resume()
+        if trainer.images_seen >= config.images:
+            return
+        self.call_doctor(log)
+        display = Display(self.path.name, trainer.images_seen, config.images, self.quiet)
+        with display, stop_signals() as stop:
+            for note in self.notes:
+                display.say(f"note: {note}")
+            self.session.iterations = stop.until(self.watched(display.follow(trainer)))
+            saved = time.monotonic()
+            try:
+                for tick in self.session:
+                    if self.record(tick.line(), display):
+                        break
+                    if time.monotonic() - saved >= config.save_seconds:
+                        self.save()
+                        saved = time.monotonic()
+                trainer.check_finite()  # a signal may end training between two ticks
+            except NotFinite as error:
+                self.end_not_finite(error, display)
+            else:
+                self.end(display, stopped=stop.number is not None)
+        stop.leave()
+
+    def begin(self) -> list[dict[str, Any]]:
+        """A new run: its first picture and checkpoint, before any iteration; the log is empty."""
+        self.held_out.save_preview(self.trainer, self.path / "samples")
+        self.save()
+        return []
+
+    def resume(self) -> list[dict[str, Any]]:
+        """Go on from the last checkpoint; drop log lines and pictures from after it; returns the log."""
+        path = self.path / "state.pt"
+        state = read_state(path)
+        try:
+            self.trainer.restore(state)
+            self.session.restore(state["session"])
+            self.weights.restore(state["weight_choice"])
+            self.doctor_state = state["doctor"]
+        except (RuntimeError, KeyError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise LimnerError(f"{path} is not of this run: {reason}") from None
+        self.stored_images = images = self.trainer.images_seen
+        for picture in (self.path / "samples").glob("[0-9]*.png"):
+            if int(picture.stem) > images:
+                picture.unlink()
+        return cut_log(self.path / "log.jsonl", images)
+
+    def call_doctor(self, log: list[dict[str, Any]]) -> None:
+        """Let the doctor watch, unless it is turned off or there are too few images to compare with."""
+        config = self.config
+        enough = min(len(self.held_out.images), len(self.data.train)) >= FEWEST
+        if not enough and config.on_trouble in ("stop", "restore"):
+            self.notes.append(
+                f"the doctor needs {FEWEST} training and {FEWEST} held-out images: it does not watch this run"
+            )
+        if not enough or config.on_trouble == "ignore":
+            return
+        assert config.tick is not None
+        self.doctor = Doctor(self.trainer, self.data, self.held_out.images, config.tick, log)
+        if self.doctor_state is not None:
+            self.doctor.restore(self.doctor_state)
+
+    def watched(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
+        """The iterations, observed by the doctor if there is one."""
+        return self.doctor.observe(iterations) if self.doctor is not None else iterations
+
+    def record(self, line: dict[str, Any], display: Display) -> bool:
+        """Complete a tick's line, log it, show it, choose weights by it; True where training must end."""
+        trainer = self.trainer
+        line |= self.held_out.measure(trainer)
+        if len(self.validation):
+            with trainer.inference() as model:
+                line[VALIDATION] = validation_loss(model, self.validation)
+        verdicts = self.doctor.examine(line) if self.doctor is not None else []
+        self.weights.consider(line, trainer)
+        append_line(self.path / "log.jsonl", line)
+        display.measure(line)
+        for verdict in verdicts:
+            display.say(f"doctor: {verdict}")
+        self.held_out.save_preview(trainer, self.path / "samples")
+        severe = any(verdict.severe for verdict in verdicts)
+        if severe and self.config.on_trouble in ("stop", "restore"):
+            self.weights.restored = self.config.on_trouble == "restore"
+            display.say(f"doctor: stopped at {trainer.images_seen:,} images, as --on-trouble requires")
+            return True
+        return False
+
+    def save(self) -> None:
+        """Write the weights that inference uses, and all that resuming needs."""
+        write_weights(self.path / "weights.safetensors", *self.weights.to_store(self.trainer))
+        state = self.trainer.state() | {"weight_choice": self.weights.state()}
+        state |= {"session": self.session.state()}
+        state |= {"doctor": self.doctor.state() if self.doctor is not None else None}
+        write_state(self.path / "state.pt", state)
+        self.stored_images = self.trainer.images_seen
+
+    def end(self, display: Display, stopped: bool) -> None:
+        """The last checkpoint, and the last picture unless a signal stopped training on its way."""
+        if not stopped:
+            self.held_out.save_preview(self.trainer, self.path / "samples", last=True)
+        self.save()
+        display.show(self.trainer.images_seen, last=True)
+        if best := self.weights.best():
+            display.say(f"note: stored {best}")
+
+    def end_not_finite(self, error: NotFinite, display: Display) -> None:
+        """A loss is not finite: log it; go back to the best weights if on_trouble says so, else raise."""
+        if self.doctor is not None:
+            line: dict[str, Any] = {
+                "images": self.trainer.images_seen,
+                "seconds": round(self.session.seconds, 3),
+            }
+            line |= {"not_finite": str(error), "troubles": ["not finite"]}
+            append_line(self.path / "log.jsonl", line)
+        self.weights.restored = self.config.on_trouble == "restore"
+        best = self.weights.best()
+        if not self.weights.restored or best is None:
+            raise NotFinite(
+                f"{error}; {self.path} keeps the weights of {self.stored_images:,} images"
+            ) from None
+        write_weights(self.path / "weights.safetensors", best.weights, best.images)
+        display.say(f"doctor: {error}; stored {best}")
