@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from limner.models.base import Batch, Logs, Model, Shape, Update, adam
+from limner.models.base import Batch, Logs, Model, Presets, Shape, Update, Values, adam
 from limner.models.latent import Latent
 from limner.nn import mlp
 from limner.settings import Fraction, PositiveInt
@@ -31,11 +31,11 @@ class FlowMatching(Model):
         label_dropout: Fraction = 0.1
         """share of images whose label is hidden, for guidance"""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"batch": 64}}
-    tiny: ClassVar[Mapping[str, Any]] = {"hidden": (32,)}
+    presets: ClassVar[Presets] = {"paper": {"batch": 64}}
+    tiny: ClassVar[Values] = {"hidden": (32,)}
     labels = "optional"
     stochastic_loss = True
-    draft: ClassVar[Mapping[str, Any]] = {"steps": 2}
+    draft: ClassVar[Values] = {"steps": 2}
 
     def __init__(self, shape: Shape, options: Options) -> None:
         super().__init__(shape, options)
@@ -131,8 +131,8 @@ class VQVAE(Model):
         width: PositiveInt = 8
         """numbers in one entry"""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"entries": 512}}
-    tiny: ClassVar[Mapping[str, Any]] = {"entries": 8}
+    presets: ClassVar[Presets] = {"paper": {"entries": 512}}
+    tiny: ClassVar[Values] = {"entries": 8}
 
     def __init__(self, shape: Shape, options: Options) -> None:
         super().__init__(shape, options)

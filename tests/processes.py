@@ -5,7 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["limner.train_run", "torch._dynamo"])  # Adam imports the latter
@@ -32,3 +34,12 @@ def command(words: tuple[str, ...], folder: str, environment: dict[str, str]) ->
     with open("said", "w", buffering=1) as sys.stdout:
         sys.stderr = sys.stdout
         main(words)
+
+
+def wait_for(path: Path, process: ForkServerProcess, seconds: float = 120) -> None:
+    """Until the process has made that file."""
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.is_alive() or path.exists(), Path("said").read_text()
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.01)

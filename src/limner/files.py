@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -26,12 +27,22 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         beside.chmod(0o644)  # safetensors writes what only its owner may read
         os.replace(beside, path)
     except (OSError, RuntimeError, WriteError) as error:  # torch raises RuntimeError
-        reason = (
-            error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-        )
-        raise LimnerError(f"cannot write {path}: {reason}; what was there before is untouched") from None
+        raise LimnerError(
+            f"cannot write {path}: {write_problem(error)}; what was there before is untouched"
+        ) from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def write_problem(error: Exception) -> str:
+    """Why a file could not be written, in a few words."""
+    if not isinstance(error, OSError):
+        return str(error).partition("\n")[0]
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    if error.errno == getattr(errno, "EDQUOT", None):  # not on Windows
+        return "your share of the disk is used up"
+    return error.strerror or str(error)
 
 
 class WriteError(Exception):
@@ -51,15 +62,20 @@ def write_json(path: Path, content: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file of ours; LimnerError where it is missing, cut short or something else."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LimnerError(f"{path} is missing") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, too long a number, too deep
         raise LimnerError(f"{path} cannot be read: it is damaged or not ours ({error})") from None
 
 
 def remove_unfinished(folder: Path) -> None:
     """Remove the unfinished files that a killed writer left in a run's folder and its samples/."""
     for path in [*folder.glob(".*"), *(folder / "samples").glob(".*")]:
-        if re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png|npz)", path.name):
+        if is_unfinished(path):
             path.unlink(missing_ok=True)
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is what a killed writer left."""
+    return bool(re.fullmatch(r"\.[^.]+\.\d+\.(json|jsonl|safetensors|pt|png|npz)", path.name))

@@ -102,7 +102,8 @@ def relativistic_loss(should_win: Tensor, should_lose: Tensor) -> Tensor:
     return F.softplus(should_lose - should_win).mean()
 
 
-# Mescheder et al. 2018 (arXiv 1801.04406), eq. 9:  gamma / 2 E ||grad D||^2
+# Mescheder et al. 2018 (arXiv 1801.04406), eq. 9:  gamma / 2 E ||grad D||^2, beside the loss
+# E_x f(-D(x)) + E_z f(D(G(z))) without the factor 1/2 that some losses above have
 def zero_centred_penalty(gradient: Tensor) -> Tensor:
     """Half the squared norm of each image's gradient: (B, C, H, W) -> (B,)."""
     return 0.5 * gradient.square().sum((1, 2, 3))

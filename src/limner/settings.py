@@ -72,9 +72,11 @@ def explain(error: ValidationError, cls: type[Settings]) -> str:
         return f"{owner(cls)} has no option '{name}': {nearest(name, cls.model_fields)}"
     if kind == "literal_error":
         choices = [a or b for a, b in re.findall(r"'([^']*)'|(\d+)", first["ctx"]["expected"])]
+        if str(value) in choices:
+            return f"{name} must be a whole number, not {value!r}"
         return f"{name} cannot be '{value}': {nearest(str(value), choices)}"
     if kind == "tuple_type":
-        return f"{name} must be a tuple, not {value!r}: write ({value!r},)"
+        return f"{name} must be a tuple of values, not {value!r}"
     if kind == "too_short":
         return f"{name} needs at least {first['ctx']['min_length']} value, not {value!r}"
     if kind in ("value_error", "assertion_error"):

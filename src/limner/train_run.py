@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from limner.models import model_class, model_options
 from limner.models.base import Model
 from limner.train_session import TrainingSession
 from limner.training.config import TrainConfig
+from limner.training.lock import RunLock
 from limner.training.resume import check_same_data, find_resumable, refuse_changes, update_length
 from limner.training.run import Run, leave_class_out, new_folder, view_data
 from limner.training.setup import (
@@ -28,6 +30,7 @@ from limner.training.setup import (
     resolve_device,
     run_config,
 )
+from limner.training.trust import remember
 
 Source = str | Path | Dataset
 
@@ -37,7 +40,7 @@ def train(
     data: Source | None = None,
     *,
     preset: str | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     channels: int | None = None,
     options: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
@@ -60,11 +63,12 @@ def train(
     request = Request(
         model, data, preset, size, channels, options or {}, config or TrainConfig(), settings, folder, where
     )
-    with progress.silent(quiet), torch.random.fork_rng([where] if where.type == "cuda" else []):
-        run, network, original = request.resume() if resume else request.start()
+    devices = [where] if where.type == "cuda" else []
+    with progress.silent(quiet), torch.random.fork_rng(devices), ExitStack() as held:
+        run, network, original = request.resume(held) if resume else request.start(held)
         data_view = view_data(original, network, run.config.training.leave_out)
         TrainingSession(run, network, data_view, quiet).run()
-    trained = Run(run.path)
+    trained = Run(run.path, trust=run.trust)
     trained.original = original  # it need not be read again
     return trained
 
@@ -76,7 +80,7 @@ class Request:
     model: str | None
     data: Source | None
     preset: str | None
-    size: int | None
+    size: int | tuple[int, int] | None
     channels: int | None
     options: Mapping[str, Any]
     config: TrainConfig
@@ -84,8 +88,11 @@ class Request:
     out: Path | None
     device: torch.device
 
-    def start(self) -> tuple[Run, Model, Dataset]:
-        """Check every setting, build the model, and make the folder of a new run with its run.json."""
+    def start(self, held: ExitStack) -> tuple[Run, Model, Dataset]:
+        """Check every setting, build the model, and make the folder of a new run with its run.json.
+
+        `held` holds the lock on the folder.
+        """
         if self.model is None:
             raise LimnerError("train needs a model: limner.list_models() names them")
         cls = model_class(self.model)
@@ -99,15 +106,24 @@ class Request:
         network = build_model(lambda: cls(dataset.shape, options), config.seed, self.device)
         config = complete_config(config, cls, self.preset, train_images, network)
         record = data_record(original, network.classes)
-        path = new_folder(self.model, original.name, self.out)
         whole = run_config(self.model, self.preset, network, options.json_values(), record, config)
+        path = held.enter_context(new_folder(self.model, original.name, self.out)).folder
+        remember(path, self.model)
         write_text(path / "run.json", whole.text())
-        return Run(path), network, original
+        return Run(path, trust=True), network, original
 
-    def resume(self) -> tuple[Run, Model, Dataset]:
-        """Open the run that is meant; its settings stay, except for its length, which may grow."""
-        run = find_resumable(self.model, self.data, self.out)
-        own, training = self.split_settings(model_class(run.config.model))
+    def resume(self, held: ExitStack) -> tuple[Run, Model, Dataset]:
+        """Open the run that is meant; its settings stay, except for its length, which may grow.
+
+        `held` holds the lock on its folder.
+        """
+        path = find_resumable(self.model, self.data, self.out).path
+        held.enter_context(RunLock(path))
+        run = Run(path)  # as it is now that no other process writes it
+        if run.config.model == self.model:  # the user names the code
+            run.trust = True
+            remember(path, self.model)
+        own, training = self.split_settings(run.model_class)
         values = {"model": self.model, "preset": self.preset, "size": self.size, "channels": self.channels}
         refuse_changes(run, values, own, training)
         original = check_same_data(run, self.data)

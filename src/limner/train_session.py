@@ -16,12 +16,15 @@ from limner.models.base import Logs, Model
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
 from limner.training.display import Display
-from limner.training.held_out import HeldOut, validation_loss
+from limner.training.held_out import HeldOut, preview_files, validation_loss
 from limner.training.log import append_line, cut_log
 from limner.training.run import Run
 from limner.training.session import Session
 from limner.training.stop import stop_signals
 from limner.training.trainer import NotFinite, Trainer
+
+# what restoring from a state of another run, or a damaged one, raises
+BAD_STATE = (RuntimeError, KeyError, ValueError, TypeError, AttributeError, IndexError)
 
 
 class TrainingSession:
@@ -39,7 +42,7 @@ class TrainingSession:
         self.data = dataclasses.replace(data, train=train_images)
         self.new = not (run.path / "state.pt").exists()
         if self.new:
-            network.initialise(data.train.pixels)
+            network.initialise(data.train.pixels, data.train.labels)
         stream = Stream(train_images, config.batch, config.seed, network.device)
         self.trainer = Trainer(network, stream, config)
         assert config.images is not None
@@ -95,14 +98,15 @@ class TrainingSession:
         try:
             self.trainer.restore(state)
             self.session.restore(state["session"])
-            self.weights.restore(state["weight_choice"])
+            self.weights.restore(state["weight_choice"], self.trainer)
             self.doctor_state = state["doctor"]
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise LimnerError(f"{path} is not of this run: {reason}") from None
+        except BAD_STATE as error:
+            raise LimnerError(f"{path} is not of this run: {' '.join(str(error).split())[:200]}") from None
+        except NotFinite:
+            raise LimnerError(f"{path} is damaged: it holds numbers that are not finite") from None
         self.stored_images = images = self.trainer.images_seen
-        for picture in (self.path / "samples").glob("[0-9]*.png"):
-            if int(picture.stem) > images:
+        for count, picture in preview_files(self.path / "samples").items():
+            if count > images:
                 picture.unlink()
         return cut_log(self.path / "log.jsonl", images)
 
@@ -119,7 +123,11 @@ class TrainingSession:
         assert config.tick is not None
         self.doctor = Doctor(self.trainer, self.data, self.held_out.images, config.tick, log)
         if self.doctor_state is not None:
-            self.doctor.restore(self.doctor_state)
+            try:
+                self.doctor.restore(self.doctor_state)
+            except BAD_STATE as error:
+                path, reason = self.path / "state.pt", " ".join(str(error).split())[:200]
+                raise LimnerError(f"{path} is not of this run: {reason}") from None
 
     def watched(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
         """The iterations, observed by the doctor if there is one."""

@@ -150,18 +150,24 @@ def test_home_and_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("verb", "note"),
+    ("verb", "said", "note"),
     [
-        ("train", "; what was trained is saved, --resume continues"),
-        ("ablate", "; what was trained is saved, the same command continues"),
-        ("sample", ""),
+        ("train", "", ""),
+        ("train", "what was trained is saved", "; what was trained is saved, --resume continues"),
+        ("ablate", "", "; the same command continues"),
+        (
+            "ablate",
+            "what was trained is saved",
+            "; what was trained is saved, the same command continues",
+        ),
+        ("sample", "", ""),
     ],
 )
 def test_an_interrupt_ends_with_130_and_one_line(
-    verb: str, note: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    verb: str, said: str, note: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupt(argv: Sequence[str]) -> None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(*([said] if said else []))
 
     monkeypatch.setattr(f"limner.cli.{verb}.main", interrupt)
     assert run([verb]) == 130
@@ -211,7 +217,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["demo", "--scale", "nan"], "scale must be above 0"),
         (["summary", "vae", "--size", "0"], "each from 16 to 128"),
         (["sample", "~nosuchuser/x"], "nosuchuser"),
-        (["train", "vae", "--batch", "0"], "batch must be at least 1"),
+        (["train", "vae", "--batch", "0"], "batch must be from 1 to 65536"),
         (["train", "vae", "--size", "8"], "8"),
         (["train", "vae", "--resume"], "no run of vae on digits to resume"),
         (["sample"], "Missing"),

@@ -99,6 +99,7 @@ def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["sample", "RUN", "--set", "prior=normal"], "no prior called 'normal'"),
         (["sample", "RUN", "--set", "stops=3"], "Autoencoder has no option of sampling 'stops'"),
         (["sample", "RUN", "--set", "prior"], "'prior' sets nothing: write NAME=VALUE"),
+        (["traverse", "RUN", "--set", "steps=3"], "no option of decoding 'steps': it has no options"),
         (["traverse", "RUN", "--label", "3"], "it was trained without labels"),
         (["sample", "nothing-here"], "no run called 'nothing-here'"),
         (["similar", "RUN", "99999"], "there is no test image 99999: digits has 0 to"),

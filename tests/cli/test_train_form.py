@@ -277,7 +277,7 @@ def test_the_help_shows_the_defaults_of_the_file(capsys: pytest.CaptureFixture[s
             'model = "vae"\n[training]\nepocs = 2',
             "file.toml: training has no option 'epocs': did you mean",
         ),
-        ('model = "vae"\n[training]\nbatch = 0', "file.toml: batch must be at least 1, not 0"),
+        ('model = "vae"\n[training]\nbatch = 0', "file.toml: batch must be from 1 to 65536, not 0"),
         (
             'model = "vae"\n[data]\nsorce = "digits"',
             "file.toml: data has no option 'sorce': did you mean",

@@ -260,7 +260,9 @@ def test_a_perfect_sampler_is_as_good_as_real_images(toy: Callable, digits: Data
     assert result["score[digits-cnn-v1]"].value == pytest.approx(
         result["score[digits-cnn-v1]"].floor, rel=0.05
     )
-    assert result["kl of classes"].value < 4 * result["kl of classes"].floor
+    # twice the value over the floor's terms is chi-squared with 9 degrees of freedom: .1 % exceed 3.1 times 9
+    assert result["kl of classes"].value < 3.1 * result["kl of classes"].floor
+    assert result["kl of classes"].floor == pytest.approx(9 / 2 * (1 / 179 + 1 / 179))
 
 
 def test_a_sampler_that_copies_its_training_images_has_bad_numbers(toy: Callable, digits: Dataset) -> None:
@@ -321,7 +323,10 @@ def test_the_likelihood_is_the_bound(runs: dict[str, Run], evaluations: dict[str
     curve = [of_some, result["log p(x) (k 50)"].value, result["log p(x) (k 60)"].value]
     assert curve == sorted(curve)
     assert curve[2] > curve[0] + 0.1
-    assert result["bits per dim"].value == pytest.approx(8 - curve[-1] / (784 * math.log(2)))
+    smooth = math.log2(255) - curve[-1] / (784 * math.log(2))
+    assert result["bits per dim"].value == pytest.approx(smooth, abs=1e-3), (
+        "sigma is large: noise costs little"
+    )
     assert run.model.protocol in elbo.note
     rec, kl = (float(word) for word in elbo.note.split(" = ")[1].split(";")[0].split(" - KL "))
     assert rec - kl == pytest.approx(elbo.value, abs=0.11)

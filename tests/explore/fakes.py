@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from limner import explore
 from limner.data import to_float
-from limner.models.base import Model
+from limner.models.autoencoder import Autoencoder
+from limner.models.base import Model, Values
 from limner.models.latent import Latent, Normal, Uniform
 from limner.training import Run
 
@@ -92,6 +93,27 @@ class Generator(Plain):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         self.passes += len(z)
         return z[:, :1, None, None].expand(-1, *SHAPE)
+
+
+class Strong(Autoencoder):
+    """Has options of decoding, which it records, and a draft, without which an image takes many passes."""
+
+    draft: ClassVar[Values] = {"strength": 0.5, "guidance": 2.0}
+    used: ClassVar[list[tuple[float, int]]] = []  # strength and steps of each call of decode, of all models
+    guided: ClassVar[list[float]] = []
+
+    def decode(self, z: Tensor, y: Tensor | None = None, *, strength: float = 1.0, steps: int = 8) -> Tensor:
+        self.used.append((strength, steps))
+        return strength * super().decode(z, y)
+
+    def sample(
+        self, n: int, y: Tensor | None = None, *, prior: str | None = None, guidance: float = 0.0
+    ) -> Tensor:
+        self.guided.append(guidance)
+        return super().sample(n, y, prior=prior)
+
+    def sample_cost(self, **options: Any) -> float:
+        return 1.0 if options.get("strength") == 0.5 else 5000.0
 
 
 def codes(d: int = 3, **settings: Any) -> Latent:

@@ -19,7 +19,6 @@ from limner.explore.interpolations import choose_pairs
 from limner.explore.manifolds import quantile_grid
 from limner.explore.maps import neighbour_accuracy, project
 from limner.metrics.codes import knn_accuracy_leave_one_out
-from limner.metrics.paths import lerp, slerp
 from limner.models.latent import FittedPriors, Latent, Normal, Prior, Uniform
 from limner.random_state import seeded
 
@@ -29,45 +28,6 @@ T = torch.linspace(0, 1, 7)
 def vectors(d: int = 5, seed: int = 0) -> tuple[Tensor, Tensor]:
     a, b = torch.randn(2, d, generator=torch.Generator().manual_seed(seed))
     return a, b
-
-
-@pytest.mark.parametrize("path", [lerp, slerp])
-def test_a_path_begins_and_ends_exactly_where_it_should(path) -> None:  # type: ignore[no-untyped-def]
-    a, b = vectors()
-    z = path(a, b, T)
-    assert torch.equal(z[0], a)
-    assert torch.equal(z[-1], b)
-
-
-def test_slerp_keeps_the_norm_and_turns_evenly() -> None:
-    a, b = (v / v.norm() * 3 for v in vectors())
-    z = slerp(a, b, T)
-    assert torch.allclose(z.norm(dim=1), torch.full((7,), 3.0), atol=1e-5)
-    angles = torch.acos((z[:-1] * z[1:]).sum(1) / 9)
-    assert torch.allclose(angles, angles.mean().expand(6), atol=1e-3)
-    assert angles.sum().item() == pytest.approx(math.acos(float(a @ b) / 9), abs=1e-3)
-
-
-def test_slerp_in_the_plane_is_the_circle() -> None:
-    z = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), T)
-    angle = T * math.pi / 2
-    assert torch.allclose(z, torch.stack([angle.cos(), angle.sin()], 1), atol=1e-6)
-
-
-def test_slerp_where_the_angle_says_nothing() -> None:
-    a, _ = vectors()
-    zero = torch.zeros(5)
-    for other in (zero, a, 2 * a):  # zero, equal, parallel: the straight line
-        assert torch.allclose(slerp(a, other, T), lerp(a, other, T), atol=1e-6)
-        assert torch.allclose(slerp(other, a, T), lerp(other, a, T), atol=1e-6)
-    assert torch.equal(slerp(zero, zero, T), torch.zeros(7, 5))
-    turned = slerp(a, -a, T)  # opposite: a great circle, not through zero
-    assert torch.allclose(turned.norm(dim=1), a.norm().expand(7), atol=1e-5)
-    assert torch.allclose(turned[[0, -1]], torch.stack([a, -a]), atol=1e-6)
-    longer = slerp(a, -2 * a, T)
-    assert torch.allclose(longer.norm(dim=1), a.norm() * (1 + T), atol=1e-5)
-    line = slerp(torch.tensor([1.0]), torch.tensor([-1.0]), T)
-    assert torch.allclose(line[:, 0], 1 - 2 * T)
 
 
 def gaussian(mean: list[float], std: list[float]) -> Prior:

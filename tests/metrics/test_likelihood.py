@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal
 
+from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
-from limner.metrics.likelihood import Likelihood, bits_per_dim, importance_bound, likelihood
+from limner.metrics.likelihood import Likelihood, bits_per_dim, dequantise, importance_bound, likelihood
 
 SIGMA = 0.5
 D = 4
@@ -96,11 +97,71 @@ def test_the_mean_has_the_error_of_the_mean() -> None:
     assert torch.tensor(means).std() == pytest.approx(error, rel=0.25)
 
 
-def test_bits() -> None:
+class Peaks:
+    """Every pixel is N(127 / 255, sigma^2) on the [0, 1] scale: a density of grey values."""
+
+    def __init__(self, sigma: float) -> None:
+        self.pixel = Normal(torch.tensor(127 / 255).double(), sigma)
+
+    def log_likelihood(self, x: Tensor, k: int) -> Tensor:
+        return self.pixel.log_prob((x.double() + 1) / 2).flatten(1).sum(1)
+
+    def probability(self, v: Tensor) -> Tensor:
+        """Of grey levels v: the mass between the middles to the next levels."""
+        return self.pixel.cdf((v + 0.5) / 255) - self.pixel.cdf((v - 0.5) / 255)
+
+
+def bits_of(model: Peaks, levels: Tensor, x: Tensor) -> float:
+    """The bits per dimension that the bound gives for images x of grey levels (N, C, H, W)."""
+    return float(bits_per_dim(importance_bound(model, x, (1,))[1], levels[0].numel(), 256).mean())
+
+
+@pytest.mark.parametrize("sigma", [0.2 / 255, 1 / 255, 10 / 255, 0.2])
+def test_bits_of_a_density_are_a_bound_on_those_of_its_grey_levels(sigma: float) -> None:
+    model, every = Peaks(sigma), torch.arange(256).double()
+    p = model.probability(every)
+    levels = p.multinomial(40 * 400, True, generator=torch.Generator().manual_seed(0)).view(40, 1, 20, 20)
+    exact = float(-p[levels].log2().mean())
+    x = levels / 127.5 - 1
+    bound = bits_of(model, levels, dequantise(x))
+    assert bound > exact - 0.01
+    if sigma >= 1 / 255:
+        assert bound == pytest.approx(exact, abs=0.1), "nearly exact where the density is smooth"
+    if sigma < 1 / 255:
+        assert bits_of(model, levels, x) < exact - 0.05, "without noise, better than is possible"
+
+
+def test_narrower_peaks_gain_nothing() -> None:
+    constant = torch.full((4, 1, 20, 20), 127)  # 0 bits: there is nothing to say
+    x = constant / 127.5 - 1
+    values = [bits_of(Peaks(sigma / 255), constant, dequantise(x)) for sigma in (1, 0.3, 0.03)]
+    assert min(values) > 0
+    assert values[2] > values[1]
+    assert bits_of(Peaks(0.03 / 255), constant, x) < -3, "the density itself can have any value"
+
+
+def test_dequantised_images_stay_within_their_level() -> None:
+    levels = torch.arange(256).repeat(400).view(100, 1, 32, 32).to(torch.uint8)
+    x = to_float(levels)
+    noisy = dequantise(x)
+    assert torch.equal(to_uint8(noisy), levels)
+    moved = (noisy - x) * 127.5
+    assert (float(moved.min()), float(moved.max())) == pytest.approx((-0.5, 0.5), abs=1e-3)
+    assert float(moved.mean()) == pytest.approx(0, abs=0.005)
+    assert float(moved.var()) == pytest.approx(1 / 12, rel=0.02)
+    assert torch.equal(noisy, dequantise(x))
+    assert torch.equal(noisy[:7], dequantise(x[:7])), "whatever comes with an image"
+    assert not torch.equal(noisy, dequantise(x, seed=1))
+    black = torch.full((1, 1, 100, 100), -1.0)
+    assert float((dequantise(black, levels=2) - black).max()) == pytest.approx(1, abs=1e-3)
+
+
+def test_bits_of_probabilities() -> None:
     assert bits_per_dim(-784 * math.log(2), 784) == pytest.approx(1)  # a fair coin for each pixel
-    assert bits_per_dim(0, 10, levels=256) == 8  # the uniform density: 8 bits for each byte
-    spread = Normal(0, 0.1).entropy()  # of a density in [0, 1]: its entropy in bits, and 8 more
-    assert bits_per_dim(float(-5 * spread), 5, 256) == pytest.approx(8 + float(spread) / math.log(2))
+    # uniform over 256 levels: density 255 / 256 on an interval of 256 / 255
+    assert bits_per_dim(10 * math.log(255 / 256), 10, levels=256) == pytest.approx(8)
+    each = bits_per_dim(torch.tensor([0.0, -7.0]), 7)
+    assert each.tolist() == pytest.approx([0, 1 / math.log(2)])
 
 
 def test_what_has_no_bound() -> None:

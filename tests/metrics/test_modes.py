@@ -53,6 +53,19 @@ def test_a_perfect_sampler_covers_all_and_has_the_floor() -> None:
     assert class_kl(found, uniform) == pytest.approx(floor, rel=0.15)
 
 
+@pytest.mark.parametrize(("n", "m"), [(300, 300), (1000, 200), (200, 1000)])
+def test_the_floor_of_two_samples_is_the_mean_of_their_divergence(n: int, m: int) -> None:
+    shares = torch.tensor([0.3, 0.2, 0.15, 0.15, 0.1, 0.1])
+    torch.manual_seed(0)
+    values = [
+        class_kl(*(shares.multinomial(size, True).bincount(minlength=6) for size in (n, m)))
+        for _ in range(1000)
+    ]
+    mean = sum(values) / len(values)
+    assert mean == pytest.approx(class_kl_floor(6, n, m), rel=0.08)
+    assert mean > 1.15 * class_kl_floor(6, n), "both sides are samples"
+
+
 def test_dropped_modes_are_seen() -> None:
     found = counts(stack(PIXELS[:8], 26_000))  # two of ten digits never
     assert classes_present(found) == 512

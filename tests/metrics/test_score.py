@@ -6,9 +6,10 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from limner.errors import LimnerError
-from limner.metrics.score import classifier_score
+from limner.metrics.score import classifier_score, classifier_score_error
 
 
 def test_from_one_to_the_number_of_classes() -> None:
@@ -36,3 +37,12 @@ def test_doubt_lowers_it() -> None:
 def test_what_is_no_probability_is_refused(wrong: torch.Tensor) -> None:
     with pytest.raises(LimnerError, match="rows of probabilities"):
         classifier_score(wrong)
+
+
+def test_the_error_is_the_deviation_of_scores_of_other_samples() -> None:
+    def draw(seed: int) -> Tensor:
+        return (3 * torch.randn(400, 5, generator=torch.Generator().manual_seed(seed))).softmax(1)
+
+    scores = torch.tensor([classifier_score(draw(seed)) for seed in range(300)])
+    assert classifier_score_error(draw(0)) == pytest.approx(float(scores.std()), rel=0.2)
+    assert classifier_score_error(torch.eye(5).repeat(20, 1)) == pytest.approx(0, abs=1e-12)

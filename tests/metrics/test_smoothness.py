@@ -105,6 +105,22 @@ def test_each_path_has_one_label() -> None:
     assert torch.equal(calls[0][1], calls[1][1]), "both ends of a step have the label of their path"
 
 
+def test_a_random_decoder_draws_the_same_for_both_images_of_a_pair() -> None:
+    kept = 0.7
+
+    def dropping(z: Tensor) -> Tensor:
+        return linear(torch.nn.functional.dropout(z, 1 - kept, training=True))
+
+    state = torch.get_rng_state()
+    found, plain = (path_length(decode, draw, euclidean, 2000) for decode in (dropping, linear))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert found.mean == pytest.approx(plain.mean / kept, rel=0.1), "E (mask / kept)^2 = 1 / kept"
+    assert torch.equal(found.values, path_length(dropping, draw, euclidean, 2000).values)
+    assert not torch.equal(found.values, path_length(dropping, draw, euclidean, 2000, seed=1).values)
+    lengths = found.values / plain.values
+    assert lengths.round(decimals=6).unique().numel() > 10, "each path has a mask of its own"
+
+
 def test_what_it_refuses() -> None:
     with pytest.raises(LimnerError, match="did you mean 'slerp'"):
         path_length(linear, draw, euclidean, 10, interpolation="slrp")

@@ -215,8 +215,10 @@ def penalty_of(model: Any, x: Tensor, fake: Tensor, iteration: int = 0) -> Tenso
 def test_penalties_of_a_linear_discriminator(n: int, gamma: float | None) -> None:
     for penalty in PENALTIES:
         model, w = linear(penalty=penalty, gamma=gamma)
-        expected = {"gp": (gamma or 10) * (w.norm() - 1) ** 2}.get(
-            penalty, (gamma or 1) * len(penalty.split("+")) * w.square().sum() / 2
+        # the non-saturating loss has the factor 1/2, and so has the penalty beside it
+        gp, r1 = (10.0, 1.0) if gamma is None else (gamma / 2, gamma / 2)
+        expected = {"gp": gp * (w.norm() - 1) ** 2}.get(
+            penalty, r1 * len(penalty.split("+")) * w.square().sum() / 2
         )
         value = penalty_of(model, *pair(n)).detach()
         torch.testing.assert_close(value, expected, msg=f"{penalty} of {n} images")
@@ -557,7 +559,7 @@ def test_inference_uses_the_weights_that_the_option_names(averaged: str, ema: tu
         ({"inputs": "units"}, "inputs cannot be 'units': did you mean 'unit'"),
         ({"averaged": "both"}, "averaged cannot be 'both'"),
         ({"augment": ("color",)}, "augment cannot be 'color': did you mean 'colour'"),
-        ({"augment": "colour"}, "augment must be a tuple, not 'colour'"),
+        ({"augment": "colour"}, "augment must be a tuple of values, not 'colour'"),
         ({"soft_label": True}, "has no option 'soft_label': did you mean 'soft_labels'"),
     ],
     ids=str,

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small import blobs
+from small import blobs, small
 from torch import Tensor, nn
 from torch.optim import SGD
 from updates import RecordingUpdate
 
+import limner
+from limner.data import Dataset, Images
 from limner.data.stream import Stream
 from limner.errors import LimnerError
+from limner.metrics import frechet
 from limner.models import create
 from limner.models.base import Decodes, HasPlayers, Samples, abilities
 from limner.models.cgan import CGAN
 from limner.models.layers import ConditionalBatchNorm, Maxout
-from limner.training import TrainConfig, Trainer
+from limner.training import Run, TrainConfig, Trainer
 
 SHAPE = (1, 16, 16)
 QUICK: dict[str, Any] = {"classes": 4, "latent_dim": 16, "width": 8, "hidden": (32, 32), "lr": 1e-3}
@@ -50,6 +54,13 @@ def quadrant(x: Tensor) -> Tensor:
     y = (light.sum(2) @ torch.arange(height).float()) / light.sum((1, 2))
     x = (light.sum(1) @ torch.arange(width).float()) / light.sum((1, 2))
     return (y > height / 2) * 2 + (x > width / 2)
+
+
+def unbalanced(images: Images) -> Images:
+    """All images of quadrant 0, and a tenth of the others."""
+    assert images.labels is not None
+    kept = (images.labels == 0) | (torch.arange(len(images)) % 10 == 0)
+    return images.subset(kept.nonzero()[:, 0])
 
 
 @every_kind
@@ -196,7 +207,7 @@ def test_the_papers_generator_drops_units_in_training_only_unless_the_option_say
         assert torch.equal(model.decode(z, y), model.decode(z, y)) == same
 
 
-def test_classes_are_drawn_uniformly_after_the_noise() -> None:
+def test_without_data_classes_are_drawn_uniformly_after_the_noise() -> None:
     model = build("mlp projection").eval()
     labels = record_labels(model.G)
     torch.manual_seed(1)
@@ -205,6 +216,80 @@ def test_classes_are_drawn_uniformly_after_the_noise() -> None:
     assert counts.sub(1000).abs().max() < 5 * (4000 * 0.25 * 0.75) ** 0.5
     torch.manual_seed(1)
     assert torch.equal(samples, model.sample(4000, labels[0])), "the same noise with labels as without"
+
+
+def test_classes_are_drawn_as_frequent_as_in_the_data() -> None:
+    shares = torch.tensor([0.7, 0.0, 0.25, 0.05])
+    images = replace(
+        blobs(200, SHAPE), labels=torch.tensor([0, 2, 3]).repeat_interleave(torch.tensor([140, 50, 10]))
+    )
+    model = build("mlp projection").eval()
+    model.initialise(images.pixels, images.labels)
+    torch.testing.assert_close(model.class_shares, shares)
+    labels = record_labels(model.G)
+    torch.manual_seed(1)
+    samples = model.sample(4000)
+    counts = labels[0].bincount(minlength=4)
+    assert counts[1] == 0, "a class that was not trained on is never drawn"
+    assert (counts - 4000 * shares).abs().max() < 5 * (4000 * 0.25) ** 0.5
+    torch.manual_seed(1)
+    assert torch.equal(samples, model.sample(4000, labels[0])), "the same noise with labels as without"
+    model.sample(2, torch.tensor([1, 1]))
+    assert labels[-1].tolist() == [1, 1], "a class that is asked for is drawn"
+    assert model.sample(0).shape == (0, *SHAPE)
+    model.preview(torch.zeros(1, *SHAPE), 6)
+    assert labels[-1].tolist() == [0, 0, 2, 2, 3, 3]
+
+
+def test_a_run_keeps_the_frequencies_of_what_it_was_trained_on(digits: Dataset, tmp_path: Path) -> None:
+    train_labels = digits.train.labels
+    assert train_labels is not None
+    few = (train_labels != 3) | (torch.arange(len(train_labels)) % 10 == 0)
+    unbalanced = replace(digits, train=digits.train.subset(few.nonzero()[:, 0]))
+    run = limner.train(
+        "cgan",
+        unbalanced,
+        leave_out="7",
+        images=100,
+        batch=50,
+        out=tmp_path / "a",
+        quiet=True,
+        **small("cgan"),
+    )
+    labels = unbalanced.train.labels
+    assert labels is not None
+    counts = labels[labels != 7].bincount(minlength=10)
+    shares = Run(run.path).model.class_shares
+    torch.testing.assert_close(shares, counts / counts.sum())
+    assert shares[7] == 0
+    assert shares[3] < 0.02
+    limner.train("cgan", unbalanced, resume=True, out=run.path, images=200, quiet=True)
+    torch.testing.assert_close(Run(run.path).model.class_shares, shares)
+
+
+def test_a_perfect_sampler_of_unbalanced_data_is_as_near_as_real_images() -> None:
+    """The distance of samples to the data, where samples of a class are real images of it."""
+    train, test = (unbalanced(blobs(2000, SHAPE, seed)) for seed in (0, 1))
+    model = build("mlp projection").eval()
+    model.initialise(train.pixels, train.labels)
+    drawn = record_labels(model.G)
+    model.sample(len(test))
+    generator = torch.Generator().manual_seed(0)
+
+    def images_of(labels: Tensor) -> Tensor:
+        rows = [(train.labels == label).nonzero()[:, 0] for label in range(4)]
+        return train.pixels[
+            [int(rows[y][torch.randint(len(rows[y]), (), generator=generator)]) for y in labels]
+        ]
+
+    def distance(pixels: Tensor) -> float:
+        small_images = torch.nn.functional.avg_pool2d(pixels.float() / 255, 4).flatten(1)
+        real = torch.nn.functional.avg_pool2d(test.pixels.float() / 255, 4).flatten(1)
+        return frechet(small_images, real)
+
+    perfect = distance(images_of(drawn[0]))
+    assert perfect < 3 * distance(train.pixels)
+    assert distance(images_of(torch.arange(len(test)) % 4)) > 10 * perfect, "uniform labels are far"
 
 
 def test_a_preview_shows_every_class() -> None:

@@ -109,8 +109,8 @@ def test_what_it_can_do_it_does(name: str, shape: tuple[int, int, int]) -> None:
                 assert players.generator_loss(players.fake, players.real).ndim == 0
         assert model.preview(x, 5).shape == x.shape
         model(x)  # what `limner summary` prints
-        assert model.sample_cost(**model.draft) > 0
-        assert set(model.draft) <= set(model.sampling_options())
+        assert model.sample_cost(**model.draft_options("sample")) > 0
+        assert set(model.draft) <= {*model.sampling_options(), *model.decoding_options()}
         pixels = blobs(5, shape).pixels
         assert torch.equal(model.view(model.view(pixels)), model.view(pixels))
     assert abilities(model)

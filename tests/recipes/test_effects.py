@@ -35,12 +35,35 @@ def test_an_effect_is_that_of_a_paired_t_test() -> None:
 
 def test_differences_without_spread() -> None:
     same = effect("s", "m", "lower", [1, 2], [1, 2])
-    assert (same.interval, same.p, verdict(same, same.p)) == ((0, 0), 1, NOISE)
-    shifted = effect("s", "m", "lower", [2, 3], [1, 2])
-    assert (shifted.interval, shifted.p, verdict(shifted, shifted.p)) == ((1, 1), 0, "worse")
+    assert (same.interval, same.p, verdict(same, same.p)) == (None, 1, NOISE)
+    assert same.deviation == 0
     one = effect("s", "m", "lower", [2], [1])
     assert (one.mean, one.deviation, one.interval, one.p, one.verdict) == (1, None, None, None, NOISE)
     assert "one seed has no spread" in " ".join(remarks([one]))
+
+
+@pytest.mark.parametrize("scale", [1, 0.1, 1e9])
+def test_equal_differences_have_the_p_of_a_sign_test(scale: float) -> None:
+    for k in range(2, 9):
+        base = scale * np.arange(1.0, k + 1)
+        row = effect("s", "classes of 10", "higher", base + scale, base)  # one class more, for each seed
+        expected = stats.binomtest(k, k).pvalue
+        assert row.p == pytest.approx(expected), k
+        assert (row.deviation, row.interval) == (0, None)
+        assert verdict(row, row.p) == ("better" if k >= 6 else NOISE)
+        assert "needs 6 seeds or more" in " ".join(remarks([row]))
+        opposite = effect("s", "classes of 10", "higher", base - scale, base)
+        assert verdict(opposite, opposite.p) == ("worse" if k >= 6 else NOISE)
+    assert not any("6 seeds" in line for line in remarks([effect("s", "m", "lower", [1, 2], [1, 2])]))
+
+
+def test_integers_without_an_effect_are_called_one_as_often_as_the_level_says() -> None:
+    rng = np.random.default_rng(0)
+    for k in (2, 3, 5):
+        pairs = rng.integers(8, 11, (2000, 2, k))  # 8, 9 or 10 classes: equal differences are common
+        rows = [effect("s", "classes of 10", "higher", *pair) for pair in pairs]
+        wrong = np.mean([verdict(row, row.p) != NOISE for row in rows])
+        assert wrong < 0.07, (k, wrong)
 
 
 def test_holm_by_hand() -> None:

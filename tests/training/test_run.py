@@ -13,14 +13,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from processes import start
+from processes import start, wait_for
 from small import small, words
 from torch import Tensor
 
@@ -55,15 +54,6 @@ def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     assert len(told.splitlines()) == 1, told
     assert told.startswith("limner: error: ")
     return told
-
-
-def wait_for(path: Path, process: ForkServerProcess, seconds: float = 120) -> None:
-    """Until the process has made that file."""
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert process.is_alive() or path.exists(), Path("said").read_text()
-        assert time.monotonic() < end, f"{path} never came"
-        time.sleep(0.01)
 
 
 def test_a_run_holds_all_that_is_needed_to_do_it_again(finished: Path) -> None:
@@ -196,6 +186,15 @@ def test_resuming_goes_further_and_refuses_to_become_another_run(copy: Path) -> 
         limner.train("gan", resume=True)
 
 
+def test_a_run_that_is_not_square_resumes_from_its_own_run_json(tmp_path: Path) -> None:
+    settings = {"size": (16, 24), "images": 200, "latent_dim": 2, "quiet": True}
+    limner.train("vae", "digits", out="wide", **settings)
+    run = limner.train("vae", "digits", out="wide", resume=True, images=300, quiet=True, size=(16, 24))
+    assert run.images_seen >= 300
+    with pytest.raises(LimnerError, match=r"with size \(16, 24\), not \(24, 16\)"):
+        limner.train("vae", "digits", out="wide", resume=True, quiet=True, size=(24, 16))
+
+
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_weights(
     digits: Dataset, tmp_path: Path
 ) -> None:
@@ -255,7 +254,7 @@ def test_a_pickle_is_refused_unopened(copy: Path, name: str, tmp_path: Path) -> 
     with pytest.raises(LimnerError, match=name.replace(".", r"\.")):
         read()
     torch.save({"model": Evil()}, copy / "state.pt")
-    with pytest.raises(LimnerError, match=r"damaged or not ours|is not the weights"):
+    with pytest.raises(LimnerError, match=r"damaged or not ours|is not a whole safetensors file"):
         limner.train(out=copy, resume=True, images=5000)
     assert not (tmp_path / "trace").exists()
 

@@ -41,12 +41,11 @@ VERBS: dict[str, dict[str, str]] = {
     },
     "Shell": {"completion": "print a completion script for bash, zsh or tcsh"},
 }
-SAME_COMMAND = "the same command continues"
-AFTER_INTERRUPT = {  # verbs that save what they trained
+CONTINUED_BY = {  # verbs that train, and what continues after an interrupt
     "train": "--resume continues",
-    "ablate": SAME_COMMAND,
-    "problems": SAME_COMMAND,
-    "reproduce": SAME_COMMAND,
+    "ablate": "the same command continues",
+    "problems": "the same command continues",
+    "reproduce": "the same command continues",
 }
 
 
@@ -66,12 +65,18 @@ def run(argv: list[str]) -> int:
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
         return fail(f"{path}{error.strerror or error}")
-    except KeyboardInterrupt:
-        saved = AFTER_INTERRUPT.get(argv[0]) if argv else None
-        note = f"; what was trained is saved, {saved}" if saved else ""
-        print(f"limner: stopped{note}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        verb = argv[0] if argv else ""
+        print(f"limner: {stopped(verb, saved=str(interrupt))}", file=sys.stderr)
         return 130
     return 0
+
+
+def stopped(verb: str, saved: str) -> str:
+    """What an interrupt did; `saved` is what training says after its last checkpoint, '' without one."""
+    continued = CONTINUED_BY.get(verb, "") if saved or verb != "train" else ""
+    note = ", ".join(part for part in (saved, continued) if part)
+    return f"stopped; {note}" if note else "stopped"
 
 
 def fail(message: str) -> int:

@@ -56,6 +56,12 @@ SamplingOptions = Annotated[
         name="set", metavar="NAME=VALUE,...", help="options of sampling that the model has, such as prior"
     ),
 ]
+DecodingOptions = Annotated[
+    str,
+    optional(
+        name="set", metavar="NAME=VALUE,...", help="options of decoding that the model has, such as steps"
+    ),
+]
 Prior = Annotated[
     str | None,
     optional(
@@ -115,9 +121,7 @@ LikelihoodImages = Annotated[
     optional(metavar="N", help="number of test images with a likelihood estimate; default 1000, quick 100"),
 ]
 Scale = Annotated[float, arg(metavar="X", help="factor on the training images; 0.1 is fast and poor")]
-Demonstration = Annotated[
-    bool, optional(help="a tiny version on the bundled digits to see it work; not judged")
-]
+Demonstration = Annotated[bool, optional(help="a tiny version on the bundled digits; not judged")]
 Quick = Annotated[bool, optional(help="fewer images and no bootstrap: a first result in seconds")]
 
 # -- measuring and ablation -------------------------------------------------------------------------------
@@ -158,9 +162,7 @@ TableOut = Annotated[
 Folder = Annotated[Path, arg(metavar="DIR", help="the folder to write to")]
 RunsFolder = Annotated[
     Path | None,
-    optional(
-        metavar="DIR", help="the folder of the runs, used again if it exists; default: ablations/MODEL-DATA"
-    ),
+    optional(metavar="DIR", help="the folder of the runs; default: ablations/MODEL-DATA"),
 ]
 ReportFolder = Annotated[
     Path | None, optional(metavar="DIR", help="the folder to write to; default: reproduced/RECIPE")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from limner.cli.arguments import Label, Out, Quiet, RunName, Seed, Steps, TwoImages
+from limner.cli.arguments import DecodingOptions, Label, Out, Quiet, RunName, Seed, Steps, TwoImages
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -28,13 +28,16 @@ def interpolate(
         tyro.conf.arg(help="straight from code to code, or around the centre of the codes"),
     ] = "both",
     label: Label = None,
+    decoding: DecodingOptions = "",
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Show the images on a path between the codes of two images; for a GAN, between random codes."""
     opened, target = open_run(run, "interpolate", out)
+    from limner.cli.sampling import parse_decoding_options
     from limner.explore import interpolate as draw
 
-    picture = draw(opened, images or None, pairs, steps, path, seed, label=label)
+    options = parse_decoding_options(type(opened.model), decoding)
+    picture = draw(opened, images or None, pairs, steps, path, seed, label=label, decoding=options)
     save_picture(picture, target, quiet)

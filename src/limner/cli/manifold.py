@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from limner.cli.arguments import Dimensions, Label, Out, Quiet, RunName, Seed, Steps
+from limner.cli.arguments import DecodingOptions, Dimensions, Label, Out, Quiet, RunName, Seed, Steps
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -20,12 +20,15 @@ def manifold(
     dims: Dimensions = None,
     steps: Steps = 20,
     label: Label = None,
+    decoding: DecodingOptions = "",
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Show the images over two latent variables, at the quantiles of the prior."""
     opened, path = open_run(run, "manifold", out)
+    from limner.cli.sampling import parse_decoding_options
     from limner.explore import manifold as draw
 
-    save_picture(draw(opened, dims, steps, seed, label=label), path, quiet)
+    options = parse_decoding_options(type(opened.model), decoding)
+    save_picture(draw(opened, dims, steps, seed, label=label, decoding=options), path, quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from limner.cli.arguments import ImageCount, ImageFiles, Label, Out, Quiet, RunName, Seed
+from limner.cli.arguments import DecodingOptions, ImageCount, ImageFiles, Label, Out, Quiet, RunName, Seed
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -20,12 +20,15 @@ def reconstruct(
     *,
     n: ImageCount = None,
     label: Label = None,
+    decoding: DecodingOptions = "",
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Show images over their reconstructions, with the error of each."""
     opened, path = open_run(run, "reconstruct", out)
+    from limner.cli.sampling import parse_decoding_options
     from limner.explore import reconstruct as draw
 
-    save_picture(draw(opened, images or None, n, seed, label=label), path, quiet)
+    options = parse_decoding_options(type(opened.model), decoding)
+    save_picture(draw(opened, images or None, n, seed, label=label, decoding=options), path, quiet)

@@ -22,8 +22,8 @@ def runs() -> None:
     for folder in folders:
         try:
             log = Run(folder).log
-        except LimnerError as error:
-            print(f"{folder.name:32s} {error}")
+        except (LimnerError, OSError) as error:
+            print(f"{folder.name:32s} {' '.join(str(error).split())}")
             continue
         last = log[-1] if log else {"images": 0}
         measurements = [

@@ -1,7 +1,9 @@
-"""Options of sampling on the command line: `--set NAME=VALUE,...`."""
+"""Options of sampling and of decoding on the command line: `--set NAME=VALUE,...`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 from limner.errors import LimnerError, nearest
@@ -15,12 +17,23 @@ def parse_sampling_options(model: type[Model], text: str) -> dict[str, Any]:
 
     Raises LimnerError for an option that the model does not have, or a text that is no value of its type.
     """
+    return _parse_options(model, text, model.sampling_options(), "sampling")
+
+
+def parse_decoding_options(model: type[Model], text: str) -> dict[str, Any]:
+    """The options of decoding in 'name=value,...', likewise."""
+    return _parse_options(model, text, model.decoding_options(), "decoding")
+
+
+def _parse_options(
+    model: type[Model], text: str, known: Mapping[str, Parameter], process: str
+) -> dict[str, Any]:
     from limner.recipes.switches import parse_assignments, parse_text
 
-    known = model.sampling_options()
     options: dict[str, Any] = {}
     for name, value in parse_assignments(text).items():
         if name not in known:
-            raise LimnerError(f"{model.__name__} has no option of sampling '{name}': {nearest(name, known)}")
+            hint = nearest(name, known) if known else "it has no options"
+            raise LimnerError(f"{model.__name__} has no option of {process} '{name}': {hint}")
         options[name] = parse_text(name, known[name].annotation, value)
     return options

@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> None:
         return
     name, words = (None, argv) if argv[0].startswith("-") else (argv[0], argv[1:])
     file = read_config(words)
-    model = file.get("model") if name is None else name
+    model = file_model(words, file) if name is None else name
     if model is None:
         raise LimnerError(f"the model's name comes first: limner train MODEL {' '.join(words)}")
     train(model, **parse_words(model, words, file))
@@ -85,6 +85,17 @@ def read_config(words: Sequence[str]) -> dict[str, Any]:
 
     path = find_value("--config", words)
     return {} if path is None else read_run_file(path)
+
+
+def file_model(words: Sequence[str], file: Mapping[str, Any]) -> str | None:
+    """The model that the file of --config names; LimnerError where it is code from an unknown place."""
+    from limner.training.trust import check_trust
+
+    model: str | None = file.get("model")
+    if model is not None:
+        path = Path(find_value("--config", words) or "").expanduser()
+        check_trust(path if path.is_dir() else path.parent, model)
+    return model
 
 
 def find_value(flag: str, words: Sequence[str]) -> str | None:

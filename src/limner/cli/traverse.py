@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from limner.cli.arguments import Label, Out, Quiet, RunName, Seed, StartImage, Steps
+from limner.cli.arguments import DecodingOptions, Label, Out, Quiet, RunName, Seed, StartImage, Steps
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -29,12 +29,15 @@ def traverse(
         float, tyro.conf.arg(metavar="S", help="distance to each side, in standard deviations")
     ] = 3.0,
     label: Label = None,
+    decoding: DecodingOptions = "",
     seed: Seed = 0,
     out: Out = None,
     quiet: Quiet = False,
 ) -> None:
     """Vary one latent variable at a time, those that change the image most first."""
     opened, path = open_run(run, "traverse", out)
+    from limner.cli.sampling import parse_decoding_options
     from limner.explore import traverse as draw
 
-    save_picture(draw(opened, image, dims, steps, span, seed, label=label), path, quiet)
+    options = parse_decoding_options(type(opened.model), decoding)
+    save_picture(draw(opened, image, dims, steps, span, seed, label=label, decoding=options), path, quiet)

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from limner.doctor.features import ProbeFeatures
+from limner.doctor.rules import MEASURED_ONCE
 from limner.doctor.signals import Probe, measure_signals
+from limner.doctor.state import State, run_state
 from limner.doctor.verdicts import TROUBLES, Verdict, verdicts
 from limner.doctor.watch import FEWEST
 from limner.figures import curves
-from limner.models import model_class
 from limner.tables import format_table
 from limner.training import Run, load
 
@@ -30,8 +31,9 @@ class Signal(NamedTuple):
 
 SIGNALS: dict[str, Signal] = {
     "overlap": Signal("real images ranked above generated ones (AUC)", "0.5 at the equilibrium, below 1"),
-    "d_real": Signal("mean D(x)", "0.5 at the equilibrium"),
-    "d_fake": Signal("mean D(G(z))", "0.5 at the equilibrium"),
+    "separation": Signal("mean of D(x) above mean of D(G(z)), in deviations", "0 at the equilibrium"),
+    "d_real": Signal("mean D(x), a probability", "0.5 at the equilibrium"),
+    "d_fake": Signal("mean D(G(z)), a probability", "0.5 at the equilibrium"),
     "held_out_gap": Signal("D on held-out images: 0 as on training images, 1 as on generated ones", "0"),
     "g_slope": Signal("gradient that reaches G, as a share of a full one", "well above 0"),
     "distance": Signal("distance of samples to training images", "falling"),
@@ -68,13 +70,18 @@ class Diagnosis:
     notes: Sequence[str] = field(default_factory=tuple)
 
     @property
+    def state(self) -> State:
+        """Whether the run is healthy at its end, in trouble, or too short to tell, and why."""
+        return run_state(self.lines, self.verdicts)
+
+    @property
     def healthy(self) -> bool:
-        """Whether no trouble holds at the run's end."""
-        return not self.verdicts
+        """Whether no trouble holds at the run's end, and it is long enough to tell."""
+        return self.state.name == "healthy"
 
     def text(self) -> str:
         """The diagnosis as text."""
-        lines = [f"{self.run}: {'healthy' if self.healthy else ', '.join(v.name for v in self.verdicts)}"]
+        lines = [f"{self.run}: {self.state}"]
         for verdict in self.verdicts:
             lines += ["", f"{verdict.name}, since {verdict.since:,} images"]
             lines += [f"  evidence  {verdict.evidence}", f"  means     {verdict.meaning}"]
@@ -98,6 +105,8 @@ class Diagnosis:
         """All of it, as JSON holds it."""
         return {
             "run": self.run,
+            "state": self.state.name,
+            "reason": self.state.reason,
             "healthy": self.healthy,
             "verdicts": [verdict.json() for verdict in self.verdicts],
             "passed": [{"name": name, "first": first, "last": last} for name, first, last in self.passed],
@@ -139,7 +148,7 @@ def diagnose(run: str | Path | Run) -> Diagnosis:
     if not any(name.startswith("doctor/") or name == "not_finite" for line in lines for name in line):
         lines, note = measure_weights(run, lines)
         notes.append(note)
-    holding = verdicts(lines, model_class(run.config.model))
+    holding = verdicts(lines, run.model_class)
     return Diagnosis(run.name, holding, passed(lines, holding), last_signals(lines), lines, notes)
 
 
@@ -195,4 +204,5 @@ def measure_weights(run: Run, lines: list[Line]) -> tuple[list[Line], str]:
     own = {key: value for key, value in lines[-1].items() if key.startswith("held_out/")} if lines else {}
     images = run.images_seen
     note = "trained without the doctor: these are the signals of the stored weights, not of the training"
-    return [*lines, *({"images": at, **own, **values} for at in (images // 2, images, images))], note
+    measured = {**own, **values, MEASURED_ONCE: True}
+    return [*lines, *({"images": at, **measured} for at in (images // 2, images, images))], note

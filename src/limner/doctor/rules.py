@@ -1,5 +1,7 @@
 """Rules: each looks at a run's log up to a tick, and returns its evidence where its trouble holds there.
 
+What a rule asks of a discriminator does not depend on the scale of its outputs, so it means the same for every
+loss: how D ranks images, how much gradient it lets through, and whether samples come closer to the data.
 Rules were chosen on some seeds and failures and tested on others: docs/doctor.md counts hits and false
 alarms.  A rule is silent where the model does not have its signal.
 """
@@ -14,6 +16,8 @@ from typing import Any
 Line = dict[str, Any]
 MIN_IMAGES_RANGE = 20_000  # images before which an output that is still a middle grey means nothing
 MIN_IMAGES_VARIETY = 50_000  # images before which samples that are alike, or of a wrong class, mean nothing
+FAR = 20.0  # times as far from the data as real images are: samples that make no sense yet
+MEASURED_ONCE = "measured_once"  # in lines that hold one measurement, of which no change is known
 
 
 class History:
@@ -51,6 +55,12 @@ class History:
         before = History(half, self.discriminator).now(name) if half else float("nan")
         return not before * 1.125 >= self.now(name)  # True for nan
 
+    def stalls(self) -> bool:
+        """Whether samples came no closer to the data in the last four ticks than before."""
+        distances = self.all("distance")
+        known = len(distances) >= 6 and not self.lines[-1].get(MEASURED_ONCE)
+        return known and min(distances[-4:]) >= 0.95 * min(distances[:-4])
+
     def holds(self, name: str, condition: Callable[[float], bool], n: int) -> bool:
         """Whether the signal was measured at each of the last n ticks, and met the condition at each."""
         values = self.last(name, n)
@@ -79,26 +89,35 @@ def each_discriminator(rule: Rule) -> Rule:
 
 @each_discriminator
 def overpowers(h: History) -> str | None:
-    """D separates all images and is sure of it, where its outputs can be read as probabilities."""
-    if not (h.holds("overlap", lambda v: v > 0.995, 3) and h.holds("d_fake", lambda v: v < 0.02, 3)):
+    """D ranks nearly all images right, while samples are far from the data and come no closer.
+
+    The ranking alone is no trouble: a critic that is trained well ranks nearly all images right too.
+    """
+    if h.lines[-1]["images"] < MIN_IMAGES_RANGE or not h.stalls():
         return None
-    overlap, d_fake = h.now("overlap"), h.now("d_fake")
-    return f"{h.D} ranks {overlap:.1%} of real above generated images, mean {h.D}(G(z)) {d_fake:.3f}"
-
-
-@each_discriminator
-def too_weak(h: History) -> str | None:
-    """D separates nothing while samples are far from the data."""
-    if not (h.holds("overlap", lambda v: v < 0.6, 3) and h.holds("distance_ratio", lambda v: v > 20, 3)):
+    if not (h.holds("overlap", lambda v: v > 0.995, 3) and h.holds("distance_ratio", lambda v: v > FAR, 3)):
         return None
     return (
-        f"{h.D} ranks {h.now('overlap'):.1%} of real above generated images, close to chance, but "
-        f"samples are {h.now('distance_ratio'):.0f} times as far from the data as real images are"
+        f"{h.D} ranks {h.now('overlap'):.1%} of real above generated images, while samples are "
+        f"{h.now('distance_ratio'):.0f} times as far from the data as real images are, and came no closer in "
+        "the last four ticks"
     )
 
 
 @each_discriminator
-def gradient_vanishes(h: History) -> str | None:
+def too_weak(h: History) -> str | None:
+    """D separates nothing, or takes generated images for real, while samples are far from the data."""
+    if not (h.holds("overlap", lambda v: v < 0.6, 3) and h.holds("distance_ratio", lambda v: v > FAR, 3)):
+        return None
+    overlap = h.now("overlap")
+    side = "close to chance" if overlap > 0.4 else "inverted: it takes generated images for real"
+    return (
+        f"{h.D} ranks {overlap:.1%} of real above generated images, {side}, but "
+        f"samples are {h.now('distance_ratio'):.0f} times as far from the data as real images are"
+    )
+
+
+def lost_gradient(h: History) -> str | None:
     """G's loss is flat at D's outputs, or the gradient of G's weights fell to a hundredth of its median."""
     if h.holds("g_slope", lambda v: v < 0.05, 2):
         return (
@@ -115,29 +134,48 @@ def gradient_vanishes(h: History) -> str | None:
     return None
 
 
+@each_discriminator
+def gradient_vanishes(h: History) -> str | None:
+    """G gets no gradient because D is sure of generated images; where G fools D, D is too weak instead."""
+    if not h.holds("overlap", lambda v: v > 0.75, 2):
+        return None
+    return lost_gradient(h)
+
+
+learns_nothing = each_discriminator(lost_gradient)
+
+
+def few_kinds(h: History, n: int) -> dict[str, str]:
+    """The signals by which samples were of too few kinds at each of the last n ticks, with their evidence."""
+    evidence = {}
+    if h.holds("diversity", lambda v: v < 0.5, n):
+        diversity = h.now("diversity")
+        evidence["diversity"] = f"samples differ from each other {diversity:.0%} as much as real images do"
+    if h.holds("within", lambda v: v < 0.3, n):
+        within = h.now("within")
+        evidence["within"] = f"samples of one class differ {within:.0%} as much as real images of one class do"
+    if h.holds("evenness", lambda v: v < 0.7, n):
+        evidence["evenness"] = (
+            f"samples have {h.now('classes'):.0%} of the data's classes, "
+            f"with {h.now('evenness'):.0%} of the data's entropy"
+        )
+    return evidence
+
+
 def collapses(h: History) -> str | None:
     """Samples are alike, those of one class are, or few classes occur; and that does not improve."""
     if h.last("sensitivity", 1):
         return None  # the model encodes: the collapse of its posterior has its own name
-    if h.lines[-1]["images"] < MIN_IMAGES_VARIETY or gradient_vanishes(h):
+    if h.lines[-1]["images"] < MIN_IMAGES_VARIETY or learns_nothing(h):
         return None  # every generator begins with one image, and keeps it where it learns nothing
-    if h.holds("diversity", lambda v: v < 0.5, 2) and not h.grows("diversity"):
-        return f"samples differ from each other {h.now('diversity'):.0%} as much as real images do"
-    if h.holds("within", lambda v: v < 0.3, 2) and not h.grows("within"):
-        return f"samples of one class differ {h.now('within'):.0%} as much as real images of one class do"
-    if h.holds("evenness", lambda v: v < 0.7, 2) and not h.grows("evenness"):
-        return (
-            f"samples have {h.now('classes'):.0%} of the data's classes, "
-            f"with {h.now('evenness'):.0%} of the data's entropy"
-        )
-    return None
+    stuck = [text for name, text in few_kinds(h, 2).items() if not h.grows(name)]
+    return stuck[0] if stuck else None
 
 
 @each_discriminator
 def oscillates(h: History) -> str | None:
     """D's ranking changes sides, or samples keep moving, while the distance to the data does not fall."""
-    distances = h.all("distance")
-    if len(distances) < 8 or min(distances[-4:]) < 0.95 * min(distances[:-4]):
+    if len(h.all("distance")) < 8 or not h.stalls():
         return None  # there is progress
     ranks = h.last("overlap", 8)
     turns = sum((a < 0.5) != (b < 0.5) for a, b in pairwise(ranks))
@@ -194,7 +232,7 @@ def prior_mismatch(h: History) -> str | None:
         return None
     pairs = zip(h.last("distance", 3), h.last("reconstruction", 3), strict=False)
     ratios = [distance / max(reconstruction, 1e-9) for distance, reconstruction in pairs]
-    if len(ratios) < 3 or min(ratios) < 10 or h.now("distance_ratio") < 20:
+    if len(ratios) < 3 or min(ratios) < 10 or h.now("distance_ratio") < FAR:
         return None
     return f"samples are {ratios[-1]:.1f} times as far from the data as reconstructions are"
 

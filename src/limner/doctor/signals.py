@@ -2,12 +2,14 @@
 
 Measuring does not change the training: weights, buffers and random state are afterwards as they were.
 
-Of each discriminator D, on a batch each of training, held-out and generated images.  Where a model has
-several, the network's name follows the signal's: overlap/D_A.
+Of each discriminator D, on a batch each of training, held-out and generated images, in training mode: with
+its dropout and batch statistics.  The first three do not depend on the scale of D's outputs.  Where a model
+has several, the network's name follows the signal's: overlap/D_A.
     overlap         P(D(x) > D(G(z))), the AUC of D's outputs: 0.5 at the equilibrium, 1 without any error
-    accuracy        share of images that D classifies correctly, 0.5 at the equilibrium; not of a critic
-    d_real, d_fake  mean D(x) and D(G(z)) as probabilities, both 0.5 at the equilibrium; only of logits (their
-                    sigmoid) and of regression (the output, clamped to [0, 1])
+    separation      how far the means of D(x) and D(G(z)) are apart, in standard deviations of either: 0 at
+                    the equilibrium, below 0 where D takes generated images for real
+    accuracy        share of images on the right side of the middle between both means: 0.5 at the equilibrium
+    d_real, d_fake  mean D(x) and D(G(z)) as probabilities, both 0.5 at the equilibrium; only of logits
     held_out_gap    where held-out real images lie for D: 0 at the training images, 1 at the generated ones
     g_slope         mean |dJ_G / dD(G(z))| of one generated image: how much G learns from D's output
     g_saturated     share of generated images at which that slope is below a hundredth of a full one
@@ -15,7 +17,8 @@ Of every optimiser:
     grad/NAME       the norm of the loss's gradient by its weights, mean over some iterations
 Of a model that samples, on the same noise at every tick, with the weights that inference uses:
     distance        Frechet distance to training images in the features of doctor/features.py
-    distance_ratio  the same, divided by the distance of as many held-out real images
+    distance_ratio  the same, divided by the distance of as many other real images: held-out ones, and where
+                    those are too few, training images that are not among the compared ones
     diversity       mean distance of two samples in these features, divided by that of two real images
     pixel_diversity the same in pixels
     within          the same of two samples of one class, where samples have a requested class
@@ -42,17 +45,16 @@ import torch
 from torch import Tensor, nn
 
 from limner.data import Images, to_float, to_uint8
+from limner.doctor.discriminators import discriminator_signals
 from limner.doctor.features import ProbeFeatures
 from limner.metrics import distance_of_moments, moments
-from limner.models.base import Decodes, Encodes, HasPlayers, Model, Players, Samples, Scale
+from limner.models.base import Decodes, Encodes, HasPlayers, Model, Samples
 from limner.random_state import seeded
 
 IMAGES = 256  # of each kind: training, held out, generated
 REFERENCE = 1000  # training images that features are compared with
 PASSES = 1024  # through the networks, that the samples of one tick may take
 FEWEST_SAMPLES = 32
-SATURATED = 0.01  # of the largest slope
-DECISION: dict[Scale, float] = {"logit": 0.0, "regression": 0.5, "margin": 0.0}  # above it D says "real"
 
 
 class Probe:
@@ -63,13 +65,14 @@ class Probe:
     ) -> None:
         self.features, device = features, model.device
         self.n = sample_count(model)
-        generator = torch.Generator().manual_seed(seed)
-        indices = torch.randperm(len(train), generator=generator)[:REFERENCE]
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+        indices, others = divide_training(order, max(0, self.n - len(held_out)))
         pixels = train.pixels[indices]
         real = features.features(pixels)
         self.moments = moments(real)
-        held_out_moments = moments(features.features(held_out.pixels[: self.n]))
-        self.real_distance = distance_of_moments(held_out_moments, self.moments) + 1e-12
+        compared = torch.cat([held_out.pixels[: self.n], train.pixels[others]])
+        self.compared = len(compared)  # samples are compared with as many real images
+        self.real_distance = self.distance(features.features(compared)) + 1e-12
         self.real_diversity = mean_distance(real[:IMAGES])
         self.real_pixel_diversity = mean_distance(pixels[:IMAGES].float())
         self.real_range = pixel_range(pixels[:IMAGES])
@@ -80,6 +83,10 @@ class Probe:
         self.held_x = to_float(held_out.pixels[:IMAGES]).to(device)
         self.held_y = held_out.labels[:IMAGES].to(device) if held_out.labels is not None else None
         self.before: Tensor | None = None  # features of the samples at the last tick
+
+    def distance(self, features: Tensor) -> float:
+        """The Frechet distance of features (n, d) to those of the training images."""
+        return distance_of_moments(moments(features), self.moments)
 
     def players(self, model: Model) -> dict[str, float]:
         """How each discriminator separates real from generated images, and what the generator learns."""
@@ -105,13 +112,12 @@ class Probe:
             return {}
         classes = model.classes or 0
         y = torch.arange(self.n, device=model.device) % classes if classes else None
-        pixels = to_uint8(model.sample(self.n, y, **model.draft)).cpu()
+        pixels = to_uint8(model.sample(self.n, y, **model.draft_options("sample"))).cpu()
         features = self.features.features(pixels)
-        distance = distance_of_moments(moments(features), self.moments)
         low, high = pixel_range(pixels)
         signals = {
-            "distance": distance,
-            "distance_ratio": distance / self.real_distance,
+            "distance": self.distance(features),
+            "distance_ratio": self.distance(features[: self.compared]) / self.real_distance,
             "diversity": mean_distance(features) / self.real_diversity,
             "pixel_diversity": mean_distance(pixels.float()) / self.real_pixel_diversity,
             "low": abs(low - self.real_range[0]),
@@ -143,54 +149,35 @@ class Probe:
             return {}
         x = self.x[: self.n]
         y = self.y[: self.n] if model.classes and self.y is not None else None
-        z = model.encode(x)
-        decoded, exchanged = model.decode(z, y), model.decode(z.roll(1, 0), y)
+        z, draft = model.encode(x), model.draft_options("decode")
+        decoded, exchanged = model.decode(z, y, **draft), model.decode(z.roll(1, 0), y, **draft)
         difference = (x - x.roll(1, 0)).square().mean()
         features = self.features.features(to_uint8(decoded).cpu())
         return {
             "sensitivity": float((decoded - exchanged).square().mean() / difference),
-            "reconstruction": distance_of_moments(moments(features), self.moments),
+            "reconstruction": self.distance(features),
         }
 
 
 def measure_signals(probe: Probe, model: Model) -> dict[str, float]:
-    """All signals of a model with the weights that it has."""
-    signals = probe.players(model)
+    """All signals of a model with the weights that it has: of its players in training mode, as in training."""
+    training = model.training
+    try:
+        signals = probe.players(model.train())
+    finally:
+        model.train(training)
     with keep_state(model):
         return signals | probe.samples(model) | probe.codes(model)
 
 
-def discriminator_signals(players: Players, held_out: Tensor | None) -> dict[str, float]:
-    """The signals of one discriminator; `held_out`: its outputs for held-out images (B, 1), where known."""
-    real, fake, scale = players.real.float(), players.fake.float(), players.scale
-    wins = (real > fake.T).float().mean() + 0.5 * (real == fake.T).float().mean()
-    signals = {"overlap": float(wins)}
-    if scale in DECISION:
-        correct = (real > DECISION[scale]).float().mean() + (fake < DECISION[scale]).float().mean()
-        signals["accuracy"] = float(0.5 * correct)
-    if scale in ("logit", "regression"):
-        real_share, fake_share = (
-            output.sigmoid() if scale == "logit" else output.clamp(0, 1) for output in (real, fake)
-        )
-        signals |= {"d_real": float(real_share.mean()), "d_fake": float(fake_share.mean())}
-    if held_out is not None:
-        gap = real.mean() - fake.mean()
-        # a critic's outputs have no unit of their own: its gap is compared with their deviation
-        unit = torch.cat([real, fake]).std() if scale == "critic" else 1.0
-        signals["held_out_gap"] = float((real.mean() - held_out.mean()) / gap) if gap > 0.1 * unit else 0.0
-    slope = generator_slope(players)
-    signals["g_slope"] = float(slope.mean())
-    signals["g_saturated"] = float((slope < SATURATED).float().mean())
-    return signals
+def divide_training(order: Tensor, missing: int) -> tuple[Tensor, Tensor]:
+    """Indices of the training images to compare with, and of those that stand in for missing held-out ones.
 
-
-def generator_slope(players: Players) -> Tensor:
-    """|dJ_G / dD(G(z))| of each generated image, the loss being a mean over B of them: (B, 1)."""
-    with torch.enable_grad():
-        fake = players.fake.detach().float().clone().requires_grad_()
-        loss = players.generator_loss(fake, players.real.detach().float())
-        (gradient,) = torch.autograd.grad(loss, fake)
-    return gradient.abs() * len(gradient)
+    No image is among both.  The stand-ins are at most half of the training images.
+    """
+    stand_ins = min(missing, len(order) // 2)
+    rest, others = order[: len(order) - stand_ins], order[len(order) - stand_ins :]
+    return rest[:REFERENCE], others
 
 
 def sample_count(model: Model) -> int:
@@ -198,7 +185,7 @@ def sample_count(model: Model) -> int:
 
     The passes are those that sampling takes with the model's `draft` options.
     """
-    cost = max(model.sample_cost(**model.draft), 1.0)
+    cost = max(model.sample_cost(**model.draft_options("sample")), 1.0)
     return max(FEWEST_SAMPLES, min(IMAGES, int(PASSES / cost)))
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from limner.data import Dataset, Images
 from limner.doctor.features import PRINCIPAL_PIXELS, ProbeFeatures
 from limner.doctor.signals import Probe, rhythm
+from limner.doctor.state import run_state
 from limner.doctor.verdicts import Verdict, verdicts
 from limner.models.base import Logs
 from limner.training.trainer import Trainer
@@ -80,12 +81,16 @@ class Doctor:
         return signals
 
     def examine(self, line: dict[str, Any]) -> list[Verdict]:
-        """Add this tick's signals and the troubles that hold to `line`; returns the verdicts that are new."""
+        """Add this tick's signals, the troubles that hold and the run's state to `line`.
+
+        Returns the verdicts that are new.
+        """
         signals = {name: round(value, 6) for name, value in self.signals().items() if isfinite(value)}
         line |= {f"doctor/{name}": value for name, value in signals.items()}
         self.lines.append(line)
         holding = verdicts(self.lines, type(self.trainer.model))
         line["troubles"] = [verdict.name for verdict in holding]
+        line["state"], line["reason"] = run_state(self.lines, holding)
         new = [verdict for verdict in holding if verdict.name not in self.reported]
         self.reported |= {verdict.name for verdict in holding}
         return new

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import torch
+from PIL import Image
 from torch import Tensor
 
 from limner.data import Images, shapes, to_float
+from limner.data.decode import fit
 from limner.evaluation.evaluand import Evaluand, pca_size
 from limner.evaluation.measures import Measure, standard_error_of_share
 from limner.explore.codes import choose_indices
@@ -152,7 +156,7 @@ def factors(evaluand: Evaluand) -> list[Measure]:
     known = shapes.factors_of("test")[evaluand.indices][:FACTOR_CODES]
 
     def represent(drawn: Tensor) -> Tensor:
-        return evaluand.map(model.encode, shapes.draw(drawn), "encoding shapes")
+        return evaluand.map(model.encode, shapes_at(drawn, evaluand.run.shape), "encoding shapes")
 
     z, sizes = evaluand.codes[:FACTOR_CODES], list(shapes.FACTORS.values())
     result = disentanglement(z, known, represent, sizes, evaluand.seed)
@@ -169,3 +173,13 @@ def factors(evaluand: Evaluand) -> list[Measure]:
         Measure(name, value, len(known), better="higher", note=notes.get(name, ""), form=".3f")
         for name, value in values.items()
     ]
+
+
+def shapes_at(factors: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """The images of factors (n, 5), resized to (C, H, W) as the data set was: uint8 (n, C, H, W)."""
+    pixels = shapes.draw(factors)
+    if pixels.shape[1:] == shape:
+        return pixels
+    channels, *size = shape
+    images = [fit(Image.fromarray(image[0].numpy()), (size[0], size[1]), channels) for image in pixels]
+    return torch.from_numpy(np.stack(images))

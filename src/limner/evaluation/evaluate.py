@@ -13,7 +13,7 @@ from limner import data as datasets
 from limner.data import Dataset
 from limner.data.named import is_available
 from limner.errors import LimnerError
-from limner.evaluation import codes, images, likelihood, smoothness
+from limner.evaluation import classes, codes, images, likelihood, smoothness
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import header, provenance, write_evaluation
@@ -60,9 +60,9 @@ FAMILIES: dict[str, Family] = {
     "likelihood": Family((HasLikelihood,), likelihood.likelihood),
     "prior": Family((HasPosterior,), codes.prior_match),
     "samples": Family((Samples,), images.samples),
-    "modes": Family((Samples,), images.modes),
+    "modes": Family((Samples,), classes.modes),
     "memorisation": Family((Samples,), images.memory),
-    "conditional": Family((Samples,), images.conditional, classes=True),
+    "conditional": Family((Samples,), classes.conditional, classes=True),
     "codes": Family((Encodes,), codes.codes),
     "factors": Family((Encodes,), codes.factors),
     "anomalies": Family((Scores,), codes.anomalies),
@@ -100,8 +100,9 @@ def evaluate(
     chosen = choose_extractor(opened.original, features, weights)
     names = [name for name in FAMILIES if families is None or name in families]
     scored = "anomalies" in names and isinstance(opened.model, Scores)
-    other = load_other(opened, against) if scored or against is not None else None
+    other, left_out = load_other(opened, against) if scored or against is not None else (None, [])
     evaluand = Evaluand(opened, chosen, sizes["n"], sizes["k"], sizes["images"], seed, quick, other, options)
+    evaluand.left_out += left_out
     list_incomplete(evaluand)
     measures = [measure for name in names for measure in measure_family(name, evaluand)]
     record = provenance(evaluand, time.monotonic() - start)
@@ -159,15 +160,22 @@ def choose_extractor(dataset: Dataset, features: str | None, weights: str | Path
     return extractor(dataset)
 
 
-def load_other(run: Run, against: str | None) -> Dataset | None:
-    """The data set called `against`, or the first available one of OTHERS, at the run's size."""
+def load_other(run: Run, against: str | None) -> tuple[Dataset | None, list[str]]:
+    """The data set called `against`, or the first available one of OTHERS, at the run's size.
+
+    Where one that the user did not name cannot be loaded there is none, and a line says why.
+    """
     channels, height, width = run.shape
-    if against is None:
-        names = [name for name in OTHERS if name != run.config.data.name and is_available(name)]
-        if not names:
-            return None
-        against = names[0]
-    return datasets.load(against, size=(height, width), channels=channels)
+    names = [name for name in OTHERS if name != run.config.data.name and is_available(name)]
+    chosen = against or next(iter(names), None)
+    if chosen is None:
+        return None, []
+    try:
+        return datasets.load(chosen, size=(height, width), channels=channels), []
+    except LimnerError as error:
+        if against is not None:
+            raise
+        return None, [f"auroc, other images: {error}"]
 
 
 def list_incomplete(evaluand: Evaluand) -> None:
@@ -180,12 +188,19 @@ def list_incomplete(evaluand: Evaluand) -> None:
 
 
 def measure_family(name: str, evaluand: Evaluand) -> list[Measure]:
-    """The measures of a family; none where it does not suit the model, or fails, which is listed."""
+    """The measures of a family; none where it does not suit the model, or cannot be measured (listed).
+
+    Torch and scikit-learn raise RuntimeError and ValueError for sizes and numbers that they cannot work with;
+    any other error is one of the program, and ends the evaluation.
+    """
     family = FAMILIES[name]
     if not family.suits(evaluand.model):
         return []
     try:
         return [replace(measure, family=name) for measure in family.measure(evaluand)]
-    except LimnerError as error:  # the other families are measured all the same
-        evaluand.leave_out(name, str(error))
+    except (NotImplementedError, RecursionError):  # kinds of RuntimeError
+        raise
+    except (LimnerError, RuntimeError, ValueError) as error:  # the other families are measured all the same
+        lines = str(error).splitlines() or [type(error).__name__]
+        evaluand.leave_out(name, lines[0])
         return []

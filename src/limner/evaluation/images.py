@@ -1,35 +1,26 @@
-"""Measures of images: reconstructions, samples, their classes, memorisation, requested labels."""
+"""Measures of images: reconstructions, samples, memorisation."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from limner.data import Images, to_float, to_uint8
+from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
 from limner.evaluation.evaluand import Evaluand, pca_size, prior_name
 from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
 from limner.explore.samples import draw_samples
 from limner.metrics import (
-    Extractor,
     authentic,
     bootstrap,
-    class_counts,
-    class_kl,
-    class_kl_floor,
-    classes_present,
-    classifier_score,
     distance_of_moments,
     frechet,
     frechet_limit,
-    gan_train,
     kid,
     kid_blocks,
     memorisation,
     moments,
     mse,
     pca_mse,
-    per_class_frechet,
     prdc,
     psnr,
     ssim,
@@ -37,7 +28,6 @@ from limner.metrics import (
 
 BOOTSTRAPS = 200
 BLOCK = 1000  # features in a block of the kernel distance
-TRAINED = 10_000  # samples that a classifier is trained on
 
 
 def reconstruction(evaluand: Evaluand) -> list[Measure]:
@@ -101,11 +91,11 @@ def frechet_distances(evaluand: Evaluand) -> list[Measure]:
         error = None if evaluand.quick else frechet_error(fake, real, evaluand.seed)
         measures.append(Measure(name, frechet(fake, real), n, error, frechet(train, real), "lower", note))
     if n > 5 * d + 5:
-        limit = frechet_limit(fake, real, seed=evaluand.seed).value
-        note = "for infinitely many samples"
-        measures.append(Measure(f"fd_inf[{evaluand.extractor.name}]", limit, n, better="lower", note=note))
+        limit, floor = (frechet_limit(x, real, seed=evaluand.seed).value for x in (fake, train))
+        name, note = f"fd_inf[{evaluand.extractor.name}]", "for infinitely many samples"
+        measures.append(Measure(name, limit, n, None, floor, "lower", note))
     if n >= 2 * d and not evaluand.quick:
-        measures += other_priors(evaluand)
+        measures += other_priors(evaluand, floor=frechet(train, real))
     return measures
 
 
@@ -118,8 +108,8 @@ def frechet_error(x: Tensor, y: Tensor, seed: int) -> float:
     return bootstrap(distance, x, y, times=BOOTSTRAPS, seed=seed)
 
 
-def other_priors(evaluand: Evaluand) -> list[Measure]:
-    """The Frechet distance of samples from the model's other priors."""
+def other_priors(evaluand: Evaluand, floor: float) -> list[Measure]:
+    """The Frechet distance of samples from the model's other priors, beside that of training images."""
     model, name, measures = evaluand.model, evaluand.extractor.name, []
     if "prior" not in type(model).sampling_options():
         return []
@@ -130,46 +120,8 @@ def other_priors(evaluand: Evaluand) -> list[Measure]:
         pixels = draw_samples(evaluand.run, evaluand.n, seed=evaluand.seed, **options)
         distance = frechet(evaluand.extractor.features(pixels), evaluand.test_features)
         note = model.latent.priors[prior].description
-        measures.append(Measure(f"fd[{name}], {prior}", distance, evaluand.n, better="lower", note=note))
+        measures.append(Measure(f"fd[{name}], {prior}", distance, evaluand.n, None, floor, "lower", note))
     return measures
-
-
-def modes(evaluand: Evaluand) -> list[Measure]:
-    """Which classes samples have, how evenly, and how sure a classifier of real images is of them."""
-    classifier = evaluand.extractor
-    if not (isinstance(classifier, Extractor) and classifier.labelled):
-        evaluand.leave_out("classes of samples", f"{classifier.name} knows no classes")
-        return []
-    fake, real = classifier.classify(evaluand.samples), classifier.classify(evaluand.original.test.pixels)
-    counts, reference = class_counts(fake), class_counts(real)
-    classes, n = len(counts), evaluand.n
-    measures = [
-        Measure(
-            f"classes of {classes}",
-            float(classes_present(counts, max(1, round(n / classes / 10)))),
-            n,
-            floor=float(classes_present(reference)),
-            better="higher",
-            note="classes with a tenth of an even share or more",
-            form=".0f",
-        ),
-        Measure(
-            f"score[{classifier.name}]",
-            classifier_score(fake),
-            n,
-            floor=classifier_score(real),
-            better="higher",
-            note=f"1 to {classes}",
-            form=".3f",
-        ),
-    ]
-    try:
-        divergence = class_kl(counts, reference)
-    except LimnerError as error:
-        evaluand.leave_out("kl of classes", str(error))
-        return measures
-    floor, note = class_kl_floor(classes, n), "nats, classes of samples against those of test images"
-    return [*measures, Measure("kl of classes", divergence, n, None, floor, "lower", note, ".4f")]
 
 
 def memory(evaluand: Evaluand) -> list[Measure]:
@@ -177,43 +129,10 @@ def memory(evaluand: Evaluand) -> list[Measure]:
     train, fake, real = evaluand.training_features, evaluand.sample_features, evaluand.test_features
     result, n = memorisation(fake, train, real, evaluand.seed), evaluand.n
     note = f"by features; {result.n:,} training and as many test images"
-    error = standard_error_of_share(result.copied, n)
+    copied_error, error = (standard_error_of_share(share, n) for share in (result.copied, result.authentic))
     held_out = float(authentic(real, train).double().mean())
     return [
         Measure("nearest train / test", result.ratio, n, None, 1.0, "", note, ".3f"),
-        Measure("nearer to train", result.copied, n, error, 0.5, "", "share of samples", ".3f"),
-        Measure("authentic", result.authentic, n, None, held_out, "", "share of samples", ".3f"),
+        Measure("nearer to train", result.copied, n, copied_error, 0.5, "", "share of samples", ".3f"),
+        Measure("authentic", result.authentic, n, error, held_out, "", "share of samples", ".3f"),
     ]
-
-
-def conditional(evaluand: Evaluand) -> list[Measure]:
-    """Whether samples are of the requested class, and how well a classifier trained on them does."""
-    classifier, original = evaluand.extractor, evaluand.original
-    if not (isinstance(classifier, Extractor) and classifier.labelled) or original.test.labels is None:
-        evaluand.leave_out("requested labels", f"{classifier.name} knows no classes")
-        return []
-    generator = torch.Generator().manual_seed(evaluand.seed)
-    labels = torch.randint(classifier.classes, (evaluand.n,), generator=generator)
-    pixels = draw_samples(evaluand.run, evaluand.n, seed=evaluand.seed, y=labels, **evaluand.sampling)
-    correct = (classifier.classify(pixels).argmax(1) == labels).double()  # its mean is metrics.gan_test
-    note, floor = "share of samples of the requested class", classifier.accuracy
-    measures = [mean_measure("gan-test", correct, form=".4f", better="higher", floor=floor, note=note)]
-    real = classifier.features(original.test.pixels)
-    distances = per_class_frechet(classifier.features(pixels), labels, real, original.test.labels)
-    for label, distance in distances.items():
-        name = original.classes[label] if original.classes else str(label)
-        n = int((labels == label).sum())
-        measures.append(Measure(f"fd, class {name}", distance, n, better="lower"))
-    if not evaluand.quick:
-        measures.append(gan_train_measure(evaluand, Images(pixels, labels), generator))
-    return measures
-
-
-def gan_train_measure(evaluand: Evaluand, fake: Images, generator: torch.Generator) -> Measure:
-    """The accuracy on real test images of a classifier trained on samples, beside one of real images."""
-    original, n = evaluand.original, min(TRAINED, len(fake))
-    some = original.train.subset(torch.randperm(len(original.train), generator=generator)[:n])
-    value = gan_train(fake.subset(torch.arange(n)), original, evaluand.seed)
-    floor = gan_train(some, original, evaluand.seed)
-    note = f"accuracy on real test images of a classifier trained on {n:,} samples"
-    return Measure("gan-train", value, n, None, floor, "higher", note, ".4f")

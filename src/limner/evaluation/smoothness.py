@@ -50,7 +50,7 @@ def smoothness(evaluand: Evaluand) -> list[Measure]:
 
 def path_labels(evaluand: Evaluand, pairs: int) -> Tensor | None:
     """A label of the data for each path (pairs,), at random, for a model that decodes with labels only."""
-    labels = evaluand.original.train.labels
+    labels = evaluand.run.data.train.labels  # without a class that was left out
     if evaluand.model.labels != "required":
         return None
     if labels is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -26,25 +28,25 @@ def draw_codes(latent: Latent, n: int, seed: int) -> Tensor:
         return prior.draw(n, torch.device("cpu")).cpu()
 
 
-def decode_pixels(model: Decodes, z: Tensor, y: Tensor | None = None) -> Tensor:
-    """Images (N, C, H, W) uint8 of codes (N, d) and, for a conditional model, of classes (N,)."""
-    return to_uint8(decode_codes(model, z, y))
+def decode_pixels(model: Decodes, z: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
+    """Images (N, C, H, W) uint8 of codes (N, d), classes (N,) and the model's options of decoding."""
+    return to_uint8(decode_codes(model, z, y, **options))
 
 
-def importance(model: Decodes, base: Tensor, std: Tensor, y: int | None = None) -> Tensor:
+def importance(model: Decodes, base: Tensor, std: Tensor, y: int | None = None, **options: Any) -> Tensor:
     """How much each code variable matters: codes `base` (n, d), deviations `std` (d,), class y -> (d,).
 
     It is the mean squared change of the image, on the [0, 1] scale, when that variable alone moves by plus or
-    minus its deviation.
+    minus its deviation.  `options` are the model's options of decoding.
     """
     labels = DecodedClass(y)
-    images = decode_codes(model, base, labels.repeat(len(base))).repeat(2, 1, 1, 1)
+    images = decode_codes(model, base, labels.repeat(len(base)), **options).repeat(2, 1, 1, 1)
     change = torch.zeros(base.shape[1])
     for i in range(base.shape[1]):
         moved = base.repeat(2, 1)
         moved[: len(base), i] += std[i]
         moved[len(base) :, i] -= std[i]
-        decoded = decode_codes(model, moved, labels.repeat(len(moved)))
+        decoded = decode_codes(model, moved, labels.repeat(len(moved)), **options)
         change[i] = ((decoded - images) / 2).square().mean()
     return change
 
@@ -52,6 +54,7 @@ def importance(model: Decodes, base: Tensor, std: Tensor, y: int | None = None) 
 def code_importance(run: Run, seed: int = 0, n: int = 64, y: int | None = None) -> Tensor:
     """`importance` (d,) over the codes of n test images, or over random codes for a model without an encoder.
 
+    Images are decoded with the model's `draft` options, the cheap ones.
     Fewer than n codes are used where n would take more than DECODED passes: for a wide code, or for a model
     that decodes in several passes.  LimnerError where one code would take too many (`require_narrow`).
     """
@@ -63,7 +66,7 @@ def code_importance(run: Run, seed: int = 0, n: int = 64, y: int | None = None) 
         base = encode_images(run.model, choose_images(run.data.test.pixels, n, seed))
     else:
         base = draw_codes(model.latent, n, seed)
-    return importance(model, base, model.latent.prior().std, y)
+    return importance(model, base, model.latent.prior().std, y, **run.model.draft_options("decode"))
 
 
 def require_narrow(run: Run, verb: str, remedy: str = "") -> None:
@@ -83,8 +86,8 @@ def require_narrow(run: Run, verb: str, remedy: str = "") -> None:
 
 
 def _passes(run: Run) -> float:
-    """Passes through the networks for one decoded image: as many as for a sample, at least one."""
-    return max(1.0, run.model.sample_cost())
+    """Passes through the networks for one image decoded with the `draft` options, at least one."""
+    return max(1.0, run.model.sample_cost(**run.model.draft_options("decode")))
 
 
 def choose_images(pixels: Tensor, n: int, seed: int) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import choose_indices, decode_pixels, draw_codes
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
+from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
@@ -31,25 +33,26 @@ def interpolate(
     path: str = "both",
     seed: int = 0,
     label: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Picture:
     """From one image to another in `steps` codes, 'linear', 'spherical' or 'both', a row each.
 
     `images` are two files or indices of test images; without them `pairs` random pairs of test images are
     used, of different classes where there are labels.  A model without an encoder goes from noise to noise.
-    The sphere is centred at the mean of the prior.  A conditional model decodes all codes as the class
-    `label`.  data["codes"] is (rows, steps, d), data["pixels"] (rows, steps, C, H, W).
+    The sphere is centred at the mean of the prior.  Codes are decoded as the class `label`, with the options
+    `decoding` of `decode`.  data["codes"] is (rows, steps, d), data["pixels"] (rows, steps, C, H, W).
     """
     model = require_continuous(run, "interpolate")
     if path not in (*PATHS, "both"):
         raise LimnerError(f"no path called '{path}': {nearest(path, [*PATHS, 'both'])}")
     if pairs < 1 or steps < 2:
         raise LimnerError(f"there must be a pair and two steps at least, not {pairs} and {steps}")
-    decoded_class = choose_class(run, label)
+    options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     kinds = list(PATHS) if path == "both" else [path]
     ends, z, notes = endpoints(run, images, pairs, seed)  # (2, P, C, H, W) or None, (2, P, d)
     t = torch.linspace(0, 1, steps)
     codes = codes_between(z, mean_code(run), t, kinds)
-    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(codes) * steps))
+    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(codes) * steps), **options)
     pixels = pixels.unflatten(0, codes.shape[:2])
     rows, columns = list(pixels), [f"{value:.3g}" for value in t.tolist()]
     if ends is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.labels import choose_class
+from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import choose_scale, sheet
 from limner.models.latent import Prior
@@ -23,22 +25,24 @@ def manifold(
     steps: int = 20,
     seed: int = 0,
     label: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Picture:
     """steps x steps images whose codes are the quantiles (i + 1/2) / steps of the prior in two dimensions.
 
     The first dimension grows to the right, the second upwards.  Of a larger code the two dimensions are
     `dims`, or the two that matter most (`importance`); the others stay at their mean.  Quantiles are those of
-    the model's default prior.  A conditional model decodes all codes as the class `label`.
+    the model's default prior.  Codes are decoded as the class `label`, with the options `decoding` of
+    `decode`.
     data: "dims", "values" (2, steps), "codes" (steps, steps, d) and "pixels", from the top row down.
     """
     model = require_continuous(run, "manifold")
     if steps < 2:
         raise LimnerError(f"steps must be at least 2, not {steps}")
-    decoded_class = choose_class(run, label)
+    options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     first, second = choose_dims(run, dims, seed, decoded_class.index)
     prior, total = model.latent.prior(), model.latent.dim
     codes, values = quantile_grid(prior, first, second, steps)
-    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(steps * steps))
+    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(steps * steps), **options)
     pixels = pixels.unflatten(0, (steps, steps))
     shown = {0, steps // 2, steps - 1} if steps > 5 else set(range(steps))
     across, up = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -15,6 +16,7 @@ from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.gallery import read_files
 from limner.explore.labels import choose_class, is_conditional
+from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import sheet
 from limner.models.base import Decodes, Encodes
@@ -30,15 +32,18 @@ def reconstruct(
     n: int | None = None,
     seed: int = 0,
     label: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Picture:
     """Images over their reconstructions, each with its mean squared error on the [0, 1] scale.
 
     `images` are files or folders, of any size and mode: data["notes"] says how each was fitted.  Without
     them n random test images are shown (16), with them the first n (all files, the first 16 of a folder).
     A conditional model decodes test images as their own class, unless `label` names another one.
+    `decoding`: options of the model's `decode`.
     """
     encoder = require_ability(run, Encodes, "reconstruct")
     decoder = require_ability(run, Decodes, "reconstruct")
+    options = check_decoding_options(run, decoding)
     if n is not None and n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
     if images is None:
@@ -54,7 +59,7 @@ def reconstruct(
         subject += decoded_class.title
         notes += decoded_class.notes
     pixels = chosen.pixels
-    decoded = decode_codes(decoder, encode_images(encoder, pixels), y)
+    decoded = decode_codes(decoder, encode_images(encoder, pixels), y, **options)
     mse = ((decoded - to_float(pixels)) / 2).square().flatten(1).mean(1)
     title = f"{run.name}: {subject} (above) and their reconstructions (below), with the mean squared error"
     picture = draw_pairs(pixels, to_uint8(decoded), [f"{error:.4f}" for error in mse.tolist()], title)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from limner.data import to_uint8
-from limner.errors import LimnerError, nearest
+from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_ability
 from limner.explore.labels import class_index, class_names
+from limner.explore.options import select_options
 from limner.explore.picture import Picture
 from limner.figures import choose_scale, grid, measure_text, sheet, shorten
 from limner.models.base import Encodes, Samples
@@ -99,16 +100,11 @@ def draw_samples(run: Run, n: int, *, seed: int = 0, y: int | Tensor | None = No
 def check_options(run: Run, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of sampling that are not None; LimnerError for one that the run's model does not have."""
     known = type(run.model).sampling_options()
-    chosen = {name: value for name, value in options.items() if value is not None}
-    for name in chosen:
-        if name == "prior" and name not in known:
-            raise LimnerError(
-                f"{describe_run(run)}: its images are made from noise, so there is no prior to choose"
-            )
-        if name not in known:
-            hint = nearest(name, known) if known else "it has no options"
-            raise LimnerError(f"{describe_run(run)}: its sampling has no option '{name}': {hint}")
-    return chosen
+    if options.get("prior") is not None and "prior" not in known:
+        raise LimnerError(
+            f"{describe_run(run)}: its images are made from noise, so there is no prior to choose"
+        )
+    return select_options(run, options, known, "sampling")
 
 
 def prepare_prior(run: Run, options: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from limner.errors import LimnerError
 from limner.explore.picture import Picture
 from limner.figures import GAP, GRID_SIDE, choose_scale, sheet
 from limner.training import Run
+from limner.training.held_out import preview_files
 
 
 def preview_history(run: Run, n: int = 12) -> Picture:
@@ -29,9 +30,9 @@ def preview_history(run: Run, n: int = 12) -> Picture:
 def read_previews(run: Run, n: int) -> dict[int, Tensor]:
     """The first n images (n, C, H, W) uint8 of the previews that training wrote, by images seen."""
     previews = {}
-    for path in sorted((run.path / "samples").glob("[0-9]*.png")):
+    for count, path in preview_files(run.path / "samples").items():
         with Image.open(path) as picture:
-            previews[int(path.stem)] = split_grid(picture, run.shape)[:n]
+            previews[count] = split_grid(picture, run.shape)[:n]
     return previews
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +14,7 @@ from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import code_importance, decode_pixels, draw_codes, require_narrow
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
+from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import sheet
 from limner.models.base import Encodes
@@ -28,35 +31,35 @@ def traverse(
     span: float = 3.0,
     seed: int = 0,
     label: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
 ) -> Picture:
     """A row per latent variable, at its mean -span to +span standard deviations while the others stay.
 
     The code is that of `image`, a file or the index of a test image (the first), or noise without an encoder.
     The `dims` variables that matter most are shown, with their `importance`.  Mean and deviation are the
-    default prior's.  A conditional model decodes all codes as the class `label`.
+    default prior's.  Codes are decoded as the class `label`, with the options `decoding` of `decode`.
     data: "order" (d,) and "importance" (d,) of all, "codes" (rows, steps, d), "pixels", "base" (d,).
     """
     model = require_continuous(run, "traverse")
     if dims < 1 or steps < 2 or not span > 0:
         raise LimnerError(f"dims from 1, steps from 2, span above 0 are needed, not {dims}, {steps}, {span}")
     require_narrow(run, "traverse")
-    decoded_class = choose_class(run, label)
+    options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     base, subject, notes = base_code(run, image, seed)
     matters = code_importance(run, seed, y=decoded_class.index)
     order, prior = matters.argsort(descending=True), model.latent.prior()
     shown = order[:dims].tolist()
     units = torch.linspace(-1, 1, steps) * min(span, prior.reach)
     codes = move_variables(base, prior, shown, units)
-    y = decoded_class.repeat(len(shown) * steps)
-    pixels = decode_pixels(model, codes.flatten(0, 1), y).unflatten(0, codes.shape[:2])
+    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(shown) * steps), **options)
+    pixels = pixels.unflatten(0, codes.shape[:2])
     nearest = [(row, int((codes[row, :, i] - base[i]).abs().argmin())) for row, i in enumerate(shown)]
     title = (
         f"{run.name}: one latent variable at a time, {subject}{decoded_class.title}\n"
         f"columns: standard deviations of {prior.title}; framed: nearest to the image's own code\n"
         "rows: the variable and the mean squared change of the image when it moves by one"
     )
-    rows = [f"z{i}   {matters[i]:.4f}" for i in shown]
-    columns = [f"{value:+.1f}" if value else "0" for value in units.round(decimals=2).tolist()]
+    rows, columns = [f"z{i}   {matters[i]:.4f}" for i in shown], format_deviations(units)
     picture = sheet(list(pixels), title=title, row_labels=rows, column_labels=columns, marked=nearest)
     data = {"order": order.numpy(), "importance": matters.numpy(), "codes": codes.numpy(), "pixels": pixels}
     return Picture(picture, data | {"base": base.numpy(), "notes": [*notes, *decoded_class.notes]})
@@ -69,6 +72,11 @@ def move_variables(base: Tensor, prior: Prior, variables: list[int], units: Tens
     for row, i in enumerate(variables):
         codes[row, :, i] = mean[i] + units * std[i]
     return codes
+
+
+def format_deviations(units: Tensor) -> list[str]:
+    """Numbers of standard deviations (steps,) with their sign, the mean as 0."""
+    return [f"{value:+.1f}" if value else "0" for value in units.round(decimals=2).tolist()]
 
 
 def base_code(run: Run, image: str | Path | int | None, seed: int) -> tuple[Tensor, str, tuple[str, ...]]:

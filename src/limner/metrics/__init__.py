@@ -1,4 +1,7 @@
-"""Measures: functions on tensors, one topic a file, each with its paper, its estimator and who differs."""
+"""Measures: functions on tensors, one topic a file, each with its paper, its estimator and who differs.
+
+They take numpy arrays as well as tensors.
+"""
 
 from limner.metrics.anomaly import auroc, average_precision
 from limner.metrics.codes import (
@@ -32,7 +35,7 @@ from limner.metrics.frechet import (
 )
 from limner.metrics.inception import inception_extractor
 from limner.metrics.kernel import kid, kid_blocks
-from limner.metrics.likelihood import Likelihood, bits_per_dim, importance_bound, likelihood
+from limner.metrics.likelihood import Likelihood, bits_per_dim, dequantise, importance_bound, likelihood
 from limner.metrics.memorisation import Memorisation, authentic, memorisation, nearest
 from limner.metrics.modes import (
     class_counts,
@@ -48,7 +51,7 @@ from limner.metrics.paths import lerp, slerp
 from limner.metrics.prdc import PRDC, prdc
 from limner.metrics.reconstruction import PCA, mse, pca, pca_mse, psnr, ssim
 from limner.metrics.resampling import bootstrap, standard_error
-from limner.metrics.score import classifier_score
+from limner.metrics.score import classifier_score, classifier_score_error
 from limner.metrics.smoothness import PathLength, feature_distance, path_length
 from limner.metrics.translation import Cycle, cycle_error, identity_baseline
 
@@ -77,8 +80,10 @@ __all__ = [
     "class_kl_floor",
     "classes_present",
     "classifier_score",
+    "classifier_score_error",
     "cycle_error",
     "dci",
+    "dequantise",
     "disentanglement",
     "distance_of_moments",
     "effective_dimensions",

@@ -31,6 +31,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 PENALTY = 0.1  # scikit-learn's C: the weight of the data against the L2 penalty
 STEPS = 100
@@ -38,12 +39,14 @@ SCALES = (4.0, 2.0, 1.0, 0.5, 0.25)  # s / d of the kernels: each is half the on
 ROWS = 2048  # rows of the kernel matrix in a block
 
 
+@accepts_arrays
 def knn_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, k: int = 5) -> float:
     """Share of test codes (m, d) whose label the majority of the k nearest training codes (n, d) has."""
     voters = KNeighborsClassifier(k, algorithm="brute").fit(train.flatten(1).numpy(), train_labels.numpy())
     return float(voters.score(test.flatten(1).numpy(), test_labels.numpy()))
 
 
+@accepts_arrays
 def knn_accuracy_leave_one_out(features: Tensor, labels: Tensor, k: int = 5) -> float:
     """Share of images whose label the majority of the k nearest other images has, the smallest of a tie.
 
@@ -54,10 +57,11 @@ def knn_accuracy_leave_one_out(features: Tensor, labels: Tensor, k: int = 5) -> 
         distance = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
         distance[torch.arange(len(rows)), rows] = torch.inf  # no image votes for itself
         indices.append(distance.topk(min(k, len(x) - 1), largest=False).indices)
-    votes = F.one_hot(labels[torch.cat(indices)]).sum(1)  # (n, classes)
+    votes = F.one_hot(labels.long()[torch.cat(indices)]).sum(1)  # (n, classes)
     return float((votes.argmax(1) == labels).double().mean())
 
 
+@accepts_arrays
 def linear_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
     """Share of test codes (m, d) whose label a logistic regression on training codes (n, d) predicts."""
     if len(train_labels.unique()) < 2:
@@ -72,11 +76,13 @@ def linear_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labe
     return float(probe.score(((test - mean) / deviation).numpy(), test_labels.numpy()))
 
 
+@accepts_arrays
 def active_units(mu: Tensor, threshold: float = 0.01) -> int:
     """The number of columns of the posterior's means (n, d), n from 2, with a variance above `threshold`."""
     return int((_codes(mu).var(0) > threshold).sum())
 
 
+@accepts_arrays
 def effective_dimensions(z: Tensor) -> float:
     """The number of directions that codes z (n, d), n from 2, vary along: 1 to d; 0 where all are equal."""
     z = _codes(z)
@@ -93,6 +99,7 @@ class MMD(NamedTuple):
     floor: float
 
 
+@accepts_arrays
 def mmd_to_normal(z: Tensor) -> MMD:
     """MMD^2 between codes z (n, d), n from 2, and N(0, I), and its deviation for n codes from N(0, I).
 

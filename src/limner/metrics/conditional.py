@@ -21,11 +21,13 @@ from torch import Tensor
 
 from limner.data import Dataset, Images
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.classifier import train_classifier
 from limner.metrics.features import accuracy
 from limner.metrics.frechet import frechet
 
 
+@accepts_arrays
 def gan_test(probabilities: Tensor, labels: Tensor) -> float:
     """Share of samples whose most probable class, of probabilities (n, K), is their label, of labels (n,)."""
     if len(probabilities) == 0 or probabilities.shape[:1] != labels.shape:
@@ -47,6 +49,7 @@ def gan_train(samples: Images, dataset: Dataset, seed: int = 0, device: str | to
     return accuracy(network, dataset)
 
 
+@accepts_arrays
 def per_class_frechet(
     features: Tensor, labels: Tensor, real_features: Tensor, real_labels: Tensor
 ) -> dict[int, float]:

@@ -36,6 +36,7 @@ from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays, to_tensor
 
 COLLAPSED = 0.05  # a variable with a smaller standard deviation has no vote (disentanglement_lib)
 VARIANCE_ROWS = 10_000  # rows drawn to estimate the variances over all factors
@@ -70,6 +71,7 @@ class Disentanglement(NamedTuple):
     active: int
 
 
+@accepts_arrays
 def disentanglement(
     codes: Tensor, factors: Tensor, represent: Represent, sizes: Sequence[int], seed: int = 0
 ) -> Disentanglement:
@@ -83,6 +85,7 @@ def disentanglement(
 
 
 # Chen et al. 2018, eq. 6
+@accepts_arrays
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
     """The mutual information gap of codes (n, d), d from 2, and factors (n, f), integers."""
     z, v = _arrays(codes, factors)
@@ -95,6 +98,7 @@ def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
 
 
 # Kumar et al. 2018, section 3
+@accepts_arrays
 def sap(codes: Tensor, factors: Tensor, seed: int = 0) -> float:
     """The separated attribute predictability of codes (n, d), d from 2, and factors (n, f), integers.
 
@@ -114,6 +118,7 @@ def sap(codes: Tensor, factors: Tensor, seed: int = 0) -> float:
 
 
 # Eastwood & Williams 2018, section 2
+@accepts_arrays
 def dci(codes: Tensor, factors: Tensor, seed: int = 0, rounds: int = 100) -> DCI:
     """Disentanglement, completeness and informativeness of codes (n, d), d from 2, and factors (n, f).
 
@@ -182,7 +187,7 @@ def _codes(represent: Represent, rows: np.ndarray, sizes: Sequence[int]) -> np.n
     """The codes of factors (n, f), each combination encoded once: float64 (n, d)."""
     numbers = np.ravel_multi_index(tuple(rows.T), tuple(sizes))
     _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
-    codes = represent(torch.from_numpy(rows[first]))
+    codes = to_tensor(represent(torch.from_numpy(rows[first])))
     if codes.ndim != 2 or len(codes) != len(first) or not bool(codes.isfinite().all()):
         raise LimnerError(
             f"represent returned {tuple(codes.shape)} for {len(first)} factors, but must return finite (n, d)"

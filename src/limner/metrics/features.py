@@ -2,7 +2,8 @@
 
 For the digits, MNIST and Fashion-MNIST the weights are part of the package, pinned by hash.  For any other
 labelled set the same network is trained once, by the same recipe, and kept in the cache.  For a set without
-labels, or with a single one, the network learns how an image was turned (see classifier.py).
+labels, or with a single one, the network learns how an image was turned (see classifier.py).  Stacked digits
+get the network of single digits, applied to each channel.
 `python -m limner.metrics mnist` trains the package's weights again.  A Frechet distance in these features is
 `fd[mnist-cnn-v1]` or `fd[frey-rot-v1]`, not an FID: FID means Inception.
 """
@@ -10,7 +11,7 @@ labels, or with a single one, the network learns how an image was turned (see cl
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from limner.data import Dataset, to_float
+from limner.data import Dataset, Images, to_float
 from limner.data.cache import root
 from limner.errors import LimnerError
 from limner.files import WriteError, write_atomically
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.classifier import (
     TURNS,
     Classifier,
@@ -35,6 +37,7 @@ from limner.metrics.classifier import (
 
 VERSION = "cnn-v1"  # of the network and its recipe: change it when either changes
 UNLABELLED = "rot-v1"  # the same for data without labels
+MNIST_SIZE = (28, 28)
 WEIGHTS = Path(__file__).parent / "weights"
 # fingerprint of the data -> name and sha256 of weights that are part of the package
 PINNED: dict[str, tuple[str, str]] = {
@@ -83,6 +86,7 @@ class Extractor:
     network: Classifier | StackedClassifier
     labelled: bool = True
 
+    @accepts_arrays
     @torch.no_grad()
     def features(self, pixels: Tensor) -> Tensor:
         """Features (N, 64) float32, on the CPU, of pixels (N, C, H, W) uint8."""
@@ -91,6 +95,7 @@ class Extractor:
         parts = [network.features(to_float(part.to(network.device))).cpu() for part in pixels.split(1000)]
         return torch.cat(parts)
 
+    @accepts_arrays
     def classify(self, pixels: Tensor) -> Tensor:
         """Class probabilities (N, classes), on the CPU, of pixels (N, C, H, W) uint8.
 
@@ -113,9 +118,8 @@ def extractor(dataset: Dataset) -> Extractor:
     available = available_extractor(dataset)
     if available is not None:
         return available
-    path = cache_path(dataset)
-    train_extractor(dataset, path)
-    return read(path, extractor_name(dataset))
+    train_extractor(first_channel(dataset) if is_stacked(dataset) else dataset, cache_path(dataset))
+    return read_cached(dataset)
 
 
 def available_extractor(dataset: Dataset) -> Extractor | None:
@@ -128,10 +132,15 @@ def available_extractor(dataset: Dataset) -> Extractor | None:
                 f"the weights of {name} do not belong to this version of limner: install it again"
             )
         return packaged
-    if dataset.source == "stacked-mnist":
+    if is_stacked(dataset) and dataset.shape[1:] == MNIST_SIZE:
         return stacked(read(WEIGHTS / "mnist-cnn-v1.safetensors", "mnist-cnn-v1"))
-    path = cache_path(dataset)
-    return read(path, extractor_name(dataset)) if path.exists() else None
+    return read_cached(dataset) if cache_path(dataset).exists() else None
+
+
+def read_cached(dataset: Dataset) -> Extractor:
+    """The extractor of a data set from the cache."""
+    single = read(cache_path(dataset), extractor_name(dataset))
+    return stacked(single) if is_stacked(dataset) else single
 
 
 def extractor_name(dataset: Dataset) -> str:
@@ -144,8 +153,23 @@ def cache_path(dataset: Dataset) -> Path:
     return root() / "extractors" / f"{extractor_name(dataset)}-{dataset.fingerprint}.safetensors"
 
 
+def is_stacked(dataset: Dataset) -> bool:
+    """Whether the images are three digits, one in each channel."""
+    return dataset.source == "stacked-mnist" and dataset.shape[0] == 3
+
+
+def first_channel(dataset: Dataset) -> Dataset:
+    """The digits in the first channel of stacked ones, with their own labels."""
+
+    def first(images: Images) -> Images:
+        assert images.labels is not None
+        return Images(images.pixels[:, :1].contiguous(), images.labels // 100)
+
+    return replace(dataset, train=first(dataset.train), test=first(dataset.test), classes=None)
+
+
 def stacked(single: Extractor) -> Extractor:
-    """MNIST's extractor applied to each channel of stacked digits; its accuracy is that of one, cubed."""
+    """An extractor of digits applied to each channel of stacked ones; its accuracy is that of one, cubed."""
     shape, classes, accuracy = (3, *single.shape[1:]), single.classes**3, single.accuracy**3
     assert isinstance(single.network, Classifier)
     network = StackedClassifier(single.network).eval()

@@ -24,8 +24,10 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 
+@accepts_arrays
 def frechet(x: Tensor, y: Tensor) -> float:
     """The Frechet distance between features x (n, d) and y (m, d), n and m from 2.
 
@@ -46,6 +48,7 @@ def distance_of_moments(x: tuple[Tensor, Tensor], y: tuple[Tensor, Tensor]) -> f
     return float((mu_x - mu_y).square().sum() + spread - 2 * overlap)
 
 
+@accepts_arrays
 def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (d,) of features (n, d) and a factor R of their covariance R^T R, in float64."""
     x = x.double()
@@ -53,6 +56,7 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.linalg.qr((x - mean) / (len(x) - 1) ** 0.5, mode="r").R
 
 
+@accepts_arrays
 def frechet_floor(train: Tensor, test: Tensor, n: int, seed: int = 0) -> float:
     """The distance between n real features, drawn from `train` (N, d), and n held-out ones, from `test`.
 
@@ -70,6 +74,7 @@ class FrechetLimit(NamedTuple):
     slope: float
 
 
+@accepts_arrays
 def frechet_limit(x: Tensor, y: Tensor, points: int = 12, seed: int = 0) -> FrechetLimit:
     """The distance of x (n, d) from y (m, d) for n -> infinity, from `points` sizes between 0.2 n and n.
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 NAME = "inception-2015-12-05"
 URL = "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth"
@@ -37,6 +38,7 @@ class Inception:
     network: nn.Module
     device: torch.device
 
+    @accepts_arrays
     @torch.no_grad()
     def features(self, pixels: Tensor) -> Tensor:
         """Features (N, 2048) float32, on the CPU, of pixels (N, 1 or 3, H, W) uint8."""

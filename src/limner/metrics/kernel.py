@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 ROWS = 256  # rows of the kernel matrix in a block that fits a processor's cache
 
 
+@accepts_arrays
 def kid(x: Tensor, y: Tensor) -> float:
     """The unbiased squared distance of features x (n, d) and y (m, d), n and m from 2."""
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
@@ -43,6 +45,7 @@ def kernel_diagonal(x: Tensor) -> Tensor:
     return (x.square().sum(1) / x.shape[1] + 1).pow(3).sum()
 
 
+@accepts_arrays
 def kid_blocks(x: Tensor, y: Tensor, size: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Mean and standard error of `kid` over disjoint blocks of `size` drawn from x (n, d) and y (m, d).
 

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.neighbours import neighbours
 
 
@@ -37,6 +38,7 @@ class Memorisation(NamedTuple):
     n: int
 
 
+@accepts_arrays
 def nearest(x: Tensor, y: Tensor) -> Tensor:
     """The distance of each of x (n, ...) to the nearest of y (m, ...): (n,) in float64."""
     if len(y) == 0 or x.shape[1:] != y.shape[1:]:
@@ -45,6 +47,7 @@ def nearest(x: Tensor, y: Tensor) -> Tensor:
     return neighbours(flat(x), flat(y)).distance
 
 
+@accepts_arrays
 def memorisation(samples: Tensor, train: Tensor, test: Tensor, seed: int = 0) -> Memorisation:
     """The three numbers of samples (n, ...), training (N, ...) and test images (M, ...), or their features.
 
@@ -69,6 +72,7 @@ def memorisation(samples: Tensor, train: Tensor, test: Tensor, seed: int = 0) ->
     return Memorisation(float(ratios.median()), float(copied.mean()), float(share), n)
 
 
+@accepts_arrays
 def authentic(samples: Tensor, train: Tensor) -> Tensor:
     """Whether samples (n, ...) are farther from their nearest of train (N, ...) than that from its own."""
     x, y = flat(samples), flat(train)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from limner.metrics.arrays import accepts_arrays
+
 FLAT = 1e-6  # radians: a smaller angle, or one so near to pi, has no great circle of its own
 
 
+@accepts_arrays
 def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """(1 - t) a + t b: codes a, b (d,), or a pair for each share (n, d), and shares t (n,) -> (n, d)."""
     return (1 - t)[:, None] * a + t[:, None] * b
 
 
+@accepts_arrays
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Along a great circle (Shoemake 1985; White 2016, arXiv 1609.04468): the shapes are those of `lerp`.
 

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.neighbours import ROWS, neighbours, squared, within
 
 
@@ -34,6 +35,7 @@ class PRDC(NamedTuple):
     coverage: float
 
 
+@accepts_arrays
 def prdc(real: Tensor, fake: Tensor, k: int = 5) -> PRDC:
     """The four numbers of features fake (m, d) against features real (n, d), n and m above k."""
     if k < 1 or min(len(real), len(fake)) <= k:

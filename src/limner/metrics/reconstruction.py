@@ -23,11 +23,13 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 ROWS = 50  # images in a batch
 WIDEST = 4096  # numbers in an image up to which the full covariance is computed
 
 
+@accepts_arrays
 def mse(x: Tensor, y: Tensor) -> Tensor:
     """Mean squared error per image of x and y (N, C, H, W) in [-1, 1], on the [0, 1] scale: (N,)."""
     if x.shape != y.shape:
@@ -37,11 +39,13 @@ def mse(x: Tensor, y: Tensor) -> Tensor:
     return ((x - y) / 2).square().flatten(1).mean(1)
 
 
+@accepts_arrays
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of x and y (N, C, H, W) in [-1, 1]: dB (N,), infinite where equal."""
     return -10 * mse(x, y).log10()
 
 
+@accepts_arrays
 def ssim(x: Tensor, y: Tensor) -> Tensor:
     """Structural similarity of x and y (N, C, H, W), sides from 6, in [-1, 1] or uint8: at most 1, (N,).
 
@@ -75,12 +79,14 @@ class PCA(NamedTuple):
     mean: Tensor
     axes: Tensor
 
+    @accepts_arrays
     def reconstruct(self, x: Tensor, k: int) -> Tensor:
         """x (N, C, H, W) from its first k principal components, k up to the number of axes."""
         centred = x.flatten(1) - self.mean
         return (centred @ self.axes[:k].T @ self.axes[:k] + self.mean).view_as(x)
 
 
+@accepts_arrays
 def pca(x: Tensor, k: int) -> PCA:
     """The k leading principal axes of images x (N, C, H, W), approximate for images of over 4,096 numbers."""
     flat = x.flatten(1)
@@ -96,6 +102,7 @@ def pca(x: Tensor, k: int) -> PCA:
     return PCA(mean, v.T[:k])
 
 
+@accepts_arrays
 def pca_mse(train: Tensor, test: Tensor, sizes: Sequence[int]) -> dict[int, float]:
     """Mean MSE on the [0, 1] scale of `test` by PCA of each size, fitted to `train`."""
     fitted = pca(train, max(sizes))

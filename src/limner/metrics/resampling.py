@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 
+@accepts_arrays
 def bootstrap(measure: Callable[..., float], *arrays: Tensor, times: int = 200, seed: int = 0) -> float:
     """The standard error of measure(*arrays), each array (n, ...) resampled along its first axis."""
     if times < 2 or not arrays or min(len(array) for array in arrays) == 0:
@@ -33,6 +35,7 @@ def bootstrap(measure: Callable[..., float], *arrays: Tensor, times: int = 200, 
     return float(torch.tensor(values, dtype=torch.float64).std())
 
 
+@accepts_arrays
 def standard_error(values: Tensor | Sequence[float]) -> float:
     """The standard error of the mean of independent values (n,), n from 2."""
     values = torch.as_tensor(values, dtype=torch.float64)

@@ -19,13 +19,27 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 
 
+@accepts_arrays
 def classifier_score(probabilities: Tensor) -> float:
     """The score, 1 to K, of class probabilities (n, K); LimnerError where their rows do not sum to 1."""
+    return float(_divergences(probabilities).mean().exp())
+
+
+@accepts_arrays
+def classifier_score_error(probabilities: Tensor) -> float:
+    """The standard error of the score of class probabilities (n, K), n from 2."""
+    divergences = _divergences(probabilities)
+    # to first order the marginal adds nothing: sum_y dp(y) = 0
+    return float(divergences.mean().exp() * divergences.std() / len(divergences) ** 0.5)
+
+
+def _divergences(probabilities: Tensor) -> Tensor:
+    """KL(p(y | x) || p(y)) of each of n images (n,), in nats."""
     p = probabilities.double()
     if p.ndim != 2 or len(p) == 0 or bool((p < 0).any()) or not bool(((p.sum(1) - 1).abs() < 1e-3).all()):
         raise LimnerError(f"a score needs rows of probabilities, not {tuple(p.shape)}: apply softmax first")
     marginal = p.mean(0)
-    divergence = torch.special.xlogy(p, p).sum(1) - torch.special.xlogy(p, marginal).sum(1)
-    return float(divergence.mean().exp())
+    return torch.special.xlogy(p, p).sum(1) - torch.special.xlogy(p, marginal).sum(1)

@@ -24,7 +24,9 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError, nearest
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.paths import lerp, slerp
+from limner.random_state import seeded
 
 BATCH = 250  # pairs in a batch
 TAIL = 0.01  # share of values dropped at each end
@@ -48,6 +50,7 @@ def even_slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 INTERPOLATIONS = {"lerp": lerp, "slerp": even_slerp}
 
 
+@accepts_arrays
 @torch.no_grad()
 def path_length(
     decode: Callable[..., Tensor],
@@ -64,6 +67,7 @@ def path_length(
     decode: codes (b, d) -> float images in [-1, 1]; draw: a count and a generator -> codes (n, d);
     distance: two batches of images -> squared distances (b,).  `interpolation` is "lerp", or "slerp" for
     codes from a normal distribution.  `labels` (n,), one for each path, are the decoder's second argument.
+    Where the decoder draws random numbers, it draws the same ones for both images of a pair.
     """
     if interpolation not in INTERPOLATIONS:
         choices = nearest(interpolation, INTERPOLATIONS)
@@ -77,7 +81,12 @@ def path_length(
     distances = []
     for rows in torch.arange(n).split(BATCH):
         y = () if labels is None else (labels[rows],)
-        distances.append(distance(decode(near[rows], *y), decode(far[rows], *y)).double().cpu())
+        noise = int(torch.randint(2**31, (), generator=generator))
+        images = []
+        for codes in (near[rows], far[rows]):
+            with seeded(noise):  # a random part of the decoder, dropout say, is the same for both images
+                images.append(decode(codes, *y))
+        distances.append(distance(*images).double().cpu())
     return without_tails(torch.cat(distances) / epsilon**2)
 
 

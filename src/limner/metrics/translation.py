@@ -23,6 +23,7 @@ from torch import Tensor
 
 from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
+from limner.metrics.arrays import accepts_arrays
 from limner.metrics.frechet import frechet
 from limner.metrics.reconstruction import mse
 
@@ -37,6 +38,7 @@ class Cycle(NamedTuple):
     rounded: float
 
 
+@accepts_arrays
 @torch.no_grad()
 def cycle_error(
     translate: Translate,
@@ -63,6 +65,7 @@ def cycle_error(
     return Cycle(plain, rounded)
 
 
+@accepts_arrays
 def identity_baseline(a: Tensor, b: Tensor, measure: Callable[[Tensor, Tensor], float] = frechet) -> float:
     """The distance from features b (m, d) of features a (n, d) of untranslated images."""
     return measure(a, b)

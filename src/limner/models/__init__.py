@@ -55,8 +55,8 @@ def preset_values(cls: type[Model], preset: str | None) -> dict[str, Any]:
 def model_options(cls: type[Model], preset: str | None, values: Mapping[str, Any]) -> Settings:
     """All of a model's options: the defaults, then the preset's, then `values`."""
     known = cls.Options.model_fields
-    chosen = {name: value for name, value in preset_values(cls, preset).items() if name in known}
-    return cls.Options.parse(chosen | dict(values))
+    from_preset = {name: value for name, value in preset_values(cls, preset).items() if name in known}
+    return cls.Options.parse(from_preset | dict(values))
 
 
 def create(name: str, shape: tuple[int, int, int], preset: str | None = None, **options: Any) -> Model:

@@ -9,9 +9,9 @@ A GAN is this with a pair of networks: its constructor ends in `self.set_network
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 
 from limner import losses
 from limner.augmentation import augment
-from limner.models.base import Batch, Clock, Logs, Model, Players, Scale, Shape, Update, adam
+from limner.models.base import Batch, Clock, Logs, Model, Players, Scale, Shape, Update, Values, adam
 from limner.models.latent import Latent, Normal, Prior, Uniform
 from limner.models.layers import normalise_spectrally_
 from limner.settings import Fraction, Positive, PositiveInt
@@ -30,6 +30,7 @@ class Game(NamedTuple):
     """The losses of both networks, and what the discriminator's outputs mean.
 
     targets: D's loss takes target labels.  relative: G's loss needs D(x) too.  penalty: published with it.
+    factor: of each expectation in D's loss; papers on penalties have 1.
     """
 
     discriminator: Callable[..., Tensor]
@@ -38,6 +39,7 @@ class Game(NamedTuple):
     targets: bool = False
     relative: bool = False
     penalty: Literal["none", "gp", "r1+r2"] = "none"
+    factor: float = 1.0
 
     def output(self, logit: Tensor) -> Tensor:
         """D(x) as its paper has it: a probability where the loss is of logits, else the output as it is."""
@@ -47,12 +49,14 @@ class Game(NamedTuple):
 # A Wasserstein critic needs its gradient penalty, and the relativistic game R1 and R2 (Huang et al. 2024).
 GAMES: dict[str, Game] = {
     "non-saturating": Game(
-        losses.discriminator_loss, losses.non_saturating_generator_loss, "logit", targets=True
+        losses.discriminator_loss, losses.non_saturating_generator_loss, "logit", targets=True, factor=0.5
     ),
-    "minimax": Game(losses.discriminator_loss, losses.minimax_generator_loss, "logit", targets=True),
+    "minimax": Game(
+        losses.discriminator_loss, losses.minimax_generator_loss, "logit", targets=True, factor=0.5
+    ),
     "least-squares": Game(
         losses.least_squares_discriminator_loss, losses.least_squares_generator_loss, "regression",
-        targets=True,
+        targets=True, factor=0.5,
     ),
     "hinge": Game(losses.hinge_discriminator_loss, losses.critic_generator_loss, "margin"),
     "wasserstein": Game(losses.wasserstein_critic_loss, losses.critic_generator_loss, "critic", penalty="gp"),
@@ -80,7 +84,9 @@ class GameOptions(Model.Options):
     """penalty on the discriminator's gradient by the pixels: its squared norm at real images (r1), at
     generated ones (r2), or its norm's distance from 1 between both (gp); auto: the loss's own"""
     gamma: Positive | None = None
-    """weight of the penalty; default: 10 for gp, 1 for r1 and r2"""
+    """weight of the penalty, as its paper has it, beside a loss without the factor 1/2: the penalty has that
+    factor where the loss has it (minimax, non-saturating, least-squares); default: 10 for gp, 1 for r1 and
+    r2, twice that where the loss has the factor"""
     penalty_every: PositiveInt = 1
     """compute the penalty only in every N-th iteration, with N times its weight: faster"""
     spectral_norm: bool = False
@@ -123,7 +129,7 @@ class Adversarial(Model):
 
     images: ClassVar[int] = 800_000
     # the lecture's tricks and later remedies, as `limner ablate` switches them on
-    switches: ClassVar[Mapping[str, Any]] = {
+    switches: ClassVar[Values] = {
         "flip_labels": 0.05, "generator_dropout": 0.3, "penalty": "r1", "augment": ("translation",),
     }  # fmt: skip
 
@@ -131,7 +137,9 @@ class Adversarial(Model):
         super().__init__(shape, options)
         self.options, self.game = options, GAMES[options.loss]
         self.penalty = self.game.penalty if options.penalty == "auto" else options.penalty
-        self.gamma = options.gamma or (10.0 if self.penalty == "gp" else 1.0)
+        # the weight beside the loss as it is: the default is the same for every loss
+        default = 10.0 if self.penalty == "gp" else 1.0
+        self.penalty_weight = default if options.gamma is None else self.game.factor * options.gamma
         self.rates = {"D": options.d_lr or options.lr, "G": options.lr}
         prior: dict[str, Prior] = (
             {"uniform": Uniform(options.latent_dim)}
@@ -212,7 +220,7 @@ class Adversarial(Model):
         if self.penalty == "none" or clock.iteration % every != 0:
             return {}
         penalty = losses.gradient_penalty(self.penalty, partial(self.logits, y=y), x, fake)
-        return {"penalty": self.gamma * every * penalty}
+        return {"penalty": self.penalty_weight * every * penalty}
 
     def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
         """D's outputs for x and for as many generated images, of classes y where the model has classes."""

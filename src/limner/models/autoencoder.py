@@ -8,14 +8,13 @@ At another image size only the first and the last layer change: they have C*H*W 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from limner.models.base import Logs, Model, Shape, adam
+from limner.models.base import Logs, Model, Presets, Shape, Values, adam
 from limner.models.latent import FittedPriors, Latent
 from limner.nn import mlp
 from limner.settings import Positive, PositiveInt
@@ -35,10 +34,8 @@ class Autoencoder(Model):
         """Adam's learning rate"""
 
     # The lecture's settings are the default ones.
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"latent_dim": 3, "hidden": (128, 64), "lr": 1e-3}
-    }
-    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "hidden": (32, 16)}
+    presets: ClassVar[Presets] = {"paper": {"latent_dim": 3, "hidden": (128, 64), "lr": 1e-3}}
+    tiny: ClassVar[Values] = {"latent_dim": 8, "hidden": (32, 16)}
 
     def __init__(self, shape: Shape, options: Options) -> None:
         super().__init__(shape, options)

@@ -19,6 +19,8 @@ from limner.settings import Settings
 Shape = tuple[int, int, int]  # (C, H, W)
 Batch = tuple[Tensor, Tensor | None]  # x in [-1, 1] (B, C, H, W), labels (B,) or None
 Logs = dict[str, Tensor]  # scalars, read once per tick
+Values = Mapping[str, Any]  # options by name
+Presets = Mapping[str, Values]
 
 
 class Clock(Protocol):
@@ -27,17 +29,14 @@ class Clock(Protocol):
     @property
     def iteration(self) -> int:
         """Iterations done so far."""
-        ...
 
     @property
     def images_seen(self) -> int:
         """Training images drawn so far."""
-        ...
 
     @property
     def progress(self) -> float:
         """The share of the run that is done, 0 to 1."""
-        ...
 
 
 class Update(Clock, Protocol):
@@ -45,7 +44,6 @@ class Update(Clock, Protocol):
 
     def __call__(self, name: str, loss: Tensor, **terms: Tensor) -> None:
         """Step the optimiser `name` down the gradient of loss + sum of terms; each is logged by its name."""
-        ...
 
 
 class Model(nn.Module):
@@ -55,15 +53,15 @@ class Model(nn.Module):
         """Options of the model; a subclass declares its own, each with type, default, bounds and help."""
 
     # -- what a model declares --------------------------------------------------------------------------
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # name -> options; "paper" is the original's
-    switches: ClassVar[Mapping[str, Any]] = {}  # option -> the value that `ablate` tries for it
-    tiny: ClassVar[Mapping[str, Any]] = {}  # options of a small, quick network, for tests
+    presets: ClassVar[Presets] = {}  # name -> options; "paper" is the original's
+    switches: ClassVar[Values] = {}  # option -> the value that `ablate` tries for it
+    tiny: ClassVar[Values] = {}  # options of a small, quick network, for tests
     batch: ClassVar[int] = 128  # batch size unless the user or the preset says otherwise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
     trains_on: ClassVar[Literal["images", "domains"]] = "images"  # one set of images, or two domains
     labels: ClassVar[Literal["ignored", "optional", "required"]] = "ignored"  # fills the option `classes`
     stochastic_loss: ClassVar[bool] = False  # whether `loss` draws random numbers
-    draft: ClassVar[Mapping[str, Any]] = {}  # options of `sample` for a quick look: doctor, previews
+    draft: ClassVar[Values] = {}  # options of `sample` and `decode` for a quick look
     ema: tuple[str, ...] = ()  # networks of which inference uses a running average
     bf16: bool = False  # faster in bf16 on a CPU that has it, with results equal within noise
     channels_last: bool = True  # whether convolutions are faster with channels last
@@ -94,8 +92,11 @@ class Model(nn.Module):
         update("main", loss)
         return logs
 
-    def initialise(self, pixels: Tensor) -> None:
-        """Start new weights from the training pixels (N, C, H, W) uint8, output biases say; called once."""
+    def initialise(self, pixels: Tensor, labels: Tensor | None = None) -> None:
+        """Start new weights from the training images, output biases say; called once.
+
+        pixels (N, C, H, W) uint8, labels (N,) int64 where the data have labels.
+        """
 
     def view(self, pixels: Tensor) -> Tensor:
         """Pixels (N, C, H, W) uint8 as the model sees them, binarised say; view(view(p)) equals view(p)."""
@@ -115,13 +116,13 @@ class Model(nn.Module):
     def preview(self, x: Tensor, n: int) -> Tensor:
         """n images to watch over training: reconstructions of x where the model encodes, else new ones."""
         if isinstance(self, Encodes) and isinstance(self, Decodes):
-            return self.decode(self.encode(x))
+            return self.decode(self.encode(x), **self.draft_options("decode"))
         if isinstance(self, Samples):
-            return self.sample(n, **self.draft)
-        raise NotImplementedError(f"{type(self).__name__} must define preview(x, n)")
+            return self.sample(n, **self.draft_options("sample"))
+        raise LimnerError(f"{type(self).__name__} neither samples nor decodes: it must define preview(x, n)")
 
     def sample_cost(self, **options: Any) -> float:
-        """Passes through the networks that one sample takes, with these options of `sample`."""
+        """Passes through the networks that one image takes, with these options of `sample` or `decode`."""
         return 1.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,9 +156,24 @@ class Model(nn.Module):
     @classmethod
     def sampling_options(cls) -> dict[str, inspect.Parameter]:
         """The options of sampling: keyword-only arguments of `sample`."""
-        method = getattr(cls, "sample", None)
-        parameters = inspect.signature(method, eval_str=True).parameters if method else {}
-        return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        return _keyword_only(cls, "sample")
+
+    @classmethod
+    def decoding_options(cls) -> dict[str, inspect.Parameter]:
+        """The options of decoding: keyword-only arguments of `decode`."""
+        return _keyword_only(cls, "decode")
+
+    def draft_options(self, method: Literal["sample", "decode"]) -> dict[str, Any]:
+        """The options in `draft` that this method has."""
+        known = _keyword_only(type(self), method)
+        return {name: value for name, value in self.draft.items() if name in known}
+
+
+def _keyword_only(cls: type[Model], method: Literal["sample", "decode"]) -> dict[str, inspect.Parameter]:
+    """The keyword-only arguments of a method, by name; none where the class does not have the method."""
+    function = getattr(cls, method, None)
+    parameters = inspect.signature(function, eval_str=True).parameters if function else {}
+    return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
 def adam(
@@ -187,7 +203,6 @@ class Samples(HasDevice, Protocol):
 
         A model's own keyword-only arguments are its options of sampling: prior, steps, guidance, say.
         """
-        ...
 
 
 @runtime_checkable
@@ -199,7 +214,6 @@ class Encodes(HasDevice, Protocol):
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> codes (B, latent.dim)."""
-        ...
 
 
 @runtime_checkable
@@ -209,9 +223,8 @@ class Decodes(HasDevice, Protocol):
     @property
     def latent(self) -> Latent: ...
 
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Codes (B, latent.dim), and classes (B,) -> images (B, C, H, W) in [-1, 1]."""
-        ...
+    def decode(self, z: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
+        """Codes (B, latent.dim), classes (B,), options of decoding -> images (B, C, H, W) in [-1, 1]."""
 
 
 @runtime_checkable
@@ -220,7 +233,6 @@ class HasPosterior(Encodes, Protocol):
 
     def sample_posterior(self, x: Tensor) -> Tensor:
         """A draw from q(z|x): (B, C, H, W) -> (B, latent.dim)."""
-        ...
 
 
 @runtime_checkable
@@ -230,16 +242,13 @@ class HasLikelihood(HasDevice, Protocol):
     @property
     def protocol(self) -> str:
         """What the likelihood is of, as has to stand beside its nats."""
-        ...
 
     @property
     def grey_levels(self) -> int:
         """256 where it is a density of pixels in [0, 1], 1 where it is a probability of pixels."""
-        ...
 
     def log_likelihood(self, x: Tensor, k: int) -> Tensor:
         """(B, C, H, W) -> nats per image (B,)."""
-        ...
 
 
 @runtime_checkable
@@ -248,7 +257,6 @@ class Scores(HasDevice, Protocol):
 
     def score(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> anomaly score (B,), larger is stranger."""
-        ...
 
 
 # logit: sigmoid is a probability.  regression: 1 is real and 0 generated.  margin: the sign decides.
@@ -275,7 +283,6 @@ class HasPlayers(HasDevice, Protocol):
 
     def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
         """By the discriminator's name: its outputs for x (B, C, H, W) and for as many generated images."""
-        ...
 
 
 ABILITIES: dict[str, type] = {

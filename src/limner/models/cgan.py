@@ -18,8 +18,7 @@ says little about images (Theis et al. 2016, arXiv 1511.01844).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -28,7 +27,7 @@ from torch.optim import SGD, Optimizer
 
 from limner.errors import LimnerError
 from limner.models.adversarial import Adversarial, GameOptions
-from limner.models.base import Clock, Shape
+from limner.models.base import Clock, Presets, Shape, Values
 from limner.models.networks import Pair, conditional_maxout_pair, conv_pair, mlp_pair
 from limner.settings import Fraction, PositiveInt
 
@@ -66,14 +65,14 @@ class CGAN(Adversarial):
                 raise ValueError("maxout networks need --inputs unit: their pixels are in [0, 1]")
             return self
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Presets] = {
         # Mirza & Osindero 2014, section 4.1; widths: `conditional_maxout_pair`
         "paper": {
             "latent_dim": 100, "noise": "uniform", "networks": "maxout", "dropout": 0.5, "inputs": "unit",
             "optimizer": "sgd", "lr": 0.1, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
-    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "width": 8, "hidden": (32, 16)}
+    tiny: ClassVar[Values] = {"latent_dim": 8, "width": 8, "hidden": (32, 16)}
     labels = "required"
 
     def __init__(self, shape: Shape, options: Options) -> None:
@@ -81,6 +80,8 @@ class CGAN(Adversarial):
         self.classes: int = options.classes or 10
         self.optimizer, self.bf16 = options.optimizer, options.networks == "conv"
         self.set_networks(*self.pair(options))
+        self.class_shares: Tensor
+        self.register_buffer("class_shares", torch.full((self.classes,), 1 / self.classes))
 
     def pair(self, options: Options) -> Pair:
         """The generator and the discriminator that the options choose."""
@@ -135,6 +136,11 @@ class CGAN(Adversarial):
             "momentum": min(0.5 + 0.2 * clock.iteration / 125_000, 0.7),
         }
 
+    def initialise(self, pixels: Tensor, labels: Tensor | None = None) -> None:
+        """Keep how frequent each class is among the training images, for samples without chosen labels."""
+        if labels is not None and len(labels):
+            self.class_shares.copy_(labels.bincount(minlength=self.classes) / len(labels))
+
     def generate(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Images of noise (B, latent_dim) and classes (B,): (B, C, H, W); LimnerError without classes."""
         return self.G(z, require_labels(y))
@@ -158,15 +164,16 @@ class CGAN(Adversarial):
         return self.generate(z, y)
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
-        """n new images (n, C, H, W) of classes y (n,) int64, or of classes drawn uniformly."""
+        """n new images (n, C, H, W) of classes y (n,) int64, or of classes as frequent as in training."""
         z = self.draw_z(n)
         if y is None:
-            y = torch.randint(self.classes, (n,), device=self.device)
+            y = torch.multinomial(self.class_shares, max(n, 1), replacement=True)[:n]  # it refuses 0
         return self.decode(z, y)
 
     def preview(self, x: Tensor, n: int) -> Tensor:
-        """n new images (n, C, H, W), the classes in order, each as often as the others."""
-        return self.sample(n, torch.arange(n, device=self.device) * self.classes // n)
+        """n new images (n, C, H, W), the classes trained on in order, each as often as the others."""
+        trained = self.class_shares.nonzero()[:, 0]
+        return self.sample(n, trained[torch.arange(n, device=self.device) * len(trained) // n])
 
 
 def require_labels(y: Tensor | None) -> Tensor:

@@ -10,8 +10,7 @@ of its three layers are the only ones that give H.  At 28x28 all three are 0: th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from limner.errors import LimnerError
-from limner.models.base import Logs, Model, Shape, adam
+from limner.models.base import Logs, Model, Presets, Shape, Values, adam
 from limner.models.latent import FittedPriors, Latent
 from limner.settings import Positive
 
@@ -42,8 +41,8 @@ class ConvAutoencoder(Model):
         """Adam's learning rate"""
 
     # The lecture's settings are the default ones.
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"width": 32, "lr": 1e-3}}
-    tiny: ClassVar[Mapping[str, Any]] = {"width": 8}
+    presets: ClassVar[Presets] = {"paper": {"width": 32, "lr": 1e-3}}
+    tiny: ClassVar[Values] = {"width": 8}
     images: ClassVar[int] = 600_000
 
     def __init__(self, shape: Shape, options: Options) -> None:

@@ -14,11 +14,10 @@ Sides are halved while at least 3 remain; an odd side comes back by output paddi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from limner.models.adversarial import Adversarial, GameOptions
-from limner.models.base import Shape
+from limner.models.base import Presets, Shape, Values
 from limner.models.networks import conv_pair
 from limner.settings import PositiveInt
 
@@ -41,7 +40,7 @@ class DCGAN(Adversarial):
         """in both networks, in the generator only, or in nothing; auto: in both, but not in a discriminator
         with a gradient penalty, which is defined image by image"""
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Presets] = {
         # Radford et al. 2015, section 4: z uniform, 1024 channels at 4x4, batches of 128; kernels: figure 1
         "paper": {
             "latent_dim": 100, "noise": "uniform", "width": 128, "kernel": 5, "activation": "relu",
@@ -53,7 +52,7 @@ class DCGAN(Adversarial):
         # with the hinge loss; the rest as by default.
         "spectral": {"loss": "hinge", "spectral_norm": True, "batch_norm": "generator"},
     }  # fmt: skip
-    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "width": 8}
+    tiny: ClassVar[Values] = {"latent_dim": 8, "width": 8}
     batch: ClassVar[int] = 64  # as in its successors: more steps for as many images
     bf16 = True
 

@@ -14,8 +14,7 @@ At another image size the generator's last and the discriminator's first layer h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
@@ -23,7 +22,7 @@ from torch import Tensor
 from torch.optim import SGD, Optimizer
 
 from limner.models.adversarial import Adversarial, GameOptions
-from limner.models.base import Clock, Shape
+from limner.models.base import Clock, Presets, Shape, Values
 from limner.models.layers import SigmoidGenerator
 from limner.models.networks import maxout_pair, mlp_pair
 from limner.settings import Fraction, Positive, PositiveInt
@@ -56,7 +55,7 @@ class GAN(Adversarial):
                 )
             return self
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Presets] = {
         # Goodfellow et al. 2014 with mnist.yaml of the published code: see `maxout_pair` and `schedule`.
         "paper": {
             "latent_dim": 100, "noise": "gaussian", "loss": "non-saturating", "critic_steps": 1,
@@ -64,7 +63,7 @@ class GAN(Adversarial):
             "optimizer": "sgd", "lr": 0.1, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
-    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "hidden": (32, 16)}
+    tiny: ClassVar[Values] = {"latent_dim": 8, "hidden": (32, 16)}
     images: ClassVar[int] = 2_000_000
 
     def __init__(self, shape: Shape, options: Options) -> None:
@@ -102,7 +101,7 @@ class GAN(Adversarial):
         }
 
     # as the published code does: "output bias from pixel marginals"
-    def initialise(self, pixels: Tensor) -> None:
+    def initialise(self, pixels: Tensor, labels: Tensor | None = None) -> None:
         """Start the paper's generator from the mean image, in the bias of its output."""
         if isinstance(self.G, SigmoidGenerator):
             mean = pixels[:: max(1, len(pixels) // 50_000)].float().mean(0).flatten() / 255

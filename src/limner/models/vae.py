@@ -18,7 +18,6 @@ most 8.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import torch
@@ -27,7 +26,7 @@ from torch import Tensor, nn
 from torch.optim import Adagrad, Optimizer
 
 from limner.losses import bernoulli_nll, gaussian_nll, kl_normal
-from limner.models.base import Logs, Model, Shape, adam
+from limner.models.base import Logs, Model, Presets, Shape, Values, adam
 from limner.models.latent import FittedPriors, Latent, Normal
 from limner.nn import mlp
 from limner.settings import NonNegative, Positive, PositiveInt
@@ -77,14 +76,14 @@ class VAE(Model):
                 raise ValueError(f"binarisation {self.binarisation} needs --likelihood bernoulli")
             return self
 
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    presets: ClassVar[Presets] = {
         # Kingma & Welling 2014, section 5: MNIST, 500 tanh units, Adagrad, minibatches of 100, Bernoulli.
         "paper": {
             "network": "mlp", "hidden": (500,), "activation": "tanh", "latent_dim": 20, "batch": 100,
             "likelihood": "bernoulli", "binarisation": "dynamic", "optimizer": "adagrad", "lr": 0.01,
         },
     }  # fmt: skip
-    tiny: ClassVar[Mapping[str, Any]] = {"latent_dim": 8, "hidden": (32, 16)}
+    tiny: ClassVar[Values] = {"latent_dim": 8, "hidden": (32, 16)}
     stochastic_loss: ClassVar[bool] = True  # it draws codes
 
     def __init__(self, shape: Shape, options: Options) -> None:

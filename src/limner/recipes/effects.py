@@ -4,6 +4,9 @@ Of differences d_1 ... d_k over k seeds, mean m and standard deviation s (Studen
 
     t = m / (s / sqrt(k)),    interval m +- t_{k-1, 0.975} s / sqrt(k)
 
+Where all differences are equal, as counts can be, s is 0 and t has no value: p is then that of the exact test
+of their signs, 2 / 2^k (Fisher 1935), and there is no interval.
+
 Holm 1979: the i-th smallest of M p-values becomes the largest of (M - j + 1) p_(j) over j <= i.
 """
 
@@ -20,6 +23,7 @@ from limner.evaluation import Measure
 from limner.evaluation.compare import with_error
 
 LEVEL = 0.95
+ROUNDING = 1e-12  # of the values: differences that differ by less are equal
 NOISE = "not distinguishable from noise"
 BASE = "base"
 
@@ -31,7 +35,7 @@ class Effect(NamedTuple):
 
     `base` is base's mean over these seeds, `deviation` the standard deviation of the differences, `interval`
     the 95 % interval of their mean, `p` the p-value of the paired t-test.  With one seed the last three are
-    None.
+    None; with equal differences there is no interval, and `p` is that of the sign test.
     """
 
     switch: str
@@ -63,10 +67,12 @@ def effect(
     if k < 2:
         return row
     deviation = float(d.std(ddof=1))
+    rounding = ROUNDING * float(np.abs([switched, base]).max())
+    if deviation <= rounding:  # all differences are equal
+        return row._replace(deviation=0.0, p=1.0 if abs(mean) <= rounding else 2 / 2**k)
     error = deviation / math.sqrt(k)
     reach = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
-    without_spread = 1.0 if mean == 0 else 0.0  # where all differences are equal
-    p = float(2 * stats.t.sf(abs(mean) / error, k - 1)) if error else without_spread
+    p = float(2 * stats.t.sf(abs(mean) / error, k - 1))
     return row._replace(deviation=deviation, interval=(mean - reach, mean + reach), p=p)
 
 
@@ -128,6 +134,11 @@ def remarks(rows: Sequence[Effect]) -> list[str]:
     ]
     if any(row.p is None for row in rows):
         lines.append("one seed has no spread, so every verdict is noise: use two or more seeds")
+    if any(row.p is not None and row.interval is None and row.mean for row in rows):
+        lines.append(
+            "where the difference is the same for every seed there is no interval; the verdict is that of a "
+            "sign test, which needs 6 seeds or more"
+        )
     tested = [row for row in rows if row.p is not None]
     primary = [row for row in tested if row.measure == rows[0].measure]
     if primary:

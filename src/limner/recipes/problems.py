@@ -165,7 +165,7 @@ def add_section(page: Page, problem: Problem, runs: dict[str, Run], diagnoses: d
 
 def describe(diagnosis: Diagnosis) -> str:
     """The verdicts in words."""
-    text = " ".join(str(verdict) for verdict in diagnosis.verdicts) or "healthy at the end."
+    text = " ".join(str(verdict) for verdict in diagnosis.verdicts) or f"At the end: {diagnosis.state}."
     earlier = "; ".join(f"{name} from {first:,} to {last:,} images" for name, first, last in diagnosis.passed)
     return f"{text} Earlier: {earlier}." if earlier else text
 

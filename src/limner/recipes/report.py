@@ -88,7 +88,7 @@ def write_report(path: Path, report: Report, target: str) -> None:
 
 def train_or_resume(path: Path, model: str, data: Dataset, **settings: Any) -> Run:
     """The run in a folder: trained now, resumed if it was interrupted, unchanged if it is complete."""
-    return train(model, data, out=path, resume=(path / "state.pt").exists(), **settings)
+    return train(model, data, out=path, resume=(path / "run.json").exists(), **settings)
 
 
 def training_seconds(folder: Path) -> float:

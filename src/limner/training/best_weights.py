@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from limner.training.checks import check_same_shapes
 from limner.training.trainer import Trainer
 
 VALIDATION = "validation/loss"  # in a line of the log
@@ -41,7 +42,8 @@ class BestWeights:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.value, self.images, self.weights = state["value"], state["images"], state["weights"]
+        self.value = None if state["value"] is None else float(state["value"])
+        self.images, self.weights = int(state["images"]), state["weights"]
 
 
 class WeightChoice:
@@ -83,8 +85,11 @@ class WeightChoice:
             "restored": self.restored,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+    def restore(self, state: dict[str, Any], trainer: Trainer) -> None:
+        """Go on from `state`; raises ValueError where its weights are not those of the trainer's model."""
         self.validated.restore(state["validated"])
         self.nearest.restore(state["nearest"])
-        self.restored = state["restored"]
+        self.restored = bool(state["restored"])
+        for best in (self.validated, self.nearest):
+            if best:
+                check_same_shapes(best.weights, trainer.inference_weights())

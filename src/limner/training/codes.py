@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -51,12 +51,14 @@ def encode_images(model: Encodes, pixels: Tensor, *, progress: str = "") -> Tens
 
 
 @torch.no_grad()
-def decode_codes(model: Decodes, z: Tensor, y: Tensor | None = None) -> Tensor:
-    """Images (N, C, H, W) in [-1, 1], on the CPU, of codes (N, d) and, where needed, of classes (N,)."""
+def decode_codes(model: Decodes, z: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
+    """Images (N, C, H, W) in [-1, 1], on the CPU, of codes (N, d) and, where needed, of classes (N,).
+
+    `options` are the model's options of decoding.
+    """
     labels = y.split(BATCH) if y is not None else [None] * len(z.split(BATCH))
-    return torch.cat(
-        [
-            model.decode(part.to(model.device), label.to(model.device) if label is not None else None).cpu()
-            for part, label in zip(z.split(BATCH), labels, strict=True)
-        ]
-    )
+    images = []
+    for part, label in zip(z.split(BATCH), labels, strict=True):
+        classes = None if label is None else label.to(model.device)
+        images.append(model.decode(part.to(model.device), classes, **options).cpu())
+    return torch.cat(images)

@@ -22,7 +22,7 @@ class LengthConfig(Settings):
     epochs: Positive | None = None
     """passes over the training images"""
     images: PositiveInt | None = None
-    """or the length in images seen; default: the model's"""
+    """or the length in images seen"""
 
     @model_validator(mode="after")
     def check_length(self) -> Self:
@@ -43,8 +43,8 @@ class DataConfig(Settings):
 class OptimisationConfig(Settings):
     """Training"""
 
-    batch: PositiveInt | None = None
-    """images per step; default: the model's"""
+    batch: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    """images per step"""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """seed of everything drawn at random"""
     precision: Precision | None = None
@@ -77,14 +77,18 @@ class TrainConfig(LengthConfig, DataConfig, OptimisationConfig, OutputConfig):
     """Settings of training"""
 
 
+Channels = Annotated[int, Field(ge=1, le=4)]
+Side = Annotated[int, Field(ge=1, le=1024)]
+
+
 class DataRecord(Settings):
     """Where a run's images come from, and what they hold."""
 
     source: str
     name: str
-    shape: tuple[int, int, int]
-    train: int
-    test: int
+    shape: tuple[Channels, Side, Side]
+    train: NonNegativeInt
+    test: NonNegativeInt
     fingerprint: str
     classes: tuple[str, ...] | None = None
 
@@ -110,9 +114,26 @@ class RunConfig(Settings):
             if not isinstance(content, dict) or not isinstance(content.get(key), kind):
                 raise LimnerError(f"{path} is not a run of ours: it lacks '{key}'")
         try:
-            return cls.parse(content)
+            DataRecord.parse(content["data"])
+            TrainConfig.parse(content["training"])
+            config = cls.parse(content)
         except LimnerError as error:
             raise LimnerError(f"{path} is not a run of this version: {error}") from None
+        config.check(path)
+        return config
+
+    def check(self, path: Path) -> None:
+        """Raise LimnerError where a setting that every run has is missing, or two settings disagree."""
+        for name in ("images", "batch", "tick"):
+            if getattr(self.training, name) is None:
+                raise LimnerError(f"{path} is not a run of ours: it lacks '{name}' of its training")
+        count, names = self.options.get("classes"), self.data.classes
+        if count is not None and names is not None and count != len(names):
+            raise LimnerError(f"{path} is damaged: its model has {count} classes and its data {len(names)}")
+        if not self.training.validation < max(self.data.train, 1):
+            raise LimnerError(
+                f"{path} is damaged: {self.training.validation:,} of {self.data.train:,} images are held out"
+            )
 
     def text(self) -> str:
         """The record as readable JSON."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -41,7 +42,16 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.bar is not None:
-            self.bar.stop()
+            with self.quiet_if_closed():
+                self.bar.stop()
+
+    @contextmanager
+    def quiet_if_closed(self) -> Iterator[None]:
+        """Show nothing more where the terminal has gone: training goes on, or saves what it has."""
+        try:
+            yield
+        except OSError:
+            self.quiet = True
 
     def follow(self, trainer: Trainer) -> Iterator[Logs]:
         """The trainer's iterations, with the progress shown after each."""
@@ -65,7 +75,7 @@ class Display:
         losses = {name.replace("loss/", "loss "): value for name, value in numbers.items()}
         parts = [f"{name} {value:.4g}" for name, value in list((held_out or losses).items())[:4]]
         if "troubles" in line:
-            parts.append(", ".join(line["troubles"]) or "healthy")
+            parts.append(describe_health(line))
         self.measured = "  ".join(parts)
 
     def show(self, images: int, last: bool = False) -> None:
@@ -78,17 +88,27 @@ class Display:
         rate = (images - self.start) / max(now - self.began, 1e-9)
         if self.bar is not None:
             text = f"{images:,} images  {rate:,.0f}/s  {self.measured}"
-            self.bar.update(self.task, completed=images, text=text)
+            with self.quiet_if_closed():
+                self.bar.update(self.task, completed=images, text=text)
             return
         left = max(self.total - images, 0) / rate if rate else 0
         done = f"{images:,} of {self.total:,} images"
         text = f"{self.title}: {done}, {rate:,.0f}/s, {clock(left)} left  {self.measured}"
-        print(text.rstrip(), file=sys.stderr, flush=True)
+        with self.quiet_if_closed():
+            print(text.rstrip(), file=sys.stderr, flush=True)
 
     def say(self, text: str) -> None:
         """Print a line that stays on the screen."""
         if not self.quiet:
-            self.console.print(text, markup=False, soft_wrap=True)
+            with self.quiet_if_closed():
+                self.console.print(text, markup=False, soft_wrap=True)
+
+
+def describe_health(line: dict[str, Any]) -> str:
+    """What the doctor says in a line of the log: the troubles, or whether it is too early to tell, and why."""
+    if line["troubles"]:
+        return ", ".join(line["troubles"])
+    return f"{line['state']}: {line['reason']}" if line["reason"] else line["state"]
 
 
 def clock(seconds: float) -> str:

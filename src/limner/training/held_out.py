@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,18 @@ class HeldOut:
     def save_preview(self, trainer: Trainer, folder: Path, last: bool = False) -> None:
         """Write FOLDER/IMAGES.png, at image counts that grow by half each time, and at the last."""
         images = trainer.images_seen
-        before = max((int(path.stem) for path in folder.glob("[0-9]*.png")), default=-1)
+        before = max(preview_files(folder), default=-1)
         if images == before or (images < 1.5 * before and not last):
             return
         with trainer.inference() as model:
             pixels = to_uint8(model.preview(self.x[:PREVIEW], PREVIEW))
         write_atomically(folder / f"{images:09d}.png", grid(pixels).save)
+
+
+def preview_files(folder: Path) -> dict[int, Path]:
+    """The pictures that training wrote into a folder, by images seen, ascending; not other files."""
+    names = sorted(path for path in folder.glob("*.png") if re.fullmatch(r"[0-9]{9,18}", path.stem))
+    return {int(path.stem): path for path in names}
 
 
 def validation_loss(model: Model, images: Images) -> float:

@@ -10,7 +10,6 @@ from limner import data as datasets
 from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.files import write_text
-from limner.models import model_class
 from limner.training.checkpoint import images_seen
 from limner.training.config import LengthConfig, TrainConfig
 from limner.training.run import Run, latest_run, load
@@ -23,6 +22,8 @@ CHANGEABLE = {*LengthConfig.model_fields, "save_seconds"}
 def find_resumable(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
     """The run that --resume means: the one in `out`, or the newest of that model and data."""
     if out is not None:
+        if out.is_dir() and not (out / "run.json").exists():
+            raise LimnerError(f"{out} holds no run to resume: train without --resume")
         return load(out)
     if model is None:
         raise LimnerError("resume needs the run: give its folder as --out")
@@ -57,8 +58,9 @@ def refuse_changes(
     values: model, preset, size and channels, None where not given.
     """
     config = run.config
-    channels, height, _ = config.data.shape
-    stored = {"model": config.model, "preset": config.preset, "size": height, "channels": channels}
+    channels, *sides = config.data.shape
+    size = tuple(sides) if isinstance(values.get("size"), tuple) else sides[0]
+    stored = {"model": config.model, "preset": config.preset, "size": size, "channels": channels}
     new_options = run.options.parse(config.options | dict(options)).json_values()
     pairs = [(name, value, stored[name]) for name, value in values.items() if value is not None]
     pairs += [(name, new_options[name], config.options.get(name)) for name in options]
@@ -78,7 +80,7 @@ def update_length(run: Run, training: Mapping[str, Any], train_images: int) -> N
     config = run.config.training
     length = {"images": None, "epochs": None} if {"images", "epochs"} & set(changes) else {}
     new = TrainConfig.parse(config.model_dump() | length | changes)
-    new = with_length(new, model_class(run.config.model).images, train_images)
+    new = with_length(new, run.model_class.images, train_images)
     weights = run.path / "weights.safetensors"
     already = images_seen(weights) if weights.exists() else 0
     assert new.images is not None

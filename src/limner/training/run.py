@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -10,27 +11,34 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from limner import data as datasets
 from limner.data import Dataset, Images
 from limner.errors import LimnerError, nearest
-from limner.models import create, model_class
+from limner.files import is_unfinished, remove_unfinished
+from limner.models import model_class
 from limner.models.base import Encodes, Model
 from limner.models.latent import Prior
 from limner.settings import Settings
-from limner.training.checkpoint import images_seen, read_weights, write_weights
+from limner.training.checkpoint import check_shapes, images_seen, read_weights, write_weights
 from limner.training.codes import encode_images
 from limner.training.config import RunConfig
+from limner.training.lock import NAME, Locked, RunLock
 from limner.training.log import read_log
+from limner.training.trust import check_trust
 
 RUNS = Path("runs")
 
 
 class Run:
-    """A trained model with its data and its log; each is read from the run's folder when it is first used."""
+    """A trained model with its data and its log; each is read from the run's folder when it is first used.
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    `trust`: import the model wherever it comes from; else only limner's own, and that of a run trained here.
+    """
+
+    def __init__(self, path: str | Path, *, trust: bool = False) -> None:
+        self.path, self.trust = Path(path), trust
         self.config = RunConfig.read(self.path / "run.json")
 
     def __repr__(self) -> str:
@@ -52,13 +60,35 @@ class Run:
         return None if self.config.data.classes is None else list(self.config.data.classes)
 
     @cached_property
+    def model_class(self) -> type[Model]:
+        """The model's class; LimnerError where it would be code that the user did not ask for."""
+        if not self.trust:
+            check_trust(self.path, self.config.model)
+        return model_class(self.config.model)
+
+    @cached_property
     def options(self) -> Settings:
         """The model's options."""
-        return model_class(self.config.model).Options.parse(self.config.options)
+        try:
+            return self.model_class.Options.parse(self.config.options)
+        except LimnerError as error:
+            raise LimnerError(f"{self.path / 'run.json'}: {error}") from None
 
     def new_model(self) -> Model:
-        """The model as it was before training (up to its random weights)."""
-        return create(self.config.model, self.shape, None, **self.config.options)
+        """The model as it was before training (up to its random weights).
+
+        Raises LimnerError where run.json describes another model than the weights file holds; that is found
+        out before memory is taken for it.
+        """
+        cls, options = self.model_class, self.options
+        path = self.path / "weights.safetensors"
+        if path.exists() and (expected := empty_weights(cls, self.shape, options)) is not None:
+            check_shapes(path, expected)
+        try:
+            return cls(self.shape, options)
+        except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # of a size beyond int64
+            reason = str(error).partition("\n")[0]
+            raise LimnerError(f"the model of {self.path / 'run.json'} cannot be built: {reason}") from None
 
     @cached_property
     def model(self) -> Model:
@@ -71,12 +101,11 @@ class Run:
         path = self.path / "weights.safetensors"
         weights, _ = read_weights(path)
         expected = model.state_dict()
-        wrong = sorted(set(expected) ^ set(weights))
-        wrong += sorted(
-            name for name in set(expected) & set(weights) if expected[name].shape != weights[name].shape
-        )
-        if wrong:
-            raise LimnerError(f"{path} is not of this run: its tensor '{wrong[0]}' does not fit run.json")
+        check_shapes(path, expected)
+        for name, value in weights.items():
+            if value.dtype != expected[name].dtype:
+                kinds = f"{value.dtype}, not {expected[name].dtype}".replace("torch.", "")
+                raise LimnerError(f"{path} is damaged: its tensor '{name}' is {kinds}")
         model.load_state_dict(weights)
         for latent in model.latents.values():
             latent.fit_prior = self._fit_prior
@@ -90,9 +119,11 @@ class Run:
                 f"a {type(model).__name__} has no encoder, so no prior can be fitted to its codes"
             )
         prior.fit(encode_images(model, self.data.train.pixels))
-        # a run that may only be read is used all the same; one that trains on meanwhile is not set back
-        if os.access(self.path, os.W_OK) and self.images_seen == images:
-            write_weights(self.path / "weights.safetensors", model.state_dict(), images)
+        if not os.access(self.path, os.W_OK):  # a run that may only be read is used all the same
+            return
+        with contextlib.suppress(Locked), RunLock(self.path):  # one that trains meanwhile is not set back
+            if self.images_seen == images:
+                write_weights(self.path / "weights.safetensors", model.state_dict(), images)
 
     @cached_property
     def original(self) -> Dataset:
@@ -123,6 +154,17 @@ class Run:
         return images_seen(self.path / "weights.safetensors")
 
 
+def empty_weights(
+    cls: type[Model], shape: tuple[int, int, int], options: Settings
+) -> dict[str, Tensor] | None:
+    """The weights of a model without their values or memory; None where it reads values while it is built."""
+    try:
+        with torch.random.fork_rng(), torch.device("meta"):
+            return cls(shape, options).state_dict()
+    except (RuntimeError, TypeError, ValueError):
+        return None
+
+
 def view_data(dataset: Dataset, model: Model, leave_out: str | None) -> Dataset:
     """A data set as a model sees it; its training images without the class `leave_out`."""
     dataset = leave_class_out(dataset, leave_out)
@@ -138,10 +180,13 @@ def leave_class_out(dataset: Dataset, name: str | None) -> Dataset:
     return dataset if name is None else dataset.without(name)
 
 
-def load(name: str | Path) -> Run:
-    """A run by its folder, or by its folder's name under runs/."""
+def load(name: str | Path, *, trust: bool = False) -> Run:
+    """A run by its folder, or by its folder's name under runs/.
+
+    `trust`: import its model even if that is code from outside limner and the run was not trained here.
+    """
     if (path := find_run(name)) is not None:
-        return Run(path)
+        return Run(path, trust=trust)
     folder = Path(name).expanduser()
     if folder.is_dir():
         raise LimnerError(f"{name} is not a run: it has no run.json")
@@ -173,22 +218,41 @@ def run_stem(model: str, data: str) -> str:
     return f"{re.sub(r'[^A-Za-z0-9.-]+', '-', model.rpartition(':')[2])}-{data}"
 
 
-def new_folder(model: str, data: str, out: Path | None) -> Path:
-    """Make a new run's folder: `out`, which must be new or empty, or the next free number under runs/."""
+def new_folder(model: str, data: str, out: Path | None) -> RunLock:
+    """Make and lock a new run's folder: `out`, new or empty, or the next free number under runs/.
+
+    A folder counts as empty where it holds only what a killed process left; that is removed.
+    """
     if out is not None:
         if (out / "run.json").exists():
             raise LimnerError(f"{out} is a run already: go on with --resume, or choose another --out")
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if (lock := _take(out)) is None:
             raise LimnerError(f"{out} exists and is not an empty folder: choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        return out
+        return lock
     last = latest_run(model, data)
     number = int(last.name.rpartition("-")[2]) if last else 0
     while True:
         number += 1
-        try:
-            path = RUNS / f"{run_stem(model, data)}-{number:04d}"
-            path.mkdir(parents=True)
-        except FileExistsError:  # another process took the number
-            continue
-        return path
+        path = RUNS / f"{run_stem(model, data)}-{number:04d}"
+        with contextlib.suppress(Locked):  # another process took the number
+            if (lock := _take(path)) is not None:
+                return lock
+
+
+def _take(folder: Path) -> RunLock | None:
+    """The lock on a new or an empty folder; None where something is there already."""
+    new = not folder.exists()
+    if not new and not _is_empty(folder):
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(folder, new)
+    if not _is_empty(folder):  # another process was quicker
+        lock.release()
+        return None
+    remove_unfinished(folder)
+    return lock
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a path is a folder that holds nothing but what a killed process left."""
+    return folder.is_dir() and all(path.name == NAME or is_unfinished(path) for path in folder.iterdir())

@@ -69,4 +69,5 @@ class Session:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        self.since, self.seconds, self.elapsed = state["since"], state["seconds"], state["elapsed"]
+        self.since = int(state["since"])
+        self.seconds, self.elapsed = float(state["seconds"]), float(state["elapsed"])

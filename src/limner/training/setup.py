@@ -35,7 +35,9 @@ def build_model(make: Callable[[], Model], seed: int, device: torch.device) -> M
     torch.manual_seed(seed)
     try:
         return make().to(device)
-    except (RuntimeError, OverflowError) as error:
+    except (RuntimeError, OverflowError, TypeError) as error:
+        if isinstance(error, TypeError) and "Overflow" not in str(error):  # torch's, of a size beyond int64
+            raise
         raise LimnerError(f"this model cannot be built: {str(error).splitlines()[0]}") from None
 
 
@@ -84,9 +86,9 @@ def complete_config(
         "precision": default_precision(network),
         "tick": max(train_images, SHORTEST_TICK),
     }
-    chosen = {**preset_values(cls, preset), **config.model_dump(exclude_none=True, exclude_unset=True)}
-    training = {name: value for name, value in chosen.items() if name in TrainConfig.model_fields}
-    return with_length(TrainConfig.parse(values | training), cls.images, train_images)
+    settings = {**preset_values(cls, preset), **config.model_dump(exclude_none=True, exclude_unset=True)}
+    values |= {name: value for name, value in settings.items() if name in TrainConfig.model_fields}
+    return with_length(TrainConfig.parse(values), cls.images, train_images)
 
 
 def with_length(config: TrainConfig, default: int, train_images: int) -> TrainConfig:

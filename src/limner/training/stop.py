@@ -1,4 +1,4 @@
-"""Stop training at a safe point: Ctrl-C and SIGTERM end the iteration that runs, not the process."""
+"""Stop training at a safe point: Ctrl-C, SIGTERM and a closed terminal end the iteration, not the process."""
 
 from __future__ import annotations
 
@@ -31,19 +31,23 @@ class StopSignal:
                 return
 
     def leave(self) -> None:
-        """End the process as the signal would have; nothing where none arrived."""
+        """After the last checkpoint, end the process as the signal would have; nothing where none arrived."""
+        if self.number == signal.SIGINT:
+            raise KeyboardInterrupt("what was trained is saved")
         if self.number is not None:
-            raise KeyboardInterrupt if self.number == signal.SIGINT else SystemExit(128 + self.number)
+            raise SystemExit(128 + self.number)
 
 
 @contextmanager
 def stop_signals() -> Iterator[StopSignal]:
-    """Collect SIGINT and SIGTERM while training; outside the main thread no signal is caught."""
+    """Collect SIGINT, SIGTERM and SIGHUP while training; outside the main thread no signal is caught."""
     stop = StopSignal()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, stop.receive) for number in numbers}
     try:
         yield stop

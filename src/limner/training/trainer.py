@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from math import inf
 from typing import Any
 
 import torch
@@ -13,11 +14,12 @@ from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models.base import Logs, Model
 from limner.random_state import seeded
+from limner.training.checks import LARGEST_GROWTH, are_usable, check_same_shapes, restore_optimizer
 from limner.training.config import TrainConfig
 
 
 class NotFinite(LimnerError):
-    """A loss, or the weights after it, are no longer numbers."""
+    """A loss, or the weights after it, are no longer finite, or are absurd."""
 
 
 class Trainer:
@@ -55,6 +57,7 @@ class Trainer:
         self.iteration = 0
         self.iteration_start = 0  # images seen before the current iteration
         self._values: dict[str, list[tuple[int, Tensor]]] = {}  # since the last tick, with the iteration
+        self.first_losses: dict[str, float] = {}  # magnitude of each loss at the first iteration
 
     @property
     def images_seen(self) -> int:
@@ -105,11 +108,15 @@ class Trainer:
         for name, noted in self._values.items():
             values = torch.stack([value for _, value in noted]).float().cpu()
             means[name] = float(values.sum()) / self._updates(name, len(noted))
-            if not values.isfinite().all():
-                index = int(values.isfinite().int().argmin())
+            sane = values.isfinite()
+            if name.startswith("loss/"):  # absurd where it has grown by a factor that no training explains
+                first = self.first_losses.setdefault(name, abs(float(values[0])))
+                sane &= values.abs() <= LARGEST_GROWTH * max(first, 1.0)
+            if not sane.all():
+                index = int(sane.int().argmin())
                 iteration = noted[index][0]
                 if first_bad is None or iteration < first_bad[0]:
-                    first_bad = (iteration, f"{name} became {values[index].item()}")
+                    first_bad = (iteration, f"{name} became {values[index].item():.3g}")
         self._values.clear()
         if first_bad is not None:
             raise NotFinite(self._advice(first_bad[1], first_bad[0]))
@@ -117,11 +124,13 @@ class Trainer:
         return means
 
     def check_finite(self) -> None:
-        """Raise NotFinite where a weight, a buffer or an average is not a finite number."""
-        tensors = [*self.model.parameters(), *self.model.buffers(), *self.averages.values()]
-        floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
-        if not bool(torch.stack(torch._foreach_norm(floats)).isfinite().all()):
-            raise NotFinite(self._advice("the weights became infinite", self.iteration))
+        """Raise NotFinite where anything that would be stored is not a finite number, or is absurd."""
+        if not are_usable([*self.model.parameters(), *self.model.buffers(), *self.averages.values()]):
+            raise NotFinite(self._advice("the weights became infinite or absurd", self.iteration))
+        states = [state for optimizer in self.optimizers.values() for state in optimizer.state.values()]
+        moments = [value for state in states for value in state.values() if isinstance(value, Tensor)]
+        if not are_usable(moments, inf):
+            raise NotFinite(self._advice("the optimiser's moments became infinite", self.iteration))
 
     def _updates(self, name: str, count: int) -> int:
         """Over how many updates a value is averaged: its own, or all of its optimiser's for a term."""
@@ -168,19 +177,26 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
             "averages": self.averages,
             "noted": noted,
+            "first_losses": self.first_losses,
             "rng": torch.get_rng_state(),
             "rng_cuda": torch.cuda.get_rng_state(self.model.device) if cuda else None,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from `state` as if training had never stopped."""
+        """Go on from `state` as if training had never stopped.
+
+        Raises an error of some type, NotFinite among them, where the state is damaged or of another model.
+        """
         self.data.images_seen = state["images_seen"]
         self.iteration = state["iteration"]
+        self.first_losses = {name: float(value) for name, value in state["first_losses"].items()}
         self.model.load_state_dict(state["model"])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
+            restore_optimizer(optimizer, state["optimizers"][name])
+        check_same_shapes(state["averages"], self.averages)
         for name, value in state["averages"].items():
             self.averages[name].copy_(value)
+        self.check_finite()
         self._values = {
             name: list(zip(noted["iterations"], noted["values"].to(self.model.device), strict=True))
             for name, noted in state["noted"].items()
