@@ -1,5 +1,7 @@
 """How often the doctor is right: every trouble made to happen, and healthy runs of every model, over seeds.
 
+Games of every loss are among them: healthy ones, ones with a D that is too good, and ones with a fooled D.
+
     python benchmarks/doctor.py --seeds 2 3 4 5 6 --out build/doctor
     python benchmarks/doctor.py --cost mnist      # its share of the processor's time, by model
 
@@ -30,11 +32,13 @@ from limner.data import Dataset, load
 from limner.doctor import TROUBLES, Doctor, Verdict, verdicts
 from limner.files import write_json, write_text
 from limner.models import MODELS, model_class
+from limner.models.adversarial import GAMES
 from limner.models.base import Clock, Logs
 from limner.models.gan import GAN
 from limner.training import NotFinite
 
 TICK = 5000
+Case = tuple[str, Dataset, dict[str, Any]]  # model, data, settings
 
 
 class Grey(GAN):
@@ -63,7 +67,7 @@ def shuffled_labels(data: Dataset, seed: int) -> Dataset:
     return replace(data, train=replace(data.train, labels=data.train.labels[order]))
 
 
-def injections(data: Dataset, seed: int) -> dict[str, tuple[str, Dataset, dict[str, Any]]]:
+def injections(data: Dataset, seed: int) -> dict[str, Case]:
     """trouble -> (model, data, settings) that make it happen."""
     return {
         "discriminator overpowers": ("gan", data, {"lr": 1e-2, "images": 50_000}),
@@ -104,6 +108,28 @@ HEALTHY: dict[str, dict[str, Any]] = {
 }
 
 
+# small games of every loss: what each kind of run has, and the trouble that it has to show
+SMALL: dict[str, Any] = {"hidden": (64, 64)}
+HEALTHY_GAME = SMALL | {"lr": 2e-3, "batch": 32, "images": 120_000}
+HEALTHY_CRITIC = HEALTHY_GAME | {"dropout": 0.0, "critic_steps": 2, "beta1": 0.0, "beta2": 0.9}
+OVERPOWERED = SMALL | {"dropout": 0.0, "lr": 1e-4, "d_lr": 1e-2, "penalty": "none", "images": 60_000}
+FAST_CRITIC = SMALL | {"dropout": 0.0, "lr": 1e-2, "beta1": 0.9, "images": 60_000}
+FOOLED = SMALL | {"dropout": 0.0, "lr": 4e-3, "d_lr": 1e-6, "images": 20_000}
+EXPECTED = {"overpowered": "discriminator overpowers", "fooled": "discriminator too weak"}
+
+
+def games(data: Dataset) -> dict[tuple[str, str], Case]:
+    """(kind of run, name) -> a run of each kind with each loss."""
+    runs: dict[tuple[str, str], Case] = {}
+    for loss in GAMES:
+        overpowered = FAST_CRITIC if loss == "wasserstein" else OVERPOWERED
+        healthy = HEALTHY_CRITIC if loss == "wasserstein" else HEALTHY_GAME
+        runs["healthy", f"gan --loss {loss}"] = ("gan", data, healthy | {"loss": loss})
+        runs["overpowered", loss] = ("gan", data, overpowered | {"loss": loss})
+        runs["fooled", loss] = ("gan", data, FOOLED | {"loss": loss})
+    return runs
+
+
 def healthy_settings(model: str) -> dict[str, Any]:
     """Settings with which a model of the table trains well on the digits."""
     return HEALTHY.get(model) or {"images": 60_000, **model_class(model).tiny}
@@ -129,7 +155,7 @@ def train_and_name(path: Path, model: str, data: Dataset, seed: int, settings: d
 
 
 def markdown(results: dict[str, dict[str, list[list[str]]]], seeds: int) -> str:
-    """Hits and false alarms as two tables; results: kind of run -> name -> the troubles of each seed."""
+    """Hits and false alarms as tables; results: kind of run -> name -> the troubles of each seed."""
     lines = ["| injected trouble | named in | other troubles named |", "|---|---|---|"]
     for name, runs in results["injected"].items():
         others = Counter(other for troubles in runs for other in troubles if other != name)
@@ -140,6 +166,10 @@ def markdown(results: dict[str, dict[str, list[list[str]]]], seeds: int) -> str:
         alarms = Counter(other for troubles in runs for other in troubles)
         which = ", ".join(f"{other} {n}" for other, n in alarms.most_common())
         lines.append(f"| {name} | {sum(bool(troubles) for troubles in runs)} of {seeds} | {which} |")
+    lines += ["", "| loss | D is too good, and named so | D is fooled, and named so |", "|---|---|---|"]
+    for loss in GAMES:
+        hits = [sum(name in troubles for troubles in results[kind][loss]) for kind, name in EXPECTED.items()]
+        lines.append(f"| {loss} | {hits[0]} of {seeds} | {hits[1]} of {seeds} |")
     return "\n".join(lines)
 
 
@@ -193,10 +223,11 @@ def main() -> None:
         print_costs(arguments.cost)
         return
     data = load("digits")
-    results: dict[str, dict[str, list[list[str]]]] = {"injected": {}, "healthy": {}}
+    results: dict[str, dict[str, list[list[str]]]] = {kind: {} for kind in ("injected", "healthy", *EXPECTED)}
     for seed in arguments.seeds:
         runs = {("injected", name): case for name, case in injections(data, seed).items()}
         runs |= {("healthy", model): (model, data, healthy_settings(model)) for model in MODELS}
+        runs |= games(data)
         for (kind, name), (model, images, settings) in runs.items():
             folder = arguments.out / f"{kind}-{name.replace(' ', '-')}-{seed}"
             troubles = train_and_name(folder, model, images, seed, settings)

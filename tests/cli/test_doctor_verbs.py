@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,6 +12,7 @@ from PIL import Image
 import limner
 from limner.cli import run
 from limner.recipes import problems
+from limner.training.display import Display
 
 TRAIN = ["train", "gan", "--images", "2000", "--tick", "500", "--hidden", "32", "--out", "run"]
 
@@ -33,7 +35,9 @@ def test_doctor_prints_and_draws(trained: Path, capsys: pytest.CaptureFixture[st
     assert run(["doctor", "run", "--json", "--out", "elsewhere.jpg"]) == 0
     diagnosis = json.loads(capsys.readouterr().out)
     assert diagnosis["run"] == "run"
-    assert diagnosis["healthy"] == (not diagnosis["verdicts"])
+    assert diagnosis["state"] == "too early to tell", "2,000 images"
+    assert diagnosis["healthy"] is False
+    assert diagnosis["reason"] in output.splitlines()[0]
     assert set(diagnosis["signals"]) >= {"overlap", "diversity", "distance"}
     assert Path("elsewhere.jpg").exists()
     assert run(["doctor", "run", "--quiet"]) == 0
@@ -45,11 +49,41 @@ def test_doctor_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err.startswith("limner: error: no run called 'nothing'")
 
 
-def test_the_progress_line_names_the_troubles(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(TRAIN) == 0
-    last = capsys.readouterr().err.strip().splitlines()[-1]
-    health = limner.load("run").log[-1]["troubles"]
-    assert last.endswith(", ".join(health) or "healthy")
+GREY = [*TRAIN[:1], "dcgan", "--width", "4", "--images", "3456", "--tick", "864", "--out", "run"]
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_run_that_ended_before_its_images_make_sense_is_not_called_healthy(
+    watched: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*GREY, *([] if watched else ["--on-trouble", "ignore"])]) == 0
+    output = capsys.readouterr()
+    last = output.err.strip().splitlines()[-1]
+    text = "too early to tell: train until 50,000 images at least"
+    assert last.endswith(text) == watched
+    assert "healthy" not in output.err
+    assert run(["doctor", "run"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"run: {text}"
+    assert run(["doctor", "run", "--json"]) == 0
+    diagnosis = json.loads(capsys.readouterr().out)
+    assert diagnosis["state"] == "too early to tell"
+    assert diagnosis["healthy"] is False
+    assert diagnosis["verdicts"] == []
+    assert diagnosis["signals"]["distance_ratio"] > 20
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ({"troubles": [], "state": "healthy", "reason": ""}, "healthy"),
+        ({"troubles": [], "state": "too early to tell", "reason": "why"}, "too early to tell: why"),
+        ({"troubles": ["a", "b"], "state": "trouble", "reason": "a, b"}, "a, b"),
+    ],
+)
+def test_the_progress_line_has_the_state(line: dict[str, Any], text: str) -> None:
+    display = Display("run", 0, 100)
+    display.measure(line)
+    assert display.measured == text
 
 
 def test_the_doctor_can_be_turned_off(capsys: pytest.CaptureFixture[str]) -> None:

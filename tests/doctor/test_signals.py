@@ -10,9 +10,10 @@ import torch
 from small import blobs, small
 from torch import Tensor
 
-from limner.data import Images
+from limner.data import Dataset, Images
 from limner.data.stream import Stream
 from limner.doctor import signals
+from limner.doctor.discriminators import discriminator_signals
 from limner.doctor.features import ProbeFeatures
 from limner.doctor.signals import IMAGES, Probe
 from limner.losses import critic_generator_loss, minimax_generator_loss
@@ -57,8 +58,8 @@ def test_players_that_cannot_separate_are_at_the_equilibrium() -> None:
     torch.nn.init.zeros_(last.bias)
     values = new_probe(model).players(model)
     assert values["overlap"] == 0.5
-    assert values["d_real"] == values["d_fake"] == 0.5
-    assert values["held_out_gap"] == 0
+    assert values["d_real"] == values["d_fake"] == values["accuracy"] == 0.5
+    assert values["held_out_gap"] == values["separation"] == 0
     assert values["g_slope"] == pytest.approx(0.5), "-log D(G(z)) has the slope 1 - D = 0.5"
     assert values["g_saturated"] == 0
 
@@ -114,16 +115,39 @@ class Critic(ByBrightness):
     generator_loss = staticmethod(lambda fake, real: critic_generator_loss(fake))
 
 
-def test_outputs_of_a_regression_are_read_on_their_own_scale() -> None:
-    # black is -0.3, which is clamped to 0; the disc's images lie above 1
-    model = Regression(30.0, shift=0.99)
+def test_outputs_of_a_regression_are_no_probabilities() -> None:
+    model = Regression(30.0, shift=0.99)  # black is -0.3
     values = new_probe(model).players(model)
-    assert values["d_fake"] == 0
-    assert values["d_real"] == pytest.approx(1, abs=0.1)
     assert values["accuracy"] == 1
     assert values["g_slope"] == pytest.approx(1.3, abs=1e-4), "|D(G(z)) - 1|"
-    low = Regression(0.2, shift=1.5)  # all outputs lie from 0.1 to 0.5, none is called real
-    assert new_probe(low).players(low)["accuracy"] == 0.5
+    assert not {"d_real", "d_fake"} & set(values)
+
+
+def test_a_regression_that_separates_is_not_at_the_equilibrium() -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (mean + 0.05 * torch.randn(4000, 1, generator=generator) for mean in (0.70, 0.55))
+    values = discriminator_signals(Players(real, fake, "regression", Regression.generator_loss), None)
+    assert values["overlap"] == pytest.approx(0.983, abs=0.005), "AUC of normals three deviations apart"
+    assert values["separation"] == pytest.approx(3, abs=0.1)
+    assert values["accuracy"] == pytest.approx(0.933, abs=0.01), "though nearly all outputs are above 0.5"
+    assert not {"d_real", "d_fake"} & set(values), "0.70 and 0.55 would look like the equilibrium"
+
+
+@pytest.mark.parametrize("scale", ["logit", "regression", "margin", "critic"])
+def test_three_signals_of_a_discriminator_have_no_scale(scale: Scale) -> None:
+    generator = torch.Generator().manual_seed(0)
+    real, fake = (mean + torch.randn(256, 1, generator=generator) for mean in (1.0, 0.0))
+    names = ("overlap", "separation", "accuracy")
+
+    def read(factor: float, shift: float) -> list[float]:
+        players = Players(factor * real + shift, factor * fake + shift, scale, Critic.generator_loss)
+        values = discriminator_signals(players, None)
+        return [values[name] for name in names]
+
+    assert read(1e-3, 0.6) == pytest.approx(read(1.0, 0.0), abs=1e-3)
+    assert read(1e3, -100.0) == pytest.approx(read(1.0, 0.0), abs=1e-3)
+    overlap, separation, accuracy = read(1.0, 0.0)
+    assert read(-1.0, 0.0) == pytest.approx([1 - overlap, -separation, 1 - accuracy], abs=1e-6), "inverted"
 
 
 def test_a_margin_has_an_accuracy_but_no_probabilities() -> None:
@@ -135,7 +159,7 @@ def test_a_margin_has_an_accuracy_but_no_probabilities() -> None:
 
 def test_a_critic_has_only_what_differences_tell() -> None:
     values = new_probe(Critic(30.0)).players(Critic(30.0))
-    assert set(values) == {"overlap", "held_out_gap", "g_slope", "g_saturated"}
+    assert set(values) == {"overlap", "separation", "accuracy", "held_out_gap", "g_slope", "g_saturated"}
     assert values["overlap"] == 1
 
 
@@ -154,6 +178,18 @@ def test_the_held_out_gap_is_the_way_towards_the_generated() -> None:
     far = new_probe(model, bright, dark).players(model)["held_out_gap"]
     assert abs(same) < 0.1
     assert far == pytest.approx(1)
+
+
+@pytest.mark.parametrize("held_out", [20, 179, 256])
+def test_the_held_out_gap_is_not_left_to_chance(held_out: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for shift in (0.1, 0.3, 1.0, 3.0):
+        gaps = torch.empty(200)
+        for i in range(200):
+            real, held, fake = (torch.randn(n, 1, generator=generator) for n in (256, held_out, 256))
+            players = Players(real + shift, fake, "critic", Critic.generator_loss)
+            gaps[i] = discriminator_signals(players, held + shift)["held_out_gap"]
+        assert gaps.square().mean().sqrt() < 0.13, "of images that are as real as the others"
 
 
 class TwoDiscriminators(ByBrightness):
@@ -278,6 +314,56 @@ def test_samples_of_a_prior_that_is_not_fitted_are_not_judged() -> None:
     assert probe.samples(model)
     model.latents = {"z": Latent((4,), {"normal": Normal(4), **FittedPriors(4).by_name()})}
     assert probe.samples(model), "the default prior needs no fit"
+
+
+class Modes(ByBrightness):
+    """A game that notes in which mode its players are read."""
+
+    modes: ClassVar[list[bool]] = []
+
+    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
+        self.modes.append(self.training)
+        return super().players(x, y)
+
+
+def test_players_are_read_in_training_mode_of_stored_weights_too() -> None:
+    model = Modes(1.0).eval()
+    signals.measure_signals(new_probe(model), model)
+    assert Modes.modes == [True, True], "training and held-out images"
+    assert not model.training
+
+
+@pytest.mark.parametrize("held_out", [20, 50, 100, 179])
+def test_real_images_are_as_far_as_real_images_with_few_held_out_ones(held_out: int, digits: Dataset) -> None:
+    features = ProbeFeatures(digits, principal=True)  # the extractor knows the training images better
+    ratios, grey = [], []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(digits.train), generator=generator)
+        perfect, train = digits.train.subset(order[:IMAGES]), digits.train.subset(order[IMAGES:])
+        chosen = torch.randperm(len(digits.test), generator=generator)[:held_out]
+        probe = Probe(Draws(perfect.pixels), train, digits.test.subset(chosen), features)
+        ratios.append(probe.samples(Draws(perfect.pixels))["distance_ratio"])
+        grey.append(probe.samples(Draws(0 * perfect.pixels + 128))["distance_ratio"])
+    assert sum(ratios) / len(ratios) == pytest.approx(1, abs=0.25)
+    assert min(grey) > 60, "few images do not mute the rules"
+
+
+def test_of_few_images_no_training_image_is_on_both_sides() -> None:
+    for total, missing in itertools.product((20, 64, 600, 2000), (0, 100, 236)):
+        indices, others = signals.divide_training(torch.randperm(total), missing)
+        assert not set(indices.tolist()) & set(others.tolist())
+        assert len(others) == min(missing, total // 2)
+        assert len(indices) == min(signals.REFERENCE, total - len(others))
+
+
+def test_samples_are_compared_with_as_many_real_images() -> None:
+    images = blobs(900, SHAPE)
+    model = Draws(images.pixels[:IMAGES])
+    probe = new_probe(model, Images(images.pixels[300:340]), Images(images.pixels[400:420]))
+    assert probe.compared == 40, "20 held-out images and half of the training images"
+    first = probe.samples(Draws(images.pixels[:40]))
+    assert probe.samples(model)["distance_ratio"] == first["distance_ratio"]
 
 
 def test_a_model_without_samples_codes_and_players_has_no_signals() -> None:

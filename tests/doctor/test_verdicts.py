@@ -73,8 +73,8 @@ def line(i: int, signals: dict[str, float]) -> Line:
 
 # trouble -> which model's log, and what is different from tick 10 on
 CASES: dict[str, tuple[Callable[[int], Line], dict[str, Any]]] = {
-    "discriminator overpowers": (gan, {"overlap": 1.0, "d_fake": 0.001}),
-    "discriminator too weak": (gan, {"overlap": 0.51, "distance_ratio": 60.0}),
+    "discriminator overpowers": (gan, {"overlap": 1.0, "distance": 250.0, "distance_ratio": 25.0}),
+    "discriminator too weak": (gan, {"overlap": 0.51, "distance": 800.0, "distance_ratio": 60.0}),
     "generator gradient vanishes": (gan, {"g_slope": 0.004, "g_saturated": 0.95}),
     "mode collapse": (gan, {"diversity": 0.2, "evenness": 0.5, "classes": 0.5}),
     "oscillation without progress": (gan, {"movement": 0.9, "distance": 300.0, "distance_ratio": 15.0}),
@@ -106,7 +106,7 @@ def test_there_is_a_case_for_every_trouble() -> None:
 
 
 @pytest.mark.parametrize("model", [gan, vae, two_gans, critic, denoiser])
-def test_a_healthy_run_is_healthy_at_every_tick(model: Callable[[int], Line]) -> None:
+def test_a_healthy_run_has_no_trouble_at_any_tick(model: Callable[[int], Line]) -> None:
     lines = log(model, {})
     for n in range(1, len(lines) + 1):
         assert verdicts(lines[:n]) == []
@@ -165,6 +165,40 @@ def test_every_generator_has_a_gradient_to_watch() -> None:
     assert "G_BA" in verdict.evidence
 
 
+def critic_that_ranks_well(i: int) -> Line:
+    """Tick i of a healthy game whose critic ranks every image right, while samples come closer."""
+    return critic(i) | {"doctor/overlap": 1.0, "doctor/separation": 8.0}
+
+
+def test_a_critic_that_ranks_well_is_no_trouble_while_samples_improve() -> None:
+    lines = log(critic_that_ranks_well, {})
+    assert all(verdicts(lines[:n]) == [] for n in range(1, len(lines) + 1))
+    near = log(critic_that_ranks_well, {"distance": 35.0, "distance_ratio": 2.5})
+    assert verdicts(near) == [], "nor where they are as good as they get"
+
+
+def test_a_discriminator_near_chance_is_not_too_weak_while_samples_come_closer() -> None:
+    lines = [gan(i) | {"doctor/overlap": 0.5, "doctor/distance_ratio": 60.0 - 2 * i} for i in range(12)]
+    assert all(verdicts(lines[:n]) == [] for n in range(1, len(lines) + 1))
+
+
+def test_a_sure_discriminator_without_probabilities_is_named_while_samples_do_not_improve() -> None:
+    far = {"distance": 600.0, "distance_ratio": 40.0}
+    (verdict,) = verdicts(log(critic_that_ranks_well, far, start=2))
+    assert verdict.name == "discriminator overpowers"
+    assert "100.0% of real above generated" in verdict.evidence
+    assert "40 times as far" in verdict.evidence
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5])
+def test_a_gradient_is_not_lost_to_a_discriminator_that_is_fooled(overlap: float) -> None:
+    fooled = {"g_slope": 0.003, "g_saturated": 1.0, "overlap": overlap, "grad/G": 1e-9}
+    (verdict,) = verdicts(log(gan, fooled | {"distance": 850.0, "distance_ratio": 60.0}, start=2))
+    assert verdict.name == "discriminator too weak"
+    assert ("inverted" in verdict.evidence) == (overlap == 0)
+    assert ("chance" in verdict.evidence) == (overlap == 0.5)
+
+
 def test_a_trouble_that_passed_is_over() -> None:
     lines = log(gan, CASES["mode collapse"][1], ticks=20) + [gan(i) for i in range(20, 24)]
     assert verdicts(lines) == []
@@ -212,7 +246,8 @@ def test_advice_names_only_options_that_the_model_has(model: str | type[Model]) 
 
 
 def test_a_verdict_without_remedies_still_has_its_meaning() -> None:
-    (verdict,) = verdicts(log(*CASES["discriminator too weak"]), Plain)
+    lines = log(*CASES["discriminator too weak"])
+    verdict = next(v for v in verdicts(lines, Plain) if v.name == "discriminator too weak")
     assert verdict.remedies == ()
     assert verdict.advice == ""
     assert str(verdict).endswith(f"{verdict.meaning[1:]}.")

@@ -48,7 +48,7 @@ def test_a_watched_run_is_the_run_it_would_have_been(model: str, digits: Dataset
     assert all("troubles" in line for line in watched.log)
     assert not any(name.startswith("doctor/") for line in alone.log for name in line)
     own = {name: value for name, value in watched.log[-1].items() if not name.startswith("doctor/")}
-    for name in ("troubles", "seconds", "images_per_second"):
+    for name in ("troubles", "state", "reason", "seconds", "images_per_second"):
         own.pop(name)
     assert own.items() <= alone.log[-1].items()
 
@@ -73,6 +73,7 @@ def test_log_and_diagnosis_agree(digits: Dataset, tmp_path: Path) -> None:
     run = limner.train("gan", digits, out=tmp_path / "run", **SHORT, **small("gan"))
     diagnosis = diagnose(run)
     assert [verdict.name for verdict in diagnosis.verdicts] == run.log[-1]["troubles"]
+    assert diagnosis.state == (run.log[-1]["state"], run.log[-1]["reason"])
     assert diagnosis.signals["overlap"] == run.log[-1]["doctor/overlap"]
     picture = diagnosis.picture()
     assert picture is not None
@@ -272,8 +273,9 @@ def test_too_few_images_are_no_case_for_the_doctor(
     run = limner.train("gan", few, out=tmp_path / "run", **options, **small("gan"))
     assert "it does not watch this run" in capsys.readouterr().err
     diagnosis = diagnose(run)
-    assert diagnosis.healthy
-    assert any("too small" in note for note in diagnosis.notes)
+    assert diagnosis.state == ("too early to tell", "the doctor has measured nothing")
+    assert not diagnosis.healthy
+    assert "too small" in diagnosis.text()
 
 
 @pytest.mark.parametrize("on_trouble", ["report", "restore"])

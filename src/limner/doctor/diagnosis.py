@@ -82,6 +82,8 @@ class Diagnosis:
     def text(self) -> str:
         """The diagnosis as text."""
         lines = [f"{self.run}: {self.state}"]
+        if not self.signals:
+            lines += [f"  {note}" for note in self.notes]
         for verdict in self.verdicts:
             lines += ["", f"{verdict.name}, since {verdict.since:,} images"]
             lines += [f"  evidence  {verdict.evidence}", f"  means     {verdict.meaning}"]

@@ -1,4 +1,4 @@
-"""The signals of one discriminator's outputs: how it separates real from generated images, and what G learns."""
+"""Signals of a discriminator's outputs: how it separates real from generated images, and what G learns."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SATURATED = 0.01  # of the largest slope
 def discriminator_signals(players: Players, held_out: Tensor | None) -> dict[str, float]:
     """The signals of one discriminator; `held_out`: its outputs for held-out images (B, 1), where known.
 
-    `overlap`, `separation` and `accuracy` are the same for outputs that are multiplied or shifted, so they
-    mean the same for every loss.
+    `overlap`, `separation`, `accuracy` and `held_out_gap` are the same for outputs that are multiplied or
+    shifted, so they mean the same for every loss.
     """
     real, fake, scale = players.real.float(), players.fake.float(), players.scale
     wins = (real > fake.T).float().mean() + 0.5 * (real == fake.T).float().mean()
@@ -22,10 +22,7 @@ def discriminator_signals(players: Players, held_out: Tensor | None) -> dict[str
     if scale == "logit":
         signals |= {"d_real": float(real.sigmoid().mean()), "d_fake": float(fake.sigmoid().mean())}
     if held_out is not None:
-        gap = real.mean() - fake.mean()
-        # a critic's outputs have no unit of their own: its gap is compared with their deviation
-        unit = torch.cat([real, fake]).std() if scale == "critic" else 1.0
-        signals["held_out_gap"] = float((real.mean() - held_out.mean()) / gap) if gap > 0.1 * unit else 0.0
+        signals["held_out_gap"] = held_out_gap(real, held_out, fake)
     slope = generator_slope(players)
     signals["g_slope"] = float(slope.mean())
     signals["g_saturated"] = float((slope < SATURATED).float().mean())
@@ -37,6 +34,16 @@ def separation(real: Tensor, fake: Tensor) -> float:
     gap = real.double().mean() - fake.double().mean()
     deviation = ((real.double().var() + fake.double().var()) / 2).sqrt()
     return float(gap / deviation.clamp(min=1e-3 * gap.abs())) if gap != 0 else 0.0
+
+
+def held_out_gap(real: Tensor, held_out: Tensor, fake: Tensor) -> float:
+    """Where held-out images lie for D: 0 at the training images, 1 at the generated ones.
+
+    0 where D separates so little that chance would decide: the standard error would be above an eighth.
+    """
+    gap = real.mean() - fake.mean()
+    error = (real.var() / len(real) + held_out.var() / len(held_out)).sqrt()
+    return float((real.mean() - held_out.mean()) / gap) if gap > 8 * error else 0.0
 
 
 def accuracy(real: Tensor, fake: Tensor) -> float:

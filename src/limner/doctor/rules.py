@@ -1,7 +1,8 @@
 """Rules: each looks at a run's log up to a tick, and returns its evidence where its trouble holds there.
 
-What a rule asks of a discriminator does not depend on the scale of its outputs, so it means the same for every
-loss: how D ranks images, how much gradient it lets through, and whether samples come closer to the data.
+What a rule asks of a discriminator does not depend on the scale of its outputs, so it means the same for
+every loss: how D ranks images, how much gradient it lets through, whether samples come closer to the data.
+
 Rules were chosen on some seeds and failures and tested on others: docs/doctor.md counts hits and false
 alarms.  A rule is silent where the model does not have its signal.
 """
@@ -55,11 +56,16 @@ class History:
         before = History(half, self.discriminator).now(name) if half else float("nan")
         return not before * 1.125 >= self.now(name)  # True for nan
 
-    def stalls(self) -> bool:
-        """Whether samples came no closer to the data in the last four ticks than before."""
+    def comes_closer(self) -> bool:
+        """Whether samples came closer to the data in the last four ticks; in half of fewer than eight."""
         distances = self.all("distance")
-        known = len(distances) >= 6 and not self.lines[-1].get(MEASURED_ONCE)
-        return known and min(distances[-4:]) >= 0.95 * min(distances[:-4])
+        recent = min(4, len(distances) // 2)
+        return recent > 0 and min(distances[-recent:]) < 0.95 * min(distances[:-recent])
+
+    def stalls(self) -> bool:
+        """Whether samples are known to come no closer to the data: for four ticks, of six or more."""
+        known = len(self.all("distance")) >= 6 and not self.lines[-1].get(MEASURED_ONCE)
+        return known and not self.comes_closer()
 
     def holds(self, name: str, condition: Callable[[float], bool], n: int) -> bool:
         """Whether the signal was measured at each of the last n ticks, and met the condition at each."""
@@ -106,8 +112,10 @@ def overpowers(h: History) -> str | None:
 
 @each_discriminator
 def too_weak(h: History) -> str | None:
-    """D separates nothing, or takes generated images for real, while samples are far from the data."""
+    """D separates nothing, or takes generated images for real, while samples are far and come no closer."""
     if not (h.holds("overlap", lambda v: v < 0.6, 3) and h.holds("distance_ratio", lambda v: v > FAR, 3)):
+        return None
+    if h.comes_closer():
         return None
     overlap = h.now("overlap")
     side = "close to chance" if overlap > 0.4 else "inverted: it takes generated images for real"
@@ -153,7 +161,7 @@ def few_kinds(h: History, n: int) -> dict[str, str]:
         evidence["diversity"] = f"samples differ from each other {diversity:.0%} as much as real images do"
     if h.holds("within", lambda v: v < 0.3, n):
         within = h.now("within")
-        evidence["within"] = f"samples of one class differ {within:.0%} as much as real images of one class do"
+        evidence["within"] = f"samples of one class differ {within:.0%} as much as real ones of one class do"
     if h.holds("evenness", lambda v: v < 0.7, n):
         evidence["evenness"] = (
             f"samples have {h.now('classes'):.0%} of the data's classes, "

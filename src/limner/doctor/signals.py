@@ -3,14 +3,15 @@
 Measuring does not change the training: weights, buffers and random state are afterwards as they were.
 
 Of each discriminator D, on a batch each of training, held-out and generated images, in training mode: with
-its dropout and batch statistics.  The first three do not depend on the scale of D's outputs.  Where a model
-has several, the network's name follows the signal's: overlap/D_A.
+its dropout and batch statistics.  Overlap, separation, accuracy and held-out gap do not depend on the scale
+of D's outputs.  Where a model has several, the network's name follows the signal's: overlap/D_A.
     overlap         P(D(x) > D(G(z))), the AUC of D's outputs: 0.5 at the equilibrium, 1 without any error
     separation      how far the means of D(x) and D(G(z)) are apart, in standard deviations of either: 0 at
                     the equilibrium, below 0 where D takes generated images for real
     accuracy        share of images on the right side of the middle between both means: 0.5 at the equilibrium
     d_real, d_fake  mean D(x) and D(G(z)) as probabilities, both 0.5 at the equilibrium; only of logits
-    held_out_gap    where held-out real images lie for D: 0 at the training images, 1 at the generated ones
+    held_out_gap    where held-out real images lie for D: 0 at the training images, 1 at the generated ones; 0
+                    where D separates too little to tell
     g_slope         mean |dJ_G / dD(G(z))| of one generated image: how much G learns from D's output
     g_saturated     share of generated images at which that slope is below a hundredth of a full one
 Of every optimiser:
@@ -160,7 +161,7 @@ class Probe:
 
 
 def measure_signals(probe: Probe, model: Model) -> dict[str, float]:
-    """All signals of a model with the weights that it has: of its players in training mode, as in training."""
+    """All signals of a model with the weights that it has; its players are read in training mode."""
     training = model.training
     try:
         signals = probe.players(model.train())

@@ -61,7 +61,7 @@ class Model(nn.Module):
     trains_on: ClassVar[Literal["images", "domains"]] = "images"  # one set of images, or two domains
     labels: ClassVar[Literal["ignored", "optional", "required"]] = "ignored"  # fills the option `classes`
     stochastic_loss: ClassVar[bool] = False  # whether `loss` draws random numbers
-    draft: ClassVar[Values] = {}  # options of `sample` and `decode` for a quick look
+    draft: Values = {}  # options of `sample` and `decode` for a quick look
     ema: tuple[str, ...] = ()  # networks of which inference uses a running average
     bf16: bool = False  # faster in bf16 on a CPU that has it, with results equal within noise
     channels_last: bool = True  # whether convolutions are faster with channels last

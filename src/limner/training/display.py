@@ -105,7 +105,7 @@ class Display:
 
 
 def describe_health(line: dict[str, Any]) -> str:
-    """What the doctor says in a line of the log: the troubles, or whether it is too early to tell, and why."""
+    """What the doctor says in a line of the log: the troubles, or the state, and why it is too early."""
     if line["troubles"]:
         return ", ".join(line["troubles"])
     return f"{line['state']}: {line['reason']}" if line["reason"] else line["state"]

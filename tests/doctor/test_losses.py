@@ -1,0 +1,59 @@
+"""The doctor on a healthy, an overpowered and a fooled game of every loss, in short runs on the digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import limner
+from limner.data import Dataset
+from limner.doctor import diagnose
+from limner.models.adversarial import GAMES
+
+WELL: dict[str, Any] = {"lr": 2e-3, "batch": 64, "images": 60_000, "tick": 5000}
+PAPER = {"batch": 32, "critic_steps": 2, "dropout": 0.0, "beta1": 0.0, "beta2": 0.9}
+HEALTHY = dict.fromkeys(GAMES, WELL) | {"minimax": WELL | {"batch": 32}, "wasserstein": WELL | PAPER}
+# D much faster than G; Wasserstein's critic without its penalty needs a fast G to stay far from the data
+FAST: dict[str, Any] = {"lr": 1e-4, "d_lr": 1e-2, "penalty": "none", "images": 28_000}
+OVERPOWERED = dict.fromkeys(GAMES, FAST) | {"wasserstein": {"lr": 1e-2, "beta1": 0.9, "images": 36_000}}
+
+
+def train(loss: str, digits: Dataset, out: Path, **settings: Any) -> limner.Run:
+    small: dict[str, Any] = {
+        "hidden": (64, 64),
+        "loss": loss,
+        "tick": 2000,
+        "quiet": True,
+        "save_seconds": 1e9,
+    }
+    return limner.train("gan", digits, out=out, **small | settings)
+
+
+def named(run: limner.Run) -> set[str]:
+    return {name for line in run.log for name in line["troubles"]}
+
+
+@pytest.mark.parametrize("loss", GAMES)
+def test_a_healthy_game_of_every_loss_has_no_trouble(loss: str, digits: Dataset, tmp_path: Path) -> None:
+    run = train(loss, digits, tmp_path / "run", **HEALTHY[loss])
+    assert named(run) == set()
+    assert {line["state"] for line in run.log} <= {"too early to tell", "healthy"}
+    assert run.log[0]["state"] == "too early to tell"
+    assert run.log[-1]["doctor/distance_ratio"] < 0.4 * run.log[0]["doctor/distance_ratio"], "it is healthy"
+
+
+@pytest.mark.parametrize("loss", GAMES)
+def test_a_discriminator_overpowers_with_every_loss(loss: str, digits: Dataset, tmp_path: Path) -> None:
+    run = train(loss, digits, tmp_path / "run", dropout=0.0, **OVERPOWERED[loss])
+    assert "discriminator overpowers" in named(run)
+    assert ("doctor/d_real" in run.log[-1]) == (GAMES[loss].scale == "logit")
+
+
+@pytest.mark.parametrize("loss", GAMES)
+def test_a_discriminator_is_fooled_with_every_loss(loss: str, digits: Dataset, tmp_path: Path) -> None:
+    run = train(loss, digits, tmp_path / "run", lr=4e-3, d_lr=1e-6, dropout=0.0, images=10_000)
+    assert named(run) == {"discriminator too weak"}, "and no advice to make D still weaker"
+    (verdict,) = diagnose(run).verdicts
+    assert "inverted" in verdict.evidence
