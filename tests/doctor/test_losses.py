@@ -1,4 +1,4 @@
-"""The doctor on a healthy, an overpowered and a fooled game of every loss, in short runs on the digits."""
+"""The doctor on an overpowered and a fooled game of every loss, in short runs on the digits."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from limner.data import Dataset
 from limner.doctor import diagnose
 from limner.models.adversarial import GAMES
 
-WELL: dict[str, Any] = {"lr": 2e-3, "batch": 64, "images": 60_000, "tick": 5000}
-PAPER = {"batch": 32, "critic_steps": 2, "dropout": 0.0, "beta1": 0.0, "beta2": 0.9}
-HEALTHY = dict.fromkeys(GAMES, WELL) | {"minimax": WELL | {"batch": 32}, "wasserstein": WELL | PAPER}
 # D much faster than G; Wasserstein's critic without its penalty needs a fast G to stay far from the data
 FAST: dict[str, Any] = {"lr": 1e-4, "d_lr": 1e-2, "penalty": "none", "images": 28_000}
 OVERPOWERED = dict.fromkeys(GAMES, FAST) | {"wasserstein": {"lr": 1e-2, "beta1": 0.9, "images": 36_000}}
@@ -33,15 +30,6 @@ def train(loss: str, digits: Dataset, out: Path, **settings: Any) -> limner.Run:
 
 def named(run: limner.Run) -> set[str]:
     return {name for line in run.log for name in line["troubles"]}
-
-
-@pytest.mark.parametrize("loss", GAMES)
-def test_a_healthy_game_of_every_loss_has_no_trouble(loss: str, digits: Dataset, tmp_path: Path) -> None:
-    run = train(loss, digits, tmp_path / "run", **HEALTHY[loss])
-    assert named(run) == set()
-    assert {line["state"] for line in run.log} <= {"too early to tell", "healthy"}
-    assert run.log[0]["state"] == "too early to tell"
-    assert run.log[-1]["doctor/distance_ratio"] < 0.4 * run.log[0]["doctor/distance_ratio"], "it is healthy"
 
 
 @pytest.mark.parametrize("loss", GAMES)

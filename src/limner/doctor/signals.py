@@ -67,10 +67,11 @@ class Probe:
         self.features, device = features, model.device
         self.n = sample_count(model)
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
-        indices, others = divide_training(order, max(0, self.n - len(held_out)))
+        reference, others = divide_training(order, max(0, self.n - len(held_out)))
+        indices = order[:REFERENCE]  # the reference, and of few images all
         pixels = train.pixels[indices]
         real = features.features(pixels)
-        self.moments = moments(real)
+        self.moments = moments(real[: len(reference)])
         compared = torch.cat([held_out.pixels[: self.n], train.pixels[others]])
         self.compared = len(compared)  # samples are compared with as many real images
         self.real_distance = self.distance(features.features(compared)) + 1e-12
