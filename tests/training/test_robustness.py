@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -335,18 +336,24 @@ def test_a_closed_terminal_saves_first(tmp_path: Path) -> None:
     process, terminal = pty.fork()
     if not process:
         os.execv(sys.executable, [sys.executable, "-m", "limner", *words])
-    end = time.monotonic() + 240
-    while not (tmp_path / "run" / "log.jsonl").exists():
+    end = time.monotonic() + 120
+    ended = False
+    try:
         os.set_blocking(terminal, False)
-        try:
-            os.read(terminal, 10_000)
-        except BlockingIOError:
+        while not (tmp_path / "run" / "log.jsonl").exists():
+            with contextlib.suppress(BlockingIOError):
+                os.read(terminal, 10_000)
             time.sleep(0.02)
-        assert time.monotonic() < end
-    os.close(terminal)
-    while os.waitpid(process, os.WNOHANG)[0] == 0:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+            assert time.monotonic() < end
+        os.close(terminal)
+        while not ended:
+            ended = os.waitpid(process, os.WNOHANG)[0] != 0
+            time.sleep(0.02)
+            assert time.monotonic() < end
+    finally:
+        if not ended:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
     assert read_state(tmp_path / "run" / "state.pt")["images_seen"] == limner.load("run").images_seen > 0
 
 
