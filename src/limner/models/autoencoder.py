@@ -57,6 +57,9 @@ class Autoencoder(Model):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.decoder(z)
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x))
+
     def loss(self, x: Tensor, y: Tensor | None) -> tuple[Tensor, Logs]:
         mse = F.mse_loss(self(x), x)
         return mse, {"mse": mse / 4}  # logged on the [0, 1] scale, which is half as wide
