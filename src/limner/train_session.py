@@ -61,7 +61,7 @@ class TrainingSession:
         config, trainer = self.config, self.trainer
         assert config.images is not None
         remove_unfinished(self.path)
-        log = self.begin() if self.new else self.resume()
+        log = self.start() if self.new else self.resume()
         if trainer.images_seen >= config.images:
             return
         self.call_doctor(log)
@@ -85,7 +85,7 @@ class TrainingSession:
                 self.end(display, stopped=stop.number is not None)
         stop.leave()
 
-    def begin(self) -> list[dict[str, Any]]:
+    def start(self) -> list[dict[str, Any]]:
         """A new run: its first picture and checkpoint, before any iteration; the log is empty."""
         self.held_out.save_preview(self.trainer, self.path / "samples")
         self.save()
