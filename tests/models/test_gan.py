@@ -95,7 +95,12 @@ def test_no_gradient_reaches_the_other_network() -> None:
         assert torch.equal(before, p.grad)
 
 
-def test_it_learns_where_the_data_is() -> None:
+def mean_distance(x: Tensor) -> float:
+    """The mean distance of two images of x (n, C, H, W)."""
+    return float(torch.pdist(x.flatten(1)).mean())
+
+
+def test_it_learns_where_the_data_is_and_how_much_they_differ() -> None:
     images = blobs(256, SHAPE)
     model = build(hidden=(64, 64), lr=1e-3)
     trainer = Trainer(model, Stream(images, batch=32), TrainConfig(ema_half_life=500))
@@ -109,6 +114,9 @@ def test_it_learns_where_the_data_is() -> None:
     for _ in itertools.islice(trainer, 400):
         pass
     assert distance() < before / 4, "the mean image of the samples approaches the data's"
+    with trainer.inference():
+        spread = mean_distance(model.sample(256)) / mean_distance(images.pixels / 127.5 - 1)
+    assert 0.5 < spread < 2, "a generator of few kinds of images has a spread near 0"
 
 
 def test_inference_uses_the_average() -> None:

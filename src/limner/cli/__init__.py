@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from limner.cli.terminal import prepare_terminal
 from limner.errors import LimnerError, nearest
 
 # verb -> what it does; its function is limner.cli.VERB:VERB
@@ -51,6 +52,7 @@ CONTINUED_BY = {  # verbs that train, and what continues after an interrupt
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: run the verb in argv and exit with its exit code."""
+    prepare_terminal()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
 
 

@@ -56,6 +56,7 @@ IMAGES = 256  # of each kind: training, held out, generated
 REFERENCE = 1000  # training images that features are compared with
 PASSES = 1024  # through the networks, that the samples of one tick may take
 FEWEST_SAMPLES = 32
+SEED = 2**32  # of the noise; `evaluate` has seeds below it, so weights are not chosen on the noise that it draws
 
 
 class Probe:
@@ -200,10 +201,10 @@ def needs_fitting(model: Model) -> bool:
 
 @contextmanager
 def keep_state(model: nn.Module) -> Iterator[None]:
-    """Random numbers by seed 0, no gradients; buffers and random state are put back afterwards."""
+    """Random numbers by SEED, no gradients; buffers and random state are put back afterwards."""
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        with seeded(0):
+        with seeded(SEED):
             yield
     finally:
         with torch.no_grad():

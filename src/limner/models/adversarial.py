@@ -77,7 +77,8 @@ class GameOptions(Model.Options):
         "non-saturating"
     )
     """losses of both networks; minimax saturates where the discriminator is sure, non-saturating does not;
-    wasserstein comes with the penalty gp, relativistic with r1+r2"""
+    wasserstein comes with the penalty gp, but not with its paper's settings: add --critic-steps 5 --beta1 0
+    --beta2 0.9; relativistic comes with r1+r2"""
     critic_steps: PositiveInt = 1
     """discriminator steps per generator step, each on new images and noise (k in Algorithm 1)"""
     penalty: Literal["auto", "none", "r1", "r2", "r1+r2", "gp"] = "auto"

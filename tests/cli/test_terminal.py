@@ -1,0 +1,65 @@
+"""Output under encodings that lack characters, and on narrow terminals: degraded, never ended."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from limner.cli.terminal import in_ascii, prepare_terminal
+
+
+def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """The process of a command, with its output as bytes."""
+    return subprocess.run(
+        [sys.executable, "-m", "limner", *words],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_what_the_encoding_lacks_is_replaced(encoding: str) -> None:
+    os.mkdir("photographs")
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (16, 16), np.uint8)).save(f"photographs/{i}.png")
+    with open("photographs/café 猫.png", "wb") as file:
+        file.write(b"not an image")
+    for words in (["data", "photographs"], ["summary", "autoencoder"]):
+        result = shell(*words, PYTHONIOENCODING=encoding)
+        assert result.returncode == 0, result.stderr
+        result.stdout.decode(encoding)
+        assert b"Traceback" not in result.stderr
+    name = shell("data", "photographs", PYTHONIOENCODING=encoding).stdout.decode(encoding)
+    assert ("cafe ?.png" if encoding == "ascii" else "café ?.png") in name
+
+
+def test_a_table_prints_where_plus_minus_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii"))
+    prepare_terminal()
+    print("KL(samples ‖ images) 3.1 ± 0.2, 2 × 3 → 6", flush=True)
+    assert output.getvalue() == b"KL(samples || images) 3.1 +- 0.2, 2 x 3 -> 6\n"
+
+
+@pytest.mark.parametrize("columns", ["1", "7", "20"])
+def test_a_narrow_terminal_has_the_same_mistakes(columns: str) -> None:
+    result = shell("train", "vae", "--latentdim", "3", COLUMNS=columns)
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines() == [
+        "limner: error: limner train vae has no option --latentdim: did you mean '--latent-dim'?"
+    ]
+    assert shell("train", "vae", "--help", COLUMNS=columns).returncode == 0
+
+
+@pytest.mark.parametrize(("character", "text"), [("é", "e"), ("±", "+-"), ("猫", "?"), ("ﬁ", "fi"), ("a", "a")])
+def test_characters_degrade_to_their_nearest(character: str, text: str) -> None:
+    assert in_ascii(character) == text
