@@ -10,6 +10,22 @@ class LimnerError(Exception):
     """What a user can mend; the command line prints it as one line and exits with code 2."""
 
 
+# how torch says that a tensor is larger than the memory, or than any memory
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "Overflow when unpacking long",
+    "Storage size calculation overflowed",
+    "numel: integer multiplication overflow",
+)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error, of whatever type, says that there is too little memory."""
+    return isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """End of an error message: the name in `known` most like `name`, or all of them when none is alike."""
     names = list(known)

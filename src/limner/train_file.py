@@ -37,6 +37,7 @@ class Data(Settings):
     test: Any = None
     fingerprint: Any = None
     classes: Any = None
+    second: dict[str, Any] | None = None
 
 
 def read_run_file(path: str | Path) -> dict[str, Any]:
@@ -79,11 +80,17 @@ def _data_arguments(data: Any, path: Path) -> dict[str, Any]:
     if isinstance(data, str):
         return {"data": data}
     table = _parse(Data, _table(data, f"{path}: data"), path)
-    arguments = {"data": table.source, "size": table.size, "channels": table.channels}
+    arguments: dict[str, Any] = {"data": table.source, "size": table.size, "channels": table.channels}
     if table.shape is not None:
         channels, height, width = table.shape
         arguments["size"] = table.size or (height if height == width else (height, width))
         arguments["channels"] = table.channels or channels
+    if table.second is not None:
+        second = _parse(Data, table.second, path)
+        if second.source != table.source:
+            arguments["data"] = (table.source, second.source)
+        if table.shape is not None and second.shape is not None:
+            arguments["channels"] = (table.shape[0], second.shape[0])
     return {name: value for name, value in arguments.items() if value is not None}
 
 

@@ -10,34 +10,38 @@ from typing import Any
 
 import torch
 
-from limner import data as datasets
-from limner.data import Dataset, progress
+from limner.data import Dataset, Domains, progress
+from limner.data.examples import training_examples
 from limner.errors import LimnerError, nearest
 from limner.files import write_text
 from limner.models import model_class, model_options
 from limner.models.base import Model
 from limner.train_session import TrainingSession
 from limner.training.config import TrainConfig
+from limner.training.folders import new_folder
 from limner.training.lock import RunLock
+from limner.training.memory import check_batch
 from limner.training.resume import check_same_data, find_resumable, refuse_changes, update_length
-from limner.training.run import Run, leave_class_out, new_folder, view_data
+from limner.training.run import Run, leave_class_out, view_data
 from limner.training.setup import (
     build_model,
     complete_config,
     complete_options,
     count_train_images,
     data_record,
+    load_data,
     resolve_device,
     run_config,
 )
 from limner.training.trust import remember
 
 Source = str | Path | Dataset
+Data = Source | Domains | tuple[Source, Source]
 
 
 def train(
     model: str | None = None,
-    data: Source | None = None,
+    data: Data | None = None,
     *,
     preset: str | None = None,
     size: int | tuple[int, int] | None = None,
@@ -53,8 +57,9 @@ def train(
     """Train a model on a data set and return its run.
 
     model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, or a Dataset; 'digits' by
-    default, fitted to `size` and `channels`.  `settings` are options of the model and settings of training
-    (`TrainConfig`) by name, as on the command line; `options` and `config` hold the same apart.
+    default, fitted to `size` and `channels`; for two domains a pair of these, or a folder with trainA and
+    trainB.  `settings` are options of the model and settings of training (`TrainConfig`) by name, as on the
+    command line; `options` and `config` hold the same apart.
     `resume` goes on with the run in `out`, or with the newest run of that model and data.
     Raises LimnerError for a mistake a user can mend, and NotFinite, a LimnerError too, where a loss is no
     longer a number.
@@ -69,7 +74,7 @@ def train(
         data_view = view_data(original, network, run.config.training.leave_out)
         TrainingSession(run, network, data_view, quiet).run()
     trained = Run(run.path, trust=run.trust)
-    trained.original = original  # it need not be read again
+    trained.loaded = original  # it need not be read again
     return trained
 
 
@@ -78,7 +83,7 @@ class Request:
     """What a user calls `train` with."""
 
     model: str | None
-    data: Source | None
+    data: Data | None
     preset: str | None
     size: int | tuple[int, int] | None
     channels: int | None
@@ -88,7 +93,7 @@ class Request:
     out: Path | None
     device: torch.device
 
-    def start(self, held: ExitStack) -> tuple[Run, Model, Dataset]:
+    def start(self, held: ExitStack) -> tuple[Run, Model, Dataset | Domains]:
         """Check every setting, build the model, and make the folder of a new run with its run.json.
 
         `held` holds the lock on the folder.
@@ -99,12 +104,14 @@ class Request:
         own, training = self.split_settings(cls)
         config = TrainConfig.parse(training)
         source = "digits" if self.data is None else self.data
-        original = datasets.load(source, size=self.size, channels=self.channels)
+        original = load_data(cls, source, self.size, self.channels)
         options = model_options(cls, self.preset, complete_options(cls, original, own))
         dataset = leave_class_out(original, config.leave_out)
-        train_images = count_train_images(cls, dataset, config.validation)
+        examples = training_examples(dataset)
+        train_images = count_train_images(cls, dataset.name, len(examples), config.validation)
         network = build_model(lambda: cls(dataset.shape, options), config.seed, self.device)
         config = complete_config(config, cls, self.preset, train_images, network)
+        check_batch(network, examples, train_images, config)
         record = data_record(original, network.classes)
         whole = run_config(self.model, self.preset, network, options.json_values(), record, config)
         path = held.enter_context(new_folder(self.model, original.name, self.out)).folder
@@ -112,7 +119,7 @@ class Request:
         write_text(path / "run.json", whole.text())
         return Run(path, trust=True), network, original
 
-    def resume(self, held: ExitStack) -> tuple[Run, Model, Dataset]:
+    def resume(self, held: ExitStack) -> tuple[Run, Model, Dataset | Domains]:
         """Open the run that is meant; its settings stay, except for its length, which may grow.
 
         `held` holds the lock on its folder.
@@ -129,7 +136,7 @@ class Request:
         original = check_same_data(run, self.data)
         config = run.config.training
         network = build_model(run.new_model, config.seed, self.device)
-        train_images = len(leave_class_out(original, config.leave_out).train) - config.validation
+        train_images = len(training_examples(leave_class_out(original, config.leave_out))) - config.validation
         update_length(run, training, train_images)
         return run, network, original
 

@@ -7,14 +7,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from limner.data import Dataset
-from limner.data.stream import Stream
+from limner.data import Dataset, Domains, Images
+from limner.data.examples import Examples, test_examples, training_examples
 from limner.doctor.watch import FEWEST, Doctor
 from limner.errors import LimnerError
 from limner.files import remove_unfinished
 from limner.models.base import Logs, Model
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
+from limner.training.config import TrainConfig
 from limner.training.display import Display
 from limner.training.held_out import HeldOut, preview_files, validation_loss
 from limner.training.log import append_line, cut_log
@@ -34,24 +35,26 @@ class TrainingSession:
     in `run`.
     """
 
-    def __init__(self, run: Run, network: Model, data: Dataset, quiet: bool) -> None:
+    def __init__(self, run: Run, network: Model, data: Dataset | Domains, quiet: bool) -> None:
         self.path, self.config, self.quiet = run.path, run.config.training, quiet
         config = self.config
         assert config.batch is not None
-        train_images, self.validation = data.train.split_off(config.validation, config.seed)
-        self.data = dataclasses.replace(data, train=train_images)
+        self.data, self.validation = split_validation(data, config)
+        self.examples = training_examples(self.data)
         self.new = not (run.path / "state.pt").exists()
         if self.new:
-            network.initialise(data.train.pixels, data.train.labels)
-        stream = Stream(train_images, config.batch, config.seed, network.device)
+            everything = training_examples(data)
+            network.initialise(everything.images.pixels, everything.targets)
+        stream = self.examples.stream(config.batch, config.seed, network.device)
         self.trainer = Trainer(network, stream, config)
         assert config.images is not None
         assert config.tick is not None
         self.session = Session(self.trainer, iter(self.trainer), config.images, config.tick)
         # without validation images nothing is chosen by the held-out ones, so test images may be used
-        self.held_out = HeldOut(self.validation if config.validation else data.test, network.device)
+        held_out = Examples(self.validation) if self.validation is not None else test_examples(data)
+        self.held_out = HeldOut(held_out, network.device)
         self.weights = WeightChoice(remembers_nearest=config.on_trouble == "restore")
-        self.notes = [*data.notes, *network.remarks(data.train.pixels)]
+        self.notes = [*data.notes, *network.remarks(self.examples.images.pixels)]
         self.doctor: Doctor | None = None
         self.doctor_state: dict[str, Any] | None = None
         self.stored_images = 0  # images that the stored weights have seen
@@ -62,7 +65,8 @@ class TrainingSession:
         assert config.images is not None
         remove_unfinished(self.path)
         log = self.start() if self.new else self.resume()
-        if trainer.images_seen >= config.images:
+        if trainer.images_seen >= config.images:  # a kill may have come between the last tick and its picture
+            self.held_out.save_preview(trainer, self.path / "samples", last=True)
             return
         self.call_doctor(log)
         display = Display(self.path.name, trainer.images_seen, config.images, self.quiet)
@@ -113,7 +117,7 @@ class TrainingSession:
     def call_doctor(self, log: list[dict[str, Any]]) -> None:
         """Let the doctor watch, unless it is turned off or there are too few images to compare with."""
         config = self.config
-        enough = min(len(self.held_out.images), len(self.data.train)) >= FEWEST
+        enough = min(len(self.held_out.examples), len(self.examples)) >= FEWEST
         if not enough and config.on_trouble in ("stop", "restore"):
             self.notes.append(
                 f"the doctor needs {FEWEST} training and {FEWEST} held-out images: it does not watch this run"
@@ -121,7 +125,7 @@ class TrainingSession:
         if not enough or config.on_trouble == "ignore":
             return
         assert config.tick is not None
-        self.doctor = Doctor(self.trainer, self.data, self.held_out.images, config.tick, log)
+        self.doctor = Doctor(self.trainer, self.data, self.held_out.examples, config.tick, log)
         if self.doctor_state is not None:
             try:
                 self.doctor.restore(self.doctor_state)
@@ -137,7 +141,7 @@ class TrainingSession:
         """Complete a tick's line, log it, show it, choose weights by it; True where training must end."""
         trainer = self.trainer
         line |= self.held_out.measure(trainer)
-        if len(self.validation):
+        if self.validation is not None:
             with trainer.inference() as model:
                 line[VALIDATION] = validation_loss(model, self.validation)
         verdicts = self.doctor.examine(line) if self.doctor is not None else []
@@ -189,3 +193,11 @@ class TrainingSession:
             ) from None
         write_weights(self.path / "weights.safetensors", best.weights, best.images)
         display.say(f"doctor: {error}; stored {best}")
+
+
+def split_validation(data: Dataset | Domains, config: TrainConfig) -> tuple[Dataset | Domains, Images | None]:
+    """The data without the validation images, and these, if there are any."""
+    if not config.validation or isinstance(data, Domains):
+        return data, None
+    train, validation = data.train.split_off(config.validation, config.seed)
+    return dataclasses.replace(data, train=train), validation

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small import small, words
+from small import DOMAIN_MODELS, data_name, data_words, small, words
 
 import limner
 from limner.cli import VERBS, run
@@ -73,6 +73,7 @@ def test_lists(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(table) == set(MODELS)
     assert table["vae"]["priors"] == ["normal", "gaussian", "full", "gmm"]
     assert table["cgan"]["labels"] == "required"
+    assert table["cyclegan"]["can"] == ["translate"]
     assert run(["models"]) == 0
     assert "can: sample, encode, decode, score" in capsys.readouterr().out
     assert run(["data"]) == 0
@@ -109,14 +110,18 @@ def test_summary_prints_the_lectures_table(
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_summary_of_every_model_and_of_a_run(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_of_every_model_and_of_a_run(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run(["summary", model, "--preset", "paper"]) == 0
     assert run(["summary", model, "--size", "32", "24", "--channels", "3"]) == 0
     assert "Total params" in capsys.readouterr().out
-    assert run(["train", model, *TINY, *words(small(model))]) == 0
-    assert run(["summary", f"{model}-digits-0001"]) == 0
+    length = ["--images", "100", "--batch", "50", "--quiet"] if model in DOMAIN_MODELS else TINY
+    assert run(["train", model, *length, *data_words(model, tmp_path), *words(small(model))]) == 0
+    name = f"{model}-{data_name(model)}-0001"
+    assert run(["summary", name]) == 0
     assert run(["runs"]) == 0
-    assert f"{model}-digits-0001" in capsys.readouterr().out
+    assert f"{name} " in capsys.readouterr().out
 
 
 def test_train_prints_where_the_run_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,6 +225,12 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["train", "vae", "--batch", "0"], "batch must be from 1 to 65536"),
         (["train", "vae", "--size", "8"], "8"),
         (["train", "vae", "--resume"], "no run of vae on digits to resume"),
+        (["train", "vae", "--data", "A=digits", "B=mnist"], "trains on one data set, not on two domains"),
+        (["train", "vae", "--data", "digits", "mnist"], "data must be one source, or A=SOURCE B=SOURCE"),
+        (["train", "cyclegan", "--data", "A=digits"], "data must be one source, or A=SOURCE B=SOURCE"),
+        (["train", "cyclegan", "--data", "A=digits", "B=digits"], "give two different sets"),
+        (["train", "cyclegan"], "give a folder with trainA and trainB"),
+        (["train", "cyclegan", "--resume"], "give a folder with trainA and trainB"),
         (["sample"], "Missing"),
         (["sample", "vae-mnist-0001"], "no run called 'vae-mnist-0001'"),
         (["sample", "runs"], "no run"),

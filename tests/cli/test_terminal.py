@@ -60,6 +60,8 @@ def test_a_narrow_terminal_has_the_same_mistakes(columns: str) -> None:
     assert shell("train", "vae", "--help", COLUMNS=columns).returncode == 0
 
 
-@pytest.mark.parametrize(("character", "text"), [("é", "e"), ("±", "+-"), ("猫", "?"), ("ﬁ", "fi"), ("a", "a")])
+@pytest.mark.parametrize(
+    ("character", "text"), [("é", "e"), ("±", "+-"), ("猫", "?"), ("ﬁ", "fi"), ("a", "a")]
+)
 def test_characters_degrade_to_their_nearest(character: str, text: str) -> None:
     assert in_ascii(character) == text

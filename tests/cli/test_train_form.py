@@ -62,7 +62,7 @@ class Clashing(Model):
         loss = (self.layers(x) - x.flatten(1)).square().mean()
         return loss, {"loss": loss}
 
-    def preview(self, x: Tensor, n: int) -> Tensor:
+    def preview(self, x: Tensor, y: Tensor | None, n: int) -> Tensor:
         return x
 
 

@@ -89,6 +89,43 @@ def test_wrong_arrays_are_errors(tmp_path, arrays, message):
         load(save(tmp_path, **arrays))
 
 
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_whole_floats_are_labels(tmp_path, images, dtype):
+    labels = np.array([3, -1] * 10, dtype)
+    dataset = load(save(tmp_path, images=images, labels=labels))
+    assert dataset.classes == ("-1", "3")
+    assert sorted(dataset.train.labels.tolist() + dataset.test.labels.tolist()) == [0] * 10 + [1] * 10
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "label"),
+    [
+        (np.inf, "f8", "inf"),
+        (-np.inf, "f4", "-inf"),
+        (np.inf, "f2", "inf"),
+        (np.nan, "f2", "nan"),
+        (1e300, "f8", r"1e\+300"),
+        (0.5, "f4", "0.5"),
+        (2**64 - 1, "u8", "18446744073709551615"),
+    ],
+)
+def test_a_number_that_is_no_class_is_an_error(tmp_path, images, value, dtype, label):
+    labels = np.arange(20).astype(dtype)
+    labels[7] = value
+    with pytest.raises(LimnerError, match=rf"has the label {label}.*: save whole numbers"):
+        load(save(tmp_path, images=images, labels=labels))
+    with pytest.raises(LimnerError, match=rf"has the label {label}.*: save whole numbers"):
+        load(save(tmp_path, x_train=images, x_test=images, y_train=np.arange(20), y_test=labels))
+
+
+def test_array_orders_types_and_versions(tmp_path, images):
+    expected = load(save(tmp_path, images=images)).fingerprint
+    for array in (np.asfortranarray(images), images.astype(">i4"), images.astype("<u8")):
+        assert load(save(tmp_path, images=array)).fingerprint == expected
+    np.savez_compressed(tmp_path / "small.npz", images=images)
+    assert load(tmp_path / "small.npz").fingerprint == expected
+
+
 def test_a_damaged_file_is_an_error(tmp_path, images):
     path = save(tmp_path, images=images)
     path.write_bytes(path.read_bytes()[:500])

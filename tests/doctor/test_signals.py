@@ -7,18 +7,21 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from small import blobs, small
+from small import DOMAIN_MODELS, blobs, small, small_data, small_examples
 from torch import Tensor
 
-from limner.data import Dataset, Images
+from limner.data import Dataset, Domains, Images
+from limner.data.examples import Examples
 from limner.data.stream import Stream
 from limner.doctor import signals
 from limner.doctor.discriminators import discriminator_signals
 from limner.doctor.features import ProbeFeatures
 from limner.doctor.signals import IMAGES, Probe
+from limner.doctor.translations import TranslationProbe
 from limner.losses import critic_generator_loss, minimax_generator_loss
 from limner.models import MODELS, create, model_class
-from limner.models.base import Model, Players, Scale
+from limner.models.abilities import Players, Scale
+from limner.models.base import Model
 from limner.models.latent import FittedPriors, Latent, Normal
 from limner.settings import Settings
 from limner.training import Trainer
@@ -42,6 +45,14 @@ class QuadrantFeatures(ProbeFeatures):
 def new_probe(model: Model, images: Images | None = None, held_out: Images | None = None) -> Probe:
     images, held_out = images or blobs(600, SHAPE), held_out or blobs(300, SHAPE, seed=1)
     return Probe(model, images, held_out, QuadrantFeatures())
+
+
+def translation_probe(name: str, model: Model) -> TranslationProbe:
+    domains = small_data(
+        name, Dataset("blobs", "blobs", blobs(200, SHAPE), blobs(60, SHAPE, 1), None, (), "0")
+    )
+    assert isinstance(domains, Domains)
+    return TranslationProbe(model, domains, Examples(domains.a.test, domains.b.test))
 
 
 def new_model(name: str, **options: Any) -> Model:
@@ -398,10 +409,10 @@ def test_rhythm_is_the_autocorrelation() -> None:
 def test_measuring_changes_nothing(name: str) -> None:
     torch.manual_seed(0)
     model = new_model(name)
-    trainer = Trainer(model, Stream(blobs(64, SHAPE), batch=16))
+    trainer = Trainer(model, small_examples(name, SHAPE, 64).stream(16, 0, model.device))
     for _ in itertools.islice(trainer, 2):
         pass
-    probe = new_probe(model)
+    probe = translation_probe(name, model) if name in DOMAIN_MODELS else new_probe(model)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     state = torch.get_rng_state()
     values = signals.measure_signals(probe, model)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from small import small
+from small import DOMAIN_MODELS, small, small_data
 
 import limner
 from limner import train_session
 from limner.data import Dataset
+from limner.data.examples import Examples
 from limner.data.stream import Stream
 from limner.doctor import Diagnosis, Doctor, diagnose
 from limner.doctor.diagnosis import SIGNALS
@@ -41,9 +42,10 @@ def new_trainer(digits: Dataset) -> Trainer:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_watched_run_is_the_run_it_would_have_been(model: str, digits: Dataset, tmp_path: Path) -> None:
-    short = SHORT | {"images": 1200} | small(model)
-    watched = limner.train(model, digits, out=tmp_path / "watched", **short)
-    alone = limner.train(model, digits, out=tmp_path / "alone", on_trouble="ignore", **short)
+    short = SHORT | {"images": 240, "tick": 80} if model in DOMAIN_MODELS else SHORT | {"images": 1200}
+    short, data = short | small(model), small_data(model, digits)
+    watched = limner.train(model, data, out=tmp_path / "watched", **short)
+    alone = limner.train(model, data, out=tmp_path / "alone", on_trouble="ignore", **short)
     assert same(weights(watched), weights(alone))
     assert all("troubles" in line for line in watched.log)
     assert not any(name.startswith("doctor/") for line in alone.log for name in line)
@@ -206,7 +208,7 @@ def test_a_restored_run_that_is_resumed_keeps_what_is_nearer_still(
 
 def test_iterations_are_passed_on_as_they_are(digits: Dataset) -> None:
     trainer = new_trainer(digits)
-    doctor = Doctor(trainer, digits, digits.test, 400, [])
+    doctor = Doctor(trainer, digits, Examples(digits.test), 400, [])
     logs = [{"D(x)": torch.tensor(0.1 * i)} for i in range(20)]
     assert all(a is b for a, b in zip(doctor.observe(iter(logs)), logs, strict=True))
     assert doctor.signals()["rhythm"] > 0.5
@@ -214,7 +216,7 @@ def test_iterations_are_passed_on_as_they_are(digits: Dataset) -> None:
 
 def test_gradients_are_noted_some_times_per_tick(digits: Dataset) -> None:
     trainer = new_trainer(digits)
-    doctor = Doctor(trainer, digits, digits.test, 80 * 32 * 3, [])
+    doctor = Doctor(trainer, digits, Examples(digits.test), 80 * 32 * 3, [])
     iterations = doctor.observe(trainer)
     for _ in range(9):
         next(iterations)
@@ -225,7 +227,7 @@ def test_gradients_are_noted_some_times_per_tick(digits: Dataset) -> None:
 
 
 def test_a_resumed_doctor_keeps_to_the_features_of_the_log(digits: Dataset) -> None:
-    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, [])
+    doctor = Doctor(new_trainer(digits), digits, Examples(digits.test), 400, [])
     assert doctor.state()["features"] == "digits-cnn-v1"
     nothing_noted: dict[str, Any] = {"norms": {}, "logged": None}
     doctor.restore(nothing_noted | {"before": torch.zeros(IMAGES, 48), "features": "principal-pixels"})
@@ -237,11 +239,13 @@ def test_a_resumed_doctor_keeps_to_the_features_of_the_log(digits: Dataset) -> N
 
 def test_a_trouble_reported_before_a_break_is_not_reported_again(digits: Dataset) -> None:
     lines = [{"images": 400, "troubles": ["mode collapse"]}, {"images": 800, "troubles": []}]
-    assert Doctor(new_trainer(digits), digits, digits.test, 400, lines).reported == {"mode collapse"}
+    assert Doctor(new_trainer(digits), digits, Examples(digits.test), 400, lines).reported == {
+        "mode collapse"
+    }
 
 
 def test_what_is_not_a_number_is_not_logged(digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, [])
+    doctor = Doctor(new_trainer(digits), digits, Examples(digits.test), 400, [])
     monkeypatch.setattr(doctor, "signals", lambda: {"d_real": float("nan"), "d_fake": 0.5})
     line: dict[str, Any] = {"images": 400}
     doctor.examine(line)
@@ -257,7 +261,7 @@ def test_live_advice_is_for_the_model_that_is_trained(
         {"images": 20_000 * i} | {f"doctor/{name}": value for name, value in signals.items()}
         for i in range(1, 5)
     ]
-    doctor = Doctor(new_trainer(digits), digits, digits.test, 400, lines)
+    doctor = Doctor(new_trainer(digits), digits, Examples(digits.test), 400, lines)
     monkeypatch.setattr(doctor, "signals", lambda: signals)
     (verdict,) = doctor.examine({"images": 100_000})
     assert verdict.name == "mode collapse"

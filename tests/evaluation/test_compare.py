@@ -240,6 +240,45 @@ def test_a_value_that_is_not_finite_has_no_difference(runs: dict[str, Run]) -> N
     assert line.differences == [None]
 
 
+@pytest.mark.usefixtures("evaluated")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n", "40"),
+        ("images", None),
+        ("sampling", []),
+        ("protocol", 5),
+        ("measures", 5),
+        ("measures", [{}]),
+        ("measures", [{"family": "samples", "name": "fd", "value": 1.0, "error": -1.0}]),
+    ],
+)
+def test_a_damaged_evaluation_is_refused(name: str, value: Any, runs: dict[str, Run]) -> None:
+    evaluate(runs["b"], **FEW)
+    path = runs["b"].path / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(LimnerError, match=r"evaluation\.json is damaged .* evaluate the run again"):
+        compare([runs["a"], runs["b"]])
+
+
+@pytest.mark.usefixtures("evaluated")
+@pytest.mark.parametrize("kind", ["noise", "code", "shape", "words", "bomb"])
+def test_damaged_values_of_single_images_are_refused(kind: str, runs: dict[str, Run]) -> None:
+    evaluate(runs["b"], **FEW)
+    arrays: dict[str, Any] = {
+        "code": np.array([Path("x")], dtype=object),
+        "shape": np.zeros((2, 2)),
+        "words": np.array(["a", "b"]),
+        "bomb": np.zeros(10_000_000),
+    }
+    path = runs["b"].path / "evaluation.npz"
+    np.savez_compressed(path, mse=arrays.get(kind, 0))
+    if kind == "noise":
+        path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(LimnerError, match=r"evaluation\.npz is damaged .* evaluate the run again"):
+        compare([runs["a"], runs["b"]], **FEW)
+
+
 def test_runs_that_do_not_compare_are_refused(runs: dict[str, Run], tmp_path: Path) -> None:
     with pytest.raises(LimnerError, match="two runs or more, not 1"):
         compare([runs["a"]])

@@ -25,7 +25,8 @@ from limner.evaluation import FAMILIES, Evaluation, Family, evaluate, mean_over_
 from limner.explore.codes import choose_indices
 from limner.metrics import classifier, importance_bound
 from limner.models import MODELS
-from limner.models.base import Model, Samples, abilities
+from limner.models.abilities import Samples, abilities
+from limner.models.base import Model
 from limner.models.latent import Latent
 from limner.training import Run, codes
 

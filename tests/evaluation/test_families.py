@@ -23,7 +23,8 @@ from limner.evaluation import FAMILIES, Evaluation, Family, evaluate
 from limner.evaluation.codes import shapes_at
 from limner.metrics import Extractor, class_kl_floor, classifier, extractor
 from limner.metrics.features import available_extractor
-from limner.models.base import Model, Samples
+from limner.models.abilities import Samples
+from limner.models.base import Model
 from limner.models.latent import Latent, Normal
 from limner.training import Run
 

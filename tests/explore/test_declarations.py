@@ -26,7 +26,7 @@ from limner.errors import LimnerError
 from limner.explore.abilities import require_ability, usable_verbs
 from limner.explore.codes import MAX_VARIABLES, code_importance
 from limner.explore.samples import draw_samples, fitted_priors
-from limner.models.base import Decodes, Encodes, Samples
+from limner.models.abilities import Decodes, Encodes, Samples
 from limner.models.latent import FittedPriors, Latent, Normal
 from limner.training import Run
 

@@ -16,8 +16,8 @@ from limner.data import to_float
 from limner.errors import LimnerError
 from limner.explore.codes import code_importance, decode_pixels
 from limner.models import MODELS
+from limner.models.abilities import Samples
 from limner.models.autoencoder import Autoencoder
-from limner.models.base import Samples
 from limner.training import Run
 
 ARGUMENTS: dict[str, dict[str, Any]] = {  # of each verb that decodes

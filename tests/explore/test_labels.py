@@ -17,7 +17,7 @@ from limner.data import Dataset, Images
 from limner.errors import LimnerError
 from limner.explore.codes import decode_pixels, draw_codes
 from limner.explore.samples import draw_samples
-from limner.models.base import Decodes
+from limner.models.abilities import Decodes
 from limner.training import Run, load
 from limner.training.checkpoint import read_state
 

@@ -21,8 +21,8 @@ from limner.data import Dataset
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import adversarial, create, model_class
+from limner.models.abilities import Decodes, HasPlayers, Samples, abilities
 from limner.models.adversarial import GAMES, GameOptions
-from limner.models.base import Decodes, HasPlayers, Samples, abilities
 from limner.models.layers import AlwaysDropout
 from limner.training import TrainConfig, Trainer
 

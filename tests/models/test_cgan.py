@@ -20,7 +20,7 @@ from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.metrics import frechet
 from limner.models import create
-from limner.models.base import Decodes, HasPlayers, Samples, abilities
+from limner.models.abilities import Decodes, HasPlayers, Samples, abilities
 from limner.models.cgan import CGAN
 from limner.models.layers import ConditionalBatchNorm, Maxout
 from limner.training import Run, TrainConfig, Trainer

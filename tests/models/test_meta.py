@@ -21,7 +21,7 @@ from limner.models import MODELS, model_class, model_options
 from limner.models.base import Batch, Model
 from limner.settings import Settings
 
-SHAPE = (1, 16, 16)
+SHAPES = {"images": (1, 16, 16), "domains": (1, 24, 24)}  # the paper's discriminators of patches need 24
 META = torch.device("meta")
 
 
@@ -108,20 +108,20 @@ def weights(optimizer: Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
 
 
-def batches(n: int = 4) -> Iterator[Batch]:
-    """Batches that have a shape and a type but no values."""
+def batches(cls: type[Model], n: int = 4) -> Iterator[Batch]:
+    """Batches, of images or of two domains, that have a shape and a type but no values."""
+    shape = SHAPES[cls.trains_on]
     while True:
-        yield torch.empty(n, *SHAPE, device=META), torch.empty(n, dtype=torch.int64, device=META)
+        x, labels = torch.empty(n, *shape, device=META), torch.empty(n, dtype=torch.int64, device=META)
+        yield x, labels if cls.trains_on == "images" else torch.empty_like(x)
 
 
 @pytest.mark.parametrize(("name", "options"), cases())
 def test_a_step_stays_on_its_device_and_reads_nothing_back(name: str, options: Settings) -> None:
     cls = model_class(name)
-    if cls.trains_on != "images":
-        pytest.skip(f"{name} trains on {cls.trains_on}")
-    model = cls(SHAPE, options).to(META).train()
+    model = cls(SHAPES[cls.trains_on], options).to(META).train()
     update = MetaUpdate(model)
-    logs = model.step(batches(), update)
+    logs = model.step(batches(cls), update)
     assert all((value.shape, value.device) == ((), META) for value in logs.values())
     assert set(update.names) == set(update.optimizers)
     assert all(p.device == META for p in itertools.chain(model.parameters(), model.buffers()))

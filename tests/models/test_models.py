@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 import torch
-from small import blobs, small
+from small import DOMAIN_MODELS, blobs, small, small_examples
 from updates import RecordingUpdate
 
-from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import MODELS, create, model_class
-from limner.models.base import (
+from limner.models.abilities import (
     Decodes,
     Encodes,
     HasLikelihood,
     HasPlayers,
     HasPosterior,
-    Model,
     Samples,
     Scores,
+    Translates,
     abilities,
 )
+from limner.models.base import Model
 from limner.training import TrainConfig, Trainer
 
 SHAPES = [(1, 28, 28), (1, 28, 20), (1, 16, 16), (3, 32, 32), (3, 64, 64), (1, 17, 23), (3, 128, 128)]
@@ -50,12 +50,17 @@ def labels_of(model: Model, n: int) -> torch.Tensor | None:
     return torch.arange(n) % model.classes if model.labels == "required" and model.classes else None
 
 
+def options_of(name: str) -> dict[str, Any]:
+    """The default options; small ones where the default network is slow on a CPU."""
+    return small(name) if name in DOMAIN_MODELS else {}
+
+
 @every_model
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
     model = build(name, shape, **small(name))
     before = [p.clone() for p in model.parameters()]
-    trainer = Trainer(model, Stream(blobs(8, shape), batch=4))
+    trainer = Trainer(model, small_examples(name, shape, 8).stream(4, 0, model.device))
     for _ in itertools.islice(trainer, 2):
         pass
     assert all(torch.isfinite(torch.tensor(value)) for value in trainer.tick().values())
@@ -67,52 +72,73 @@ def test_it_takes_any_size(name: str, shape: tuple[int, int, int]) -> None:
 
 @every_model
 def test_weights_change_only_through_update(name: str) -> None:
-    model = build(name)
+    model = build(name, **options_of(name))
     before = [p.clone() for p in model.parameters()]  # a batch norm's running statistics are no weights
     update = RecordingUpdate()
-    model.step(Stream(blobs(8, (1, 28, 28)), batch=4), update)
+    model.step(small_examples(name, (1, 28, 28), 8).stream(4, 0, model.device), update)
     assert set(update.names) == set(model.optimizers())
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def check_translations(model: Translates, a: torch.Tensor, b: torch.Tensor | None) -> None:
+    """Images of every size from 8 pixels, in both directions: the same size, in [-1, 1], deterministic."""
+    assert b is not None
+    for to, x, other in (("B", a, b), ("A", b, a)):
+        for height, width in (x.shape[2:], (8, 8), (9, 30), (33, 10)):
+            image = torch.nn.functional.interpolate(x, (height, width))
+            one, again = model.translate(image, to), model.translate(image, to)
+            assert one.shape == (len(x), other.shape[1], height, width)
+            assert one.abs().max() <= 1
+            assert torch.equal(one, again)
+        assert isinstance(model, Model)
+        assert isinstance(model.get_submodule(model.translator(to)), torch.nn.Module)
+        with pytest.raises(LimnerError, match="7x9 pixels are too few"):
+            model.translate(x[..., :7, :9], to)
+    with pytest.raises(LimnerError, match="the domains are A and B, not 'C'"):
+        model.translator("C")
 
 
 @every_model
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)], ids=str)
 def test_what_it_can_do_it_does(name: str, shape: tuple[int, int, int]) -> None:
     model = build(name, shape, **small(name)).eval()
-    x = blobs(5, shape).pixels.float() / 127.5 - 1
+    examples = small_examples(name, shape, 8)
+    x, y = examples.batch(model.device)
+    n = len(x)
     with torch.no_grad():
         if isinstance(model, Samples):
             pictures = []
             for _ in range(2):
                 torch.manual_seed(3)
-                pictures.append(model.sample(5, **model.draft_options("sample")))
+                pictures.append(model.sample(n, **model.draft_options("sample")))
             assert pictures[0].shape == x.shape
             assert pictures[0].abs().max() <= 1
             assert torch.equal(*pictures)
         if isinstance(model, Encodes):
-            assert model.encode(x).shape == (5, model.latent.dim)
+            assert model.encode(x).shape == (n, model.latent.dim)
             assert torch.equal(model.encode(x), model.encode(x)), "codes are means, not draws"
         if isinstance(model, HasPosterior):
-            assert model.sample_posterior(x).shape == (5, model.latent.dim)
+            assert model.sample_posterior(x).shape == (n, model.latent.dim)
         if isinstance(model, Decodes):
-            z = model.latent.draw(5, model.device)
-            assert model.decode(z, labels_of(model, 5)).shape == x.shape
+            z = model.latent.draw(n, model.device)
+            assert model.decode(z, labels_of(model, n)).shape == x.shape
         if isinstance(model, Scores):
-            assert model.score(x).shape == (5,)
+            assert model.score(x).shape == (n,)
         if isinstance(model, HasLikelihood):
-            assert model.log_likelihood(x, k=3).shape == (5,)
+            assert model.log_likelihood(x, k=3).shape == (n,)
             assert model.protocol
             assert model.grey_levels in (1, 256)
         if isinstance(model, HasPlayers):
-            for players in model.players(x, labels_of(model, 5)).values():
-                assert players.real.shape == players.fake.shape == (5, 1)
+            for players in model.players(x, y).values():
+                assert players.real.shape == players.fake.shape == (n, 1)
                 assert players.generator_loss(players.fake, players.real).ndim == 0
-        assert model.preview(x, 5).shape == x.shape
+        if isinstance(model, Translates):
+            check_translations(model, x, y)
+        assert model.preview(x, y, n).shape == x.shape
         model(x)  # what `limner summary` prints
         assert model.sample_cost(**model.draft_options("sample")) > 0
         assert set(model.draft) <= {*model.sampling_options(), *model.decoding_options()}
-        pixels = blobs(5, shape).pixels
-        assert torch.equal(model.view(model.view(pixels)), model.view(pixels))
+        assert torch.equal(model.view(model.view(examples.images.pixels)), model.view(examples.images.pixels))
     assert abilities(model)
 
 
@@ -120,21 +146,24 @@ def test_what_it_can_do_it_does(name: str, shape: tuple[int, int, int]) -> None:
 def test_it_comes_back_from_its_weights(name: str) -> None:
     model, other = (build(name, **small(name)).eval() for _ in range(2))
     other.load_state_dict(model.state_dict())
-    if not isinstance(model, Samples):
-        pytest.skip("it draws no images")
-    drawn = []
+    images = []
     for one in (model, other):
         torch.manual_seed(5)
-        drawn.append(one.sample(4, **one.draft_options("sample")))
-    assert torch.equal(*drawn)
+        if isinstance(one, Samples):
+            images.append(one.sample(4, **one.draft_options("sample")))
+        elif isinstance(one, Translates):
+            images.append(one.translate(torch.rand(4, *one.shape), "B"))
+        else:
+            pytest.skip("it draws no images")
+    assert torch.equal(*images)
 
 
 @every_model
 def test_it_learns(name: str) -> None:
     model = build(name)
     if not model.has_loss():
-        pytest.skip("an adversarial loss need not fall; tests/models/test_gan.py judges the images")
-    trainer = Trainer(model, Stream(blobs(64, (1, 28, 28)), batch=32))
+        pytest.skip("an adversarial loss need not fall; test_gan.py and test_cyclegan.py judge the images")
+    trainer = Trainer(model, small_examples(name, (1, 28, 28), 64).stream(32, 0, model.device))
     losses = []
     for _ in range(2):
         for _ in itertools.islice(trainer, 100):

@@ -76,7 +76,7 @@ def test_previews_of_training_are_read_back(tmp_path: Path) -> None:
     assert next(iter(previews)) == 0
     assert list(previews)[-1] == run.images_seen
     x = run.data.test.pixels.float() / 127.5 - 1
-    expected = ((run.model.preview(x, 64) + 1) * 127.5).round()
+    expected = ((run.model.preview(x, None, 64) + 1) * 127.5).round()
     for picture in previews[run.images_seen].float():
         assert (expected - picture).abs().flatten(1).amax(1).min() <= 1, "a reconstruction of some test image"
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import pickle
 import pty
 import shutil
 import signal
@@ -172,6 +173,15 @@ def test_torch_never_advises_to_run_the_code_in_a_state(
     assert "damaged or not ours" in text
 
 
+def test_a_foreign_pickle_is_refused_without_torchs_warnings(
+    copy: Path, capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    (copy / "state.pt").write_bytes(pickle.dumps(Path("x"), protocol=4))
+    text = mistake(capsys, "train", "vae", "--resume", "--images", "4000", "--out", str(copy), "--quiet")
+    assert "damaged or not ours" in text
+    assert not [warning for warning in recwarn if "pickle" in str(warning.message)]
+
+
 # -- two writers -------------------------------------------------------------------------------------------
 def test_a_second_process_is_refused_and_the_lock_dies_with_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -254,6 +264,17 @@ def die_at(moment: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     files.os.replace = replace_and_die  # type: ignore[attr-defined]
+
+
+def test_a_run_that_was_killed_before_its_last_picture_has_it_once_resumed(
+    digits: Dataset, tmp_path: Path
+) -> None:
+    whole = limner.train("vae", digits, out="whole", latent_dim=2, **TINY).path
+    cut = Path(shutil.copytree(whole, tmp_path / "cut"))
+    (cut / "samples" / "000002000.png").unlink()
+    limner.train(out=cut, resume=True, quiet=True)
+    for name in ("samples/000002000.png", "weights.safetensors", "log.jsonl"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_a_failed_start_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -403,6 +424,12 @@ def test_a_full_disk_is_told_in_our_words(
         (tmp_path / "log.jsonl").symlink_to("/dev/full")
         with pytest.raises(LimnerError, match="the disk is full"):
             append_line(tmp_path / "log.jsonl", {"images": 5})
+
+
+@pytest.mark.parametrize("k", [10**11, 10**23])
+def test_a_step_beyond_the_memory_is_one_line(k: int, capsys: pytest.CaptureFixture[str]) -> None:
+    text = mistake(capsys, "train", "vae", "--images", "2000", "--k", str(k), "--quiet")
+    assert "more memory than there is" in text
 
 
 # -- equal runs, equal files -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from small import blobs
+from small import DOMAIN_MODELS, blobs, small, small_examples
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
@@ -174,16 +174,23 @@ def test_weights_that_are_not_finite_are_caught_at_the_same_tick() -> None:
         trainer.tick()
 
 
+def new_trainer(name: str, n: int, config: TrainConfig | None = None) -> Trainer:
+    """Of a model in the table; of a small one where the default network is slow on a CPU."""
+    model = create(name, SHAPE, **(small(name) if name in DOMAIN_MODELS else {}))
+    return Trainer(model, small_examples(name, SHAPE, n).stream(8, 0, model.device), config)
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_inference_leaves_training_as_it_was(name: str) -> None:
     def trained(look: bool) -> dict[str, Tensor]:
         torch.manual_seed(0)
-        trainer = Trainer(create(name, SHAPE), stream(batch=8, n=32))
+        trainer = new_trainer(name, 32)
+        x, y = small_examples(name, SHAPE, 4).batch(trainer.model.device)
         for _ in itertools.islice(trainer, 4):
             if look:
                 with trainer.inference() as model:
                     assert not model.training
-                    model.preview(torch.zeros(3, *SHAPE), 3)
+                    model.preview(x, y, 4)
         return trainer.model.state_dict()
 
     one, other = trained(look=False), trained(look=True)
@@ -194,7 +201,7 @@ def test_inference_leaves_training_as_it_was(name: str) -> None:
 def test_a_restored_trainer_goes_on_bit_for_bit(name: str) -> None:
     def new() -> Trainer:
         torch.manual_seed(3)
-        return Trainer(create(name, SHAPE), stream(batch=8, n=30))
+        return new_trainer(name, 30)
 
     straight = new()
     for _ in itertools.islice(straight, 6):
@@ -204,7 +211,7 @@ def test_a_restored_trainer_goes_on_bit_for_bit(name: str) -> None:
         pass
     torch.save(first.state(), "state.pt")
     torch.manual_seed(99)
-    second = Trainer(create(name, SHAPE), stream(batch=8, n=30))
+    second = new_trainer(name, 30)
     second.restore(torch.load("state.pt", weights_only=True))
     for _ in itertools.islice(second, 3):
         pass
@@ -217,7 +224,7 @@ def test_a_restored_trainer_goes_on_bit_for_bit(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_bf16_trains_too(name: str) -> None:
     torch.manual_seed(0)
-    trainer = Trainer(create(name, SHAPE), stream(batch=8, n=32), TrainConfig(precision="bf16"))
+    trainer = new_trainer(name, 32, TrainConfig(precision="bf16"))
     for _ in itertools.islice(trainer, 3):
         pass
     assert trainer.tick()

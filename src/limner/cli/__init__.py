@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from limner.cli.terminal import prepare_terminal
-from limner.errors import LimnerError, nearest
+from limner.errors import LimnerError, is_out_of_memory, nearest
 
 # verb -> what it does; its function is limner.cli.VERB:VERB
 VERBS: dict[str, dict[str, str]] = {
@@ -32,6 +32,7 @@ VERBS: dict[str, dict[str, str]] = {
         "embed": "write the codes of images to .npz or .csv",
         "similar": "find the images most like an image, by code and by pixels",
         "anomalies": "find the images least like the training data",
+        "translate": "turn images of one domain into images of another",
     },
     "Check": {
         "evaluate": "measure everything that a run's model can do",
@@ -64,6 +65,10 @@ def run(argv: list[str]) -> int:
         return fail(str(error))
     except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (MemoryError, RuntimeError, TypeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return fail("this needs more memory than there is: ask for fewer images, or for smaller networks")
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
         return fail(f"{path}{error.strerror or error}")

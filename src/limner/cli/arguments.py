@@ -100,6 +100,11 @@ Sides = Annotated[
 Channels = Annotated[int, arg(metavar="{1,3}", help="1 for grey, 3 for colour")]
 Thumbnails = Annotated[bool, optional(help="the images themselves instead of points")]
 
+Domain = Annotated[Literal["A", "B"], arg(help="the domain to translate to")]
+FullSize = Annotated[
+    bool, optional(help="translate files at their own size, not at the size of the training images")
+]
+
 # -- how much ---------------------------------------------------------------------------------------------
 Count = Annotated[int, arg(metavar="N", help="number of images")]
 SampleCount = Annotated[
@@ -156,6 +161,14 @@ BaseSettings = Annotated[
 # -- what a verb writes and prints --------------------------------------------------------------------
 Seed = Annotated[int, arg(metavar="N", help="seed of everything drawn at random")]
 Out = Annotated[Path | None, optional(metavar="FILE", help="the file to write; default: in the run's folder")]
+TranslationOut = Annotated[
+    Path | None,
+    optional(
+        metavar="PATH",
+        help="a picture of images, translations and the way back, or a folder for translated files; default: "
+        "in the run's folder",
+    ),
+]
 TableOut = Annotated[
     Path | None, optional(metavar="FILE", help="an .npz or .csv; default: embed.npz in the run's folder")
 ]

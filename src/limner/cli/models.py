@@ -62,7 +62,7 @@ def models(
 def describe(cls: type[Model]) -> Description:
     """What a model's class declares; its priors are those of a small network."""
     from limner.models import model_options
-    from limner.models.base import abilities
+    from limner.models.abilities import abilities
 
     network = cls(SHAPE, model_options(cls, None, cls.tiny))
     priors = list(network.latent.priors) if network.latents else []

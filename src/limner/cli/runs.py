@@ -14,7 +14,8 @@ def main(argv: Sequence[str]) -> None:
 
 def runs() -> None:
     """List the runs in ./runs: name, images seen, and the last log line's first measurements."""
-    from limner.training.run import RUNS, Run
+    from limner.training.folders import RUNS
+    from limner.training.run import Run
 
     folders = sorted(path.parent for path in RUNS.glob("*/run.json"))
     if not folders:

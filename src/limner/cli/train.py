@@ -31,10 +31,11 @@ class StartArguments(Settings):
 class DataArguments(Settings):
     """Data"""
 
-    data: Annotated[str, Metavar("D")] = "digits"
-    """a named data set (limner data lists them), a folder of images, a zip, an .npz or an idx folder"""
+    data: Annotated[tuple[str, ...], Metavar("D")] = ("digits",)
+    """a named data set (limner data lists them), a folder of images, a zip, an .npz or an idx folder; for two
+    domains a folder with trainA and trainB, or A=D B=D"""
     size: Annotated[int | None, Metavar("PIXELS")] = None
-    """side of the images, 16 to 128; default: as they are, or 64 where they differ"""
+    """side of the images, 16 to 256; default: as they are, or 64 where they differ or exceed 128"""
     channels: Literal[1, 3] | None = None
     """1 for grey, 3 for colour; default: as they are"""
 
@@ -115,6 +116,8 @@ def parse_words(model: str, words: Sequence[str], file: Mapping[str, Any]) -> di
     cls = model_class(model)
     values = flag_values(parse(train_form(cls, words, file), words, f"train {model}"), words)
     values.pop("config", None)
+    if "data" in values:
+        values["data"] = parse_source(values["data"])
     flags = option_flags(cls.Options, common_flags())
     options = {option: values.pop(flag) for option, flag in flags.items() if flag in values}
     training = {name: values.pop(name) for name in TrainConfig.model_fields if name in values}
@@ -125,6 +128,16 @@ def parse_words(model: str, words: Sequence[str], file: Mapping[str, Any]) -> di
     arguments["options"] = file.get("options", {}) | options
     arguments["config"] = TrainConfig.parse(before | training)
     return arguments
+
+
+def parse_source(words: Sequence[str]) -> str | tuple[str, str]:
+    """The data set that --data names, or both domains of A=D B=D; LimnerError for anything else."""
+    named = dict(word.split("=", 1) for word in words if word.startswith(("A=", "B=")))
+    if len(words) == 2 and len(named) == 2:
+        return named["A"], named["B"]
+    if len(words) == 1 and not named:
+        return words[0]
+    raise LimnerError(f"data must be one source, or A=SOURCE B=SOURCE, not '{' '.join(words)}'")
 
 
 def file_training(file: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from PIL import Image
 
 from limner.data.dataset import Dataset, Images, fingerprint
 from limner.data.decode import fit, format_size
+from limner.data.memory import check_memory
 from limner.data.split import digest, divide, overlap_notes
 
-MIN_SIDE, MAX_SIDE = 16, 128  # pixels; the sides of an image that `load` returns
+MIN_SIDE, MAX_SIDE = 16, 256  # pixels; the sides of an image that `load` returns
+MAX_DEFAULT_SIDE = 128  # larger images are shrunk unless a size is given
 DEFAULT_SIZE = (64, 64)
 
 
@@ -38,8 +40,8 @@ class RawDataset:
 
 
 def is_allowed(size: tuple[int, int]) -> bool:
-    """Whether images of this (height, width) can be loaded without resizing."""
-    return all(MIN_SIDE <= side <= MAX_SIDE for side in size)
+    """Whether images of this (height, width) are loaded without resizing where no size is given."""
+    return all(MIN_SIDE <= side <= MAX_DEFAULT_SIDE for side in size)
 
 
 def build_dataset(raw: RawDataset, size: tuple[int, int] | None, channels: int | None) -> Dataset:
@@ -54,6 +56,7 @@ def build_dataset(raw: RawDataset, size: tuple[int, int] | None, channels: int |
     if channels is None:
         splits = [raw.train] if raw.test is None else [raw.train, raw.test]
         channels = 1 if all(_is_grey(split.pixels) for split in splits) else 3
+    _check_memory(raw, size, channels)
     notes = raw.notes if size == native else (*raw.notes, _describe_resize(native, size))
     train, test, split_notes = _divide(raw, size, channels)
     return Dataset(
@@ -65,6 +68,15 @@ def build_dataset(raw: RawDataset, size: tuple[int, int] | None, channels: int |
         notes=(*notes, *split_notes),
         fingerprint=fingerprint(train, test),
     )
+
+
+def _check_memory(raw: RawDataset, size: tuple[int, int], channels: int) -> None:
+    """Raise LimnerError if the images do not fit in memory once they are resized and divided."""
+    count = len(raw.train.pixels) + (0 if raw.test is None else len(raw.test.pixels))
+    copies = 1 if raw.train.pixels.shape[1:] == (channels, *size) else 2
+    needed = copies * count * channels * size[0] * size[1]
+    images = f"to fit {count:,} images of {raw.name} to {format_size(size)}"
+    check_memory(images, needed, "use a smaller size or fewer images")
 
 
 def _divide(raw: RawDataset, size: tuple[int, int], channels: int) -> tuple[Images, Images, tuple[str, ...]]:

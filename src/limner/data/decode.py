@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import warnings
 import zlib
@@ -13,7 +14,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from limner.data.memory import Budget
+
 MAX_PIXELS = 64_000_000  # of an image, as its header declares
+PIXELS = Budget(MAX_PIXELS)  # of all images that are decoded at one time
+BAND = 256  # rows converted at a time
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM", "TGA", "ICO", "JPEG2000", "AVIF", "QOI")
 DECODER_ERRORS = (  # what Pillow's decoders raise on damaged files, collected by damaging some
     OSError,
@@ -54,16 +59,33 @@ class Decoded:
 
 @contextmanager
 def strict_pillow() -> Iterator[None]:
-    """Hide Pillow's warnings on metadata, and raise its warning on giant images, in all threads."""
+    """Hide warnings of Pillow and libtiff, and raise Pillow's on giant images, in all threads."""
     Image.init()
-    with warnings.catch_warnings():
+    with silent_libtiff(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         yield
 
 
+@contextmanager
+def silent_libtiff() -> Iterator[None]:
+    """Turn off the handlers with which libtiff prints to stderr; Pillow raises its errors anyway."""
+    library = ctypes.CDLL(Image.core.__file__)  # its symbols include those of the libtiff that it loads
+    setters = [getattr(library, name, None) for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler")]
+    handlers = []
+    for setter in setters:
+        if setter is not None:  # Windows does not show the symbols
+            setter.restype, setter.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            handlers.append((setter, setter(None)))
+    try:
+        yield
+    finally:
+        for setter, handler in handlers:
+            setter(handler)
+
+
 def decode(data: bytes, size: tuple[int, int] | None, channels: int) -> Decoded:
-    """Decode the bytes of a file and fit the image to `size` (height, width); None keeps its own size.
+    """Decode the bytes of a file and fit the image to `size` (height, width); None keeps its own.
 
     Applies EXIF rotation, composites transparency on white, scales 16-bit grey by its full range, and takes
     the first frame of an animation.  Raises Unreadable with the reason.
@@ -117,15 +139,22 @@ def _decode(data: bytes, size: tuple[int, int] | None, channels: int) -> Decoded
         if size is not None:  # the JPEG decoder can halve images that are more than twice too large
             scale = 2 * max(size) / min(image.size)
             image.draft(None, (round(scale * image.width), round(scale * image.height)))
-        upright = _to_8_bits(image, remarks)
-        orientation = image.getexif().get(ORIENTATION_TAG, 1)  # read last: Pillow turns a TIFF while it loads
-    if orientation in TO_UPRIGHT:
-        upright = upright.transpose(TO_UPRIGHT[orientation])
-        full_size = full_size if orientation < 5 else full_size[::-1]
-        remarks.append("turned upright by the EXIF tag")
-    if upright.mode != ("L" if channels == 1 else "RGB"):
-        remarks.append("converted to grey" if channels == 1 else "grey converted to RGB")
-    return Decoded(fit(upright, size or full_size, channels), full_size, tuple(remarks))
+        with PIXELS.hold(image.width * image.height):
+            upright, full_size = _turn_upright(_to_8_bits(image, remarks), image, full_size, remarks)
+            if upright.mode != ("L" if channels == 1 else "RGB"):
+                remarks.append("converted to grey" if channels == 1 else "grey converted to RGB")
+            return Decoded(fit(upright, size or full_size, channels), full_size, tuple(remarks))
+
+
+def _turn_upright(
+    pixels: Image.Image, image: Image.Image, size: tuple[int, int], remarks: list[str]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """The pixels and the (height, width) of an image after its EXIF rotation; adds to the remarks."""
+    orientation = image.getexif().get(ORIENTATION_TAG, 1)  # read last: Pillow turns a TIFF while it loads
+    if orientation not in TO_UPRIGHT:
+        return pixels, size
+    remarks.append("turned upright by the EXIF tag")
+    return pixels.transpose(TO_UPRIGHT[orientation]), size if orientation < 5 else size[::-1]
 
 
 def _to_8_bits(image: Image.Image, remarks: list[str]) -> Image.Image:
@@ -135,7 +164,10 @@ def _to_8_bits(image: Image.Image, remarks: list[str]) -> Image.Image:
         if values.min() < 0 or values.max() > 65535:
             raise Unreadable(f"grey values from {values.min()} to {values.max()}: more than 16 bits")
         remarks.append("16-bit grey scaled to 8 bits")
-        return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
+        grey = np.empty(values.shape, np.uint8)
+        for top in range(0, len(grey), BAND):
+            grey[top : top + BAND] = (values[top : top + BAND].astype(np.uint32) + 128) // 257
+        return Image.fromarray(grey)
     if image.mode == "F":
         raise Unreadable("floating-point pixels: save it with 8 or 16 bits")
     if image.has_transparency_data:
@@ -149,8 +181,14 @@ def _to_8_bits(image: Image.Image, remarks: list[str]) -> Image.Image:
 
 
 def _composite_on_white(image: Image.Image, remarks: list[str]) -> Image.Image:
-    rgba = image.convert("RGBA")
-    if rgba.getchannel("A").getextrema() != (255, 255):
+    opaque = Image.new("L" if image.mode in ("L", "LA", "La") else "RGB", image.size)
+    lowest = 255  # of the alpha channel
+    for top in range(0, image.height, BAND):
+        bottom = min(top + BAND, image.height)
+        rgba = image.crop((0, top, image.width, bottom)).convert("RGBA")
+        lowest = min(lowest, int(np.asarray(rgba)[..., 3].min()))
+        band = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        opaque.paste(band.getchannel(0) if opaque.mode == "L" else band, (0, top))
+    if lowest < 255:
         remarks.append("transparent parts composited on white")
-    opaque = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return opaque.getchannel(0) if image.mode in ("L", "LA", "La") else opaque
+    return opaque

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import struct
 import zlib
@@ -12,9 +13,9 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from limner.data.memory import check_memory, check_unpacked, read_exactly
 from limner.errors import LimnerError
 
-MAX_BYTES = 8 << 30  # a header that declares more is taken as damaged
 NAME = re.compile(r"(train|t10k|test)[-_.]?(images|labels)[-_.]idx[13][-_.]ubyte(\.gz)?$")
 
 
@@ -46,17 +47,37 @@ def find_files(folder: Path) -> dict[tuple[str, str], Path]:
 def read(path: Path) -> np.ndarray:
     """The array in an idx file of bytes: uint8, of the shape its header declares, writable.
 
-    Raises LimnerError if the file is not an idx file of bytes, or if its content does not match its header.
+    Raises LimnerError if the file is not an idx file of bytes, if its content does not match its header, or
+    if it does not fit in memory.
     """
-    open_file = gzip.open if path.suffix == ".gz" else open
     try:
-        with open_file(path, "rb") as file:
-            return _read_array(cast(BinaryIO, file), path)
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if path.suffix != ".gz":
+                return _read_array(file, path, size, packed=False)
+            with gzip.open(file) as stream:
+                return _read_array(cast(BinaryIO, stream), path, size, packed=True)
     except (EOFError, zlib.error, OSError) as error:
         raise LimnerError(f"cannot read {path}: {error}; get the file again") from error
 
 
-def _read_array(file: BinaryIO, path: Path) -> np.ndarray:
+def _read_array(file: BinaryIO, path: Path, file_size: int, *, packed: bool) -> np.ndarray:
+    """The array, allocated only if a file of this size can hold what its header declares."""
+    shape = _read_shape(file, path)
+    size = math.prod(shape)
+    if not size:
+        raise LimnerError(f"{path} has shape {shape}: there is no image or label in it")
+    if packed:
+        check_unpacked(str(path), size, file_size)
+    if packed or size == file_size - file.tell():
+        check_memory(str(path), size, "use fewer images")
+        pixels = read_exactly(file, size)
+        if pixels is not None:
+            return pixels.reshape(shape)
+    raise LimnerError(f"{path} should hold {size:,} bytes {shape} and does not; get the file again")
+
+
+def _read_shape(file: BinaryIO, path: Path) -> tuple[int, ...]:
     header = file.read(4)
     if len(header) < 4 or header[:3] != b"\0\0\x08" or not 1 <= header[3] <= 4:
         raise LimnerError(
@@ -65,17 +86,4 @@ def _read_array(file: BinaryIO, path: Path) -> np.ndarray:
     dims = file.read(4 * header[3])
     if len(dims) < 4 * header[3]:
         raise LimnerError(f"{path} ends within its header; get the file again")
-    shape = struct.unpack(f">{header[3]}I", dims)
-    size = math.prod(shape)
-    if size > MAX_BYTES:
-        raise LimnerError(
-            f"{path} declares {size:,} bytes of shape {shape}, more than {MAX_BYTES:,}: damaged?"
-        )
-    buffer = bytearray(size)
-    filled = 0
-    with memoryview(buffer) as view:
-        while filled < size and (count := file.readinto(view[filled:])):  # type: ignore[attr-defined]
-            filled += count
-    if filled < size or file.read(1):
-        raise LimnerError(f"{path} should hold {size:,} bytes {shape} and does not; get the file again")
-    return np.frombuffer(buffer, np.uint8).reshape(shape)
+    return struct.unpack(f">{header[3]}I", dims)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -20,12 +20,14 @@ from limner.data import cache
 from limner.data.arrays import DEFAULT_SIZE, is_allowed
 from limner.data.dataset import Dataset, Images, fingerprint
 from limner.data.decode import Decoded, Unreadable, decode, format_size, strict_pillow
-from limner.data.files import Entry, FileList, open_source
+from limner.data.files import BYTES, Entry, FileList
 from limner.data.layout import Layout, read_layout
+from limner.data.listing import open_source
 from limner.data.progress import track
 from limner.data.split import MAX_NAMES, digest, divide, printable
 from limner.errors import LimnerError
 
+MAX_PENDING = 256  # images decoded before the first of them is used
 Outcome = tuple[Decoded, bytes] | Unreadable  # an image and the digest of its file, or the reason for none
 
 
@@ -87,23 +89,29 @@ def load_files(path: Path, name: str, size: tuple[int, int] | None, channels: in
             shutil.rmtree(folder, ignore_errors=True)  # after a success it has moved
 
 
-def decode_files(
-    files: FileList, size: tuple[int, int] | None, channels: int
-) -> Generator[Outcome, None, None]:
+def decode_files(files: FileList, size: tuple[int, int], channels: int) -> Generator[Outcome, None, None]:
     """Read and decode every file, in order, several at a time."""
 
     def decode_entry(entry: Entry) -> Outcome:
         try:
-            data = files.read(entry)
-            return decode(data, size, channels), digest(data)
+            with BYTES.hold(entry.size):
+                data = files.read(entry)
+                return decode(data, size, channels), digest(data)
         except Unreadable as error:
             return error
+
+    def outcomes() -> Iterator[Outcome]:
+        pending: deque[Future[Outcome]] = deque()
+        for entry in files.entries:
+            pending.append(pool.submit(decode_entry, entry))
+            if len(pending) == MAX_PENDING:
+                yield pending.popleft().result()
+        yield from (future.result() for future in pending)
 
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         with strict_pillow():
-            outcomes = pool.map(decode_entry, files.entries)
-            yield from track(outcomes, len(files.entries), "decoding images")
+            yield from track(outcomes(), len(files.entries), "decoding images")
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -128,7 +136,7 @@ def _build(request: Request, folder: Path | None) -> Dataset:
         flat = np.memmap(folder / "rows", np.uint8, "r")
     pixels = flat.reshape(-1, request.channels or 3, *size)
     dataset = _divide(request, pixels, summary, folder)
-    notes = _decoding_notes(summary, size, dataset.shape[0])
+    notes = (*request.files.notes, *_decoding_notes(summary, size, dataset.shape[0]))
     if folder is not None:
         (folder / "rows").unlink()
     return replace(
@@ -170,7 +178,7 @@ def _first_size(request: Request) -> tuple[int, int] | None:
     with strict_pillow():
         for entry in request.files.entries:
             try:
-                return decode(request.files.read(entry), None, request.channels or 3).size
+                return decode(request.files.read(entry), DEFAULT_SIZE, request.channels or 3).size
             except Unreadable:
                 continue  # _write_pixels decodes it again and reports it
     return None
@@ -197,17 +205,16 @@ def _write_pixels(
 def _divide(request: Request, pixels: np.ndarray, summary: Summary, folder: Path | None) -> Dataset:
     """The dataset without the notes on decoding and without the fingerprint."""
     channels = request.channels or (1 if summary.all_grey else 3)
-    layout = read_layout([entry.name for entry in request.files.entries])
-    used = [i for i, entry in enumerate(summary.indices) if layout.used[entry]]  # positions in `pixels`
-    entries = [summary.indices[i] for i in used]
-    names = [request.files.entries[entry].name for entry in entries]
+    layout = _layout(request.files, summary.indices)
+    used = [i for i, is_used in enumerate(layout.used) if is_used]  # positions in `pixels`
+    names = [request.files.entries[summary.indices[i]].name for i in used]
     division = divide(
         [summary.file_digests[i] for i in used],
         [summary.pixel_digests[i] for i in used],
-        None if layout.in_test is None else [layout.in_test[entry] for entry in entries],
+        None if layout.in_test is None else [layout.in_test[i] for i in used],
         names,
     )
-    labels, classes, label_notes = _number_classes(layout, entries)
+    labels, classes, label_notes = _number_classes([layout.classes[i] for i in used])
 
     def split(part: str, index: np.ndarray) -> Images:
         positions = np.asarray(used)[index]
@@ -223,11 +230,19 @@ def _divide(request: Request, pixels: np.ndarray, summary: Summary, folder: Path
     return Dataset(request.name, request.source, train, test, classes, notes, fingerprint="")
 
 
+def _layout(files: FileList, readable: list[int]) -> Layout:
+    """The layout of the readable entries: the split by the folders of all files, the classes by their own."""
+    names = [entry.name for entry in files.entries]
+    whole = read_layout(names)
+    if whole.in_test is None:  # a damaged file beside the only folder does not make that folder a class
+        return read_layout([names[i] for i in readable])
+    return whole.subset(readable)
+
+
 def _number_classes(
-    layout: Layout, entries: list[int]
+    names: list[str | None],
 ) -> tuple[torch.Tensor | None, tuple[str, ...] | None, tuple[str, ...]]:
     """Labels (N,), class names and notes; no labels unless all images are in two or more class folders."""
-    names = [layout.classes[entry] for entry in entries]
     classes = sorted({name for name in names if name is not None})
     if len(classes) < 2:
         return None, None, ()
@@ -270,5 +285,5 @@ def _reason(files: FileList) -> str:
         name, reason = files.unreadable[0]
         return f" ({printable(name) or 'it'}: {reason})"
     if files.ignored:
-        return f" ({len(files.ignored)} other files, such as {printable(files.ignored[0])})"
+        return f" ({files.ignored:,} other files, such as {printable(files.first_ignored)})"
     return ""

@@ -21,6 +21,12 @@ class Layout:
     classes: list[str | None]
     notes: tuple[str, ...] = ()
 
+    def subset(self, index: Sequence[int]) -> Layout:
+        """The layout of the files at these positions, with the same notes."""
+        used, classes = [self.used[i] for i in index], [self.classes[i] for i in index]
+        in_test = None if self.in_test is None else [self.in_test[i] for i in index]
+        return Layout(used, in_test, classes, self.notes)
+
 
 def read_layout(names: Sequence[str]) -> Layout:
     """Read train/ and test/ (or val/), or trainA/ trainB/ testA/ testB/, and one sub-folder per class."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from limner.data.arrays import RawDataset, RawImages
+from limner.data.decode import MAX_PIXELS
+from limner.data.memory import check_memory, check_unpacked, format_bytes, read_exactly
 from limner.errors import LimnerError
 
 IMAGES = ("images", "x", "X", "data", "imgs")
@@ -17,8 +21,10 @@ TRAIN = ("x_train", "train_images", "X_train", "train_x", "images_train", "train
 TRAIN_LABELS = ("y_train", "train_labels", "Y_train", "train_y", "labels_train")
 TEST = ("x_test", "test_images", "X_test", "test_x", "images_test", "test")
 TEST_LABELS = ("y_test", "test_labels", "Y_test", "test_y", "labels_test")
-KNOWN = {*IMAGES, *LABELS, *TRAIN, *TRAIN_LABELS, *TEST, *TEST_LABELS}
-CHUNK = 1024  # images converted at a time
+GROUPS = (TRAIN, IMAGES, TEST, TRAIN_LABELS, LABELS, TEST_LABELS)  # at most one array of each is read
+READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+LARGEST_LABEL = 2**53  # up to here every whole number is a float
+CHUNK = 2**24  # pixels converted at a time
 
 
 def read(path: Path, name: str) -> RawDataset:
@@ -28,10 +34,7 @@ def read(path: Path, name: str) -> RawDataset:
     """
     arrays = _read_arrays(path)
     train_key, test_key = _first_key(arrays, TRAIN) or _first_key(arrays, IMAGES), _first_key(arrays, TEST)
-    if train_key is None:
-        raise LimnerError(
-            f"{path} has {', '.join(arrays) or 'no array'}: name images 'images', or 'x_train' and 'x_test'"
-        )
+    assert train_key is not None
     image_keys = [train_key, test_key] if test_key else [train_key]
     images = {key: _to_nchw(arrays[key], f"'{key}' in {path}") for key in image_keys}
     shapes = {array.shape[1:] for array in images.values()}
@@ -55,21 +58,62 @@ def read(path: Path, name: str) -> RawDataset:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays with a known name, or the only array."""
+    """The arrays with a known name, the first of each group; raises LimnerError if there are no images."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files if key in KNOWN or len(file.files) == 1}
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            keys = [key for key in (_first_key(members, group) for group in GROUPS) if key is not None]
+            if not {*keys} & {*TRAIN, *IMAGES}:
+                raise LimnerError(
+                    f"{path} has {', '.join(members) or 'no array'}: "
+                    "name images 'images', or 'x_train' and 'x_test'"
+                )
+            _check_members([members[key] for key in keys], path)
+            return {key: _read_array(archive, members[key], f"'{key}' in {path}") for key in keys}
     except ValueError as error:
-        if "pickle" not in str(error):
-            raise LimnerError(f"cannot read {path}: {error}") from error
-        raise LimnerError(
-            f"{path} holds pickled objects, which could run code: save plain arrays of one shape and type"
-        ) from error
-    except (OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise LimnerError(f"cannot read {path}: {' '.join(str(error).split())}") from error
+    except (OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise LimnerError(f"cannot read {path}: {error}; save it again with numpy.savez") from error
 
 
-def _first_key(arrays: dict[str, np.ndarray], names: tuple[str, ...]) -> str | None:
+def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
+    """Raise LimnerError if the sizes that the zip declares are not possible, or do not fit in memory."""
+    packed, unpacked = sum(info.compress_size for info in members), sum(info.file_size for info in members)
+    if any(info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for info in members):
+        raise LimnerError(f"{path} has an unusual compression: save it again with numpy.savez_compressed")
+    if packed > path.stat().st_size:
+        raise LimnerError(f"{path} declares more data than it holds; save it again with numpy.savez")
+    check_unpacked(str(path), unpacked, packed)
+    check_memory(str(path), unpacked, "save fewer images")
+
+
+def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, label: str) -> np.ndarray:
+    """One array, allocated only if its header agrees with the size of the member of the zip."""
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in READERS:
+            raise LimnerError(f"{label} has the .npy format {version}: save plain arrays with numpy.savez")
+        shape, fortran_order, dtype = READERS[version](file)
+        if dtype.hasobject:
+            raise LimnerError(
+                f"{label} holds pickled objects, which could run code: "
+                "save plain arrays of one shape and type"
+            )
+        size = math.prod(shape) * dtype.itemsize
+        if min(shape, default=0) < 0 or size != info.file_size - file.tell():
+            raise LimnerError(
+                f"{label} declares shape {shape} of {dtype}, {format_bytes(size)}, and holds "
+                f"{format_bytes(info.file_size - file.tell())}; save it again with numpy.savez"
+            )
+        if not size:
+            raise LimnerError(f"{label} has shape {shape}: there is no image or label in it")
+        content = read_exactly(file, size)
+    if content is None:
+        raise LimnerError(f"{label} is cut off; save it again with numpy.savez")
+    return content.view(dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+def _first_key(arrays: Mapping[str, object], names: tuple[str, ...]) -> str | None:
     return next((name for name in names if name in arrays), None)
 
 
@@ -89,6 +133,10 @@ def _to_nchw(images: np.ndarray, label: str) -> np.ndarray:
         )
     if 0 in images.shape:
         raise LimnerError(f"{label} has shape {images.shape}: there is no image in it")
+    if images[0, 0].size > MAX_PIXELS:
+        raise LimnerError(
+            f"{label} has images of more than {MAX_PIXELS / 1e6:.0f} megapixels: make them smaller"
+        )
     return images
 
 
@@ -126,9 +174,10 @@ def _to_uint8(array: np.ndarray, scale: float, shift: float) -> np.ndarray:
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     scaled = np.empty(array.shape, np.uint8)
-    for start in range(0, len(array), CHUNK):
-        chunk = array[start : start + CHUNK].astype(np.float32)
-        scaled[start : start + CHUNK] = np.rint(chunk * scale + shift)
+    count = max(1, CHUNK // array[0].size)  # images converted at a time
+    for start in range(0, len(array), count):
+        chunk = array[start : start + count].astype(np.float32)
+        scaled[start : start + count] = np.rint(chunk * scale + shift)
     return scaled
 
 
@@ -140,10 +189,25 @@ def _check_labels(labels: np.ndarray, count: int, path: Path) -> np.ndarray:
         raise LimnerError(
             f"{path} has labels of shape {labels.shape} for {count} images: expected one label for each"
         )
-    is_whole = labels.dtype.kind == "f" and (labels == np.rint(labels)).all()
-    if labels.dtype.kind not in "biuU" and not is_whole:
+    if labels.dtype.kind == "f":
+        return _whole_numbers(labels, path)
+    if labels.dtype.kind not in "biuU":
         raise LimnerError(f"{path} has labels of type {labels.dtype}: save whole numbers or words")
-    return labels.astype(np.int64) if labels.dtype.kind in "bf" else labels
+    if labels.dtype.kind == "u" and labels.max() > LARGEST_LABEL:
+        raise LimnerError(f"{path} has the label {labels.max()}: save whole numbers up to {LARGEST_LABEL:,}")
+    return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+
+
+def _whole_numbers(labels: np.ndarray, path: Path) -> np.ndarray:
+    """Float labels as int64; raises LimnerError that names the first that is not a whole number."""
+    values = labels.astype(np.float64)
+    is_whole = (values == np.rint(values)) & (np.abs(values) <= LARGEST_LABEL)  # False for nan
+    if not is_whole.all():
+        index = int(np.argmin(is_whole))
+        raise LimnerError(
+            f"{path} has the label {values[index]:g} for image {index}: save whole numbers or words"
+        )
+    return values.astype(np.int64)
 
 
 def _number_labels(

@@ -13,8 +13,9 @@ import torch
 from limner.data import arrays, idx, image_files, named, npz
 from limner.data.arrays import MAX_SIDE, MIN_SIDE
 from limner.data.dataset import Dataset, Images
-from limner.data.decode import Decoded, Unreadable, format_size
-from limner.data.files import is_ignored, list_paths
+from limner.data.decode import Decoded, Unreadable, decode, format_size, strict_pillow
+from limner.data.kinds import is_ignored
+from limner.data.listing import list_paths
 from limner.data.named import NAMED
 from limner.data.split import MAX_NAMES, printable
 from limner.errors import LimnerError, nearest
@@ -30,8 +31,8 @@ def load(
 
     `source` is a name in NAMED, or a path: a folder of images (sub-folders are classes; train/ and test/ are
     splits), a .zip of such a folder, an .npz, or a folder of idx files.
-    `size` is (height, width) or the side of a square, 16 to 128; images are cropped to the middle and
-    resized.  By default images that all have one size in that range keep it, and others become 64x64.
+    `size` is (height, width) or the side of a square, 16 to 256; images are cropped to the middle and
+    resized.  By default images that all have one size of at most 128 keep it, and others become 64x64.
     `channels` is 1 or 3; by default 1 if all images are grey.
     The files of named sets come from $LIMNER_DATA/NAME, or are downloaded; decoded images are cached in
     $LIMNER_CACHE.  Raises LimnerError for a wrong source, size or number of channels.
@@ -89,6 +90,17 @@ def read_images(paths: Sequence[str | Path], shape: tuple[int, int, int]) -> tup
     return Images(torch.from_numpy(np.stack(rows)), None, tuple(names)), (*notes, *skipped_lines)
 
 
+def read_file(path: str | Path, size: tuple[int, int] | None, channels: int) -> Images:
+    """One image file, fitted to `size` (height, width) or of its own; LimnerError where it cannot be read."""
+    file = _existing_path(path)
+    try:
+        with strict_pillow():
+            pixels = decode(file.read_bytes(), size, channels).pixels
+    except Unreadable as error:
+        raise LimnerError(f"{printable(str(path))} cannot be read: {error}") from None
+    return Images(torch.from_numpy(pixels)[None], None, (str(path),))
+
+
 def _check_shape(size: int | tuple[int, int] | None, channels: int | None) -> tuple[int, int] | None:
     """The size as (height, width); raises LimnerError for a size or channels that are not possible."""
     if channels not in (None, 1, 3):
@@ -96,7 +108,7 @@ def _check_shape(size: int | tuple[int, int] | None, channels: int | None) -> tu
     if size is None:
         return None
     sides = (size, size) if isinstance(size, int) else (size[0], size[1])
-    if not arrays.is_allowed(sides):
+    if not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
         raise LimnerError(f"size {format_size(sides)}: sides must be {MIN_SIDE} to {MAX_SIDE}")
     return sides
 

@@ -10,6 +10,8 @@ from torch import Tensor
 from limner.data.dataset import Images, to_float
 from limner.errors import LimnerError
 
+SECOND = 2**32  # added to the seed for the order of the second domain
+
 
 class Stream(Iterator[tuple[Tensor, Tensor | None]]):
     """Batches x (B, C, H, W) in [-1, 1] with labels (B,) or None; every image once per epoch, in a new order.
@@ -62,3 +64,28 @@ class Stream(Iterator[tuple[Tensor, Tensor | None]]):
             order = torch.randperm(len(self.pixels), generator=generator)
             self._epoch, self._order = epoch, order.to(self.pixels.device)
         return self._order
+
+
+class DomainStream(Iterator[tuple[Tensor, Tensor]]):
+    """Batches of A with batches of B, drawn independently: two (B, C, H, W) in [-1, 1].
+
+    Every image comes once per epoch of its own domain.  The clock counts pairs.
+    """
+
+    def __init__(
+        self, a: Images, b: Images, batch: int, seed: int = 0, device: torch.device | str = "cpu"
+    ) -> None:
+        self.a, self.b = Stream(a, batch, seed, device), Stream(b, batch, seed + SECOND, device)
+        self.batch = batch
+
+    @property
+    def images_seen(self) -> int:
+        """Pairs drawn so far; set it to continue a stream exactly."""
+        return self.a.images_seen
+
+    @images_seen.setter
+    def images_seen(self, pairs: int) -> None:
+        self.a.images_seen = self.b.images_seen = pairs
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        return next(self.a)[0], next(self.b)[0]

@@ -8,15 +8,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from PIL import Image
 
-from limner.doctor.features import ProbeFeatures
+from limner.data.examples import test_examples, training_examples
 from limner.doctor.rules import MEASURED_ONCE
-from limner.doctor.signals import Probe, measure_signals
+from limner.doctor.signals import measure_signals
 from limner.doctor.state import State, run_state
 from limner.doctor.verdicts import TROUBLES, Verdict, verdicts
-from limner.doctor.watch import FEWEST
+from limner.doctor.watch import FEWEST, new_probe
 from limner.figures import curves
 from limner.tables import format_table
 from limner.training import Run, load
@@ -45,12 +44,18 @@ SIGNALS: dict[str, Signal] = {
     "movement": Signal("change of the samples of the same noise in a tick", "falling"),
     "reconstruction": Signal("distance of reconstructions to training images", "falling"),
     "sensitivity": Signal("change of a decoded image with another image's code", "near 1"),
+    "change": Signal("mean change of an image by its translation", "over 0.05"),
+    "luminance": Signal("correlation of light areas before and after translation", "above 0"),
+    "cycle": Signal("error after translation and back", "falling"),
+    "hidden": Signal("the same after noise on the translation, divided by it", "below 3"),
+    "untranslated": Signal("distance of untranslated images to training images", "larger than translated"),
     "effective_beta": Signal("weight of the KL, relative to the reconstruction", "steady, or falling"),
 }
 PANELS: dict[str, tuple[tuple[str, ...], bool]] = {  # title -> its signals, and whether on a log scale
     "the discriminator: 0.5 is the equilibrium": (("overlap", "d_real", "d_fake", "accuracy"), False),
     "samples, relative to real images": (("diversity", "within", "evenness", "agreement", "movement"), False),
     "distance to training images": (("distance", "reconstruction"), True),
+    "translations": (("change", "luminance", "cycle"), False),
     "gradients": (("grad",), True),
 }
 PREFIXES = ("doctor/", "held_out/")  # of signals in the log; held_out/ are those that a model measures itself
@@ -196,12 +201,11 @@ def measure_weights(run: Run, lines: list[Line]) -> tuple[list[Line], str]:
 
     Rules need some ticks, so the signals stand at half of the images seen, and twice at the end.
     """
-    data = run.data
-    if min(len(data.train), len(data.test)) < FEWEST:
+    data = run.viewed
+    held_out = test_examples(data).draw(HELD_OUT, seed=0)
+    if min(len(training_examples(data)), len(held_out)) < FEWEST:
         return lines, f"{data.name} is too small: the doctor needs {FEWEST} training and test images"
-    order = torch.randperm(len(data.test), generator=torch.Generator().manual_seed(0))
-    probe = Probe(run.model, data.train, data.test.subset(order[:HELD_OUT]), ProbeFeatures(run.original))
-    signals = measure_signals(probe, run.model)
+    signals = measure_signals(new_probe(run.model, data, held_out), run.model)
     values = {f"doctor/{name}": value for name, value in signals.items() if isfinite(value)}
     own = {key: value for key, value in lines[-1].items() if key.startswith("held_out/")} if lines else {}
     images = run.images_seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from limner.models.base import Players
+from limner.models.abilities import Players
 
 SATURATED = 0.01  # of the largest slope
 

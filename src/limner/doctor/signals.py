@@ -41,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -49,14 +50,17 @@ from limner.data import Images, to_float, to_uint8
 from limner.doctor.discriminators import discriminator_signals
 from limner.doctor.features import ProbeFeatures
 from limner.metrics import distance_of_moments, moments
-from limner.models.base import Decodes, Encodes, HasPlayers, Model, Samples
+from limner.models.abilities import Decodes, Encodes, HasPlayers, Samples
+from limner.models.base import Batch, Model
 from limner.random_state import seeded
 
 IMAGES = 256  # of each kind: training, held out, generated
 REFERENCE = 1000  # training images that features are compared with
 PASSES = 1024  # through the networks, that the samples of one tick may take
 FEWEST_SAMPLES = 32
-SEED = 2**32  # of the noise; `evaluate` has seeds below it, so weights are not chosen on the noise that it draws
+SEED = (
+    2**32
+)  # of the noise; `evaluate` has seeds below it, so weights are not chosen on the noise that it draws
 
 
 class Probe:
@@ -93,21 +97,12 @@ class Probe:
 
     def players(self, model: Model) -> dict[str, float]:
         """How each discriminator separates real from generated images, and what the generator learns."""
-        if not isinstance(model, HasPlayers):
-            return {}
-        with keep_state(model):
-            players = model.players(self.x, self.y)
-        held_out: dict[str, Tensor] = {}
-        if model.labels == "ignored" or self.y is None or self.held_y is not None:
-            with keep_state(model):  # the same random numbers again
-                outputs = model.players(self.held_x, self.held_y)
-            held_out = {name: output.real.float() for name, output in outputs.items()}
-        signals: dict[str, float] = {}
-        for name, output in players.items():
-            suffix = f"/{name}" if len(players) > 1 else ""
-            values = discriminator_signals(output, held_out.get(name))
-            signals |= {f"{signal}{suffix}": value for signal, value in values.items()}
-        return signals
+        known = model.labels == "ignored" or self.y is None or self.held_y is not None
+        return player_signals(model, (self.x, self.y), (self.held_x, self.held_y) if known else None)
+
+    def measure(self, model: Model) -> dict[str, float]:
+        """The signals of samples and of codes."""
+        return self.samples(model) | self.codes(model)
 
     def samples(self, model: Model) -> dict[str, float]:
         """Whether samples are varied, close to the data, and still changing; {} where none can be drawn."""
@@ -162,7 +157,40 @@ class Probe:
         }
 
 
-def measure_signals(probe: Probe, model: Model) -> dict[str, float]:
+def player_signals(model: Model, train: Batch, held_out: Batch | None) -> dict[str, float]:
+    """The signals of each discriminator for a batch of training and of held-out images; {} without one."""
+    if not isinstance(model, HasPlayers):
+        return {}
+    with keep_state(model):
+        players = model.players(*train)
+    others: dict[str, Tensor] = {}
+    if held_out is not None:
+        with keep_state(model):  # the same random numbers again
+            others = {name: output.real.float() for name, output in model.players(*held_out).items()}
+    signals: dict[str, float] = {}
+    for name, output in players.items():
+        suffix = f"/{name}" if len(players) > 1 else ""
+        values = discriminator_signals(output, others.get(name))
+        signals |= {f"{signal}{suffix}": value for signal, value in values.items()}
+    return signals
+
+
+class Measures(Protocol):
+    """What the doctor measures a model with."""
+
+    features: ProbeFeatures
+    before: Tensor | None
+
+    def players(self, model: Model) -> dict[str, float]:
+        """The signals of the discriminators."""
+        ...
+
+    def measure(self, model: Model) -> dict[str, float]:
+        """The signals of what the model makes."""
+        ...
+
+
+def measure_signals(probe: Measures, model: Model) -> dict[str, float]:
     """All signals of a model with the weights that it has; its players are read in training mode."""
     training = model.training
     try:
@@ -170,7 +198,7 @@ def measure_signals(probe: Probe, model: Model) -> dict[str, float]:
     finally:
         model.train(training)
     with keep_state(model):
-        return signals | probe.samples(model) | probe.codes(model)
+        return signals | probe.measure(model)
 
 
 def divide_training(order: Tensor, missing: int) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from limner.doctor import rules
+from limner.doctor import rules, translation_rules
 from limner.doctor.rules import History, Line, Rule
 from limner.models.base import Model
 from limner.training.config import TrainConfig
@@ -221,6 +221,41 @@ TROUBLES: dict[str, Trouble] = {
             R1,
         ),
         severe=True,
+    ),
+    "discriminator too strong": Trouble(
+        translation_rules.too_strong,
+        "D tells translations from real images without effort, so the generator learns little from it",
+        (
+            Remedy("a smaller --d-width", {"d_width": None}),
+            Remedy("fewer --d-layers", {"d_layers": None}),
+            Remedy("--d-norm spectral", {"d_norm": "spectral"}),
+        ),
+    ),
+    "colours inverted": Trouble(
+        translation_rules.inverted,
+        "translation exchanges light and dark, and so does the way back, so no loss is large; this is right "
+        "only where one domain is the negative of the other",
+        (
+            Remedy("another --seed", {"seed": None}),
+            Remedy("a larger --identity", {"identity": None}),
+        ),
+    ),
+    "nothing translated": Trouble(
+        translation_rules.nothing_changes,
+        "the generators return the image as it is: the cycle and identity losses are then 0",
+        (
+            Remedy("a lower --cycle", {"cycle": None}),
+            Remedy("a lower --identity", {"identity": None}),
+            Remedy("a larger --d-width", {"d_width": None}),
+        ),
+    ),
+    "hidden information": Trouble(
+        translation_rules.hides,
+        "the translation keeps the image in a faint pattern, from which the way back restores it",
+        (
+            Remedy("a lower --cycle", {"cycle": None}),
+            Remedy("a smaller --width", {"width": None}),
+        ),
     ),
 }
 

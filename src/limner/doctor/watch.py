@@ -7,18 +7,21 @@ per tick.  The trainer does not know of either.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from limner.data import Dataset, Images
+from limner.data import Dataset, Domains
+from limner.data.examples import Examples
 from limner.doctor.features import PRINCIPAL_PIXELS, ProbeFeatures
-from limner.doctor.signals import Probe, rhythm
+from limner.doctor.signals import Measures, Probe, rhythm
 from limner.doctor.state import run_state
+from limner.doctor.translations import TranslationProbe
 from limner.doctor.verdicts import Verdict, verdicts
-from limner.models.base import Logs
+from limner.models.base import Logs, Model
 from limner.training.trainer import Trainer
 
 FEWEST = 20  # images, of the training and of the held-out ones, that the doctor needs to compare with
@@ -28,29 +31,25 @@ NOTES = 32  # iterations per tick of which gradients and logs are noted
 class Doctor:
     """Watches one session of a run.
 
-    `dataset` holds the images that are trained on, `held_out` images that are not.  `tick` is the number of
+    `data` holds the images that are trained on, `held_out` images that are not.  `tick` is the number of
     images between two calls of `examine`, and `log_lines` the run's log so far.
     """
 
     def __init__(
         self,
         trainer: Trainer,
-        dataset: Dataset,
-        held_out: Images,
+        data: Dataset | Domains,
+        held_out: Examples,
         tick: int,
         log_lines: list[dict[str, Any]],
     ) -> None:
         self.trainer, self.lines = trainer, list(log_lines)
         self.every = max(1, tick // trainer.data.batch // NOTES)  # iterations between two notes
-        self.dataset, self.held_out = dataset, held_out
-        self.probe = self.new_probe(ProbeFeatures(dataset))
+        self.probe = new_probe(trainer.model, data, held_out)
+        self.renew = partial(new_probe, trainer.model, data, held_out, principal=True)
         self.norms: dict[str, list[Tensor]] = {}  # of gradients, since the last tick
         self.logged: list[Tensor] = []  # the first number that each iteration logs
         self.reported: set[str] = {name for line in self.lines for name in line.get("troubles", ())}
-
-    def new_probe(self, features: ProbeFeatures) -> Probe:
-        """A probe in these features."""
-        return Probe(self.trainer.model, self.dataset.train, self.held_out, features)
 
     def observe(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
         """The same iterations; of some, gradients and logs are noted, without waiting for the device."""
@@ -77,7 +76,7 @@ class Doctor:
         self.norms, self.logged = {}, []
         signals |= self.probe.players(self.trainer.model)  # as in training
         with self.trainer.inference() as model:
-            signals |= self.probe.samples(model) | self.probe.codes(model)
+            signals |= self.probe.measure(model)
         return signals
 
     def examine(self, line: dict[str, Any]) -> list[Verdict]:
@@ -107,8 +106,15 @@ class Doctor:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state as if there had been no break, in the features of the log."""
         if state["features"] == PRINCIPAL_PIXELS != self.probe.features.name:  # there is an extractor now
-            self.probe = self.new_probe(ProbeFeatures(self.dataset, principal=True))
+            self.probe = self.renew()
         self.probe.before = state["before"] if state["features"] == self.probe.features.name else None
         device = self.trainer.model.device
         self.norms = {name: list(norms.to(device)) for name, norms in state["norms"].items()}
         self.logged = [] if state["logged"] is None else list(state["logged"].to(device))
+
+
+def new_probe(model: Model, data: Dataset | Domains, held_out: Examples, principal: bool = False) -> Measures:
+    """A probe of samples and codes, or of translations; `principal`: never in an extractor's features."""
+    if isinstance(data, Domains):
+        return TranslationProbe(model, data, held_out)
+    return Probe(model, data.train, held_out.images, ProbeFeatures(data, principal))

@@ -23,7 +23,7 @@ from limner.metrics import (
     mmd_to_normal,
     pca,
 )
-from limner.models.base import Encodes, HasPosterior, Scores
+from limner.models.abilities import Encodes, HasPosterior, Scores
 from limner.models.latent import Normal
 from limner.training.codes import encode_images
 

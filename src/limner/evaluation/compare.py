@@ -125,11 +125,16 @@ def check_comparable(runs: Sequence[Run]) -> None:
         raise LimnerError(f"compare needs two runs or more, not {len(runs)}")
     first = runs[0]
     for run in runs[1:]:
-        if run.config.data.fingerprint != first.config.data.fingerprint:
+        if fingerprints(run) != fingerprints(first):
             raise LimnerError(
                 f"{first.name} is of {first.config.data.name} and {run.name} of {run.config.data.name}: "
                 "numbers on different images do not compare"
             )
+
+
+def fingerprints(run: Run) -> list[str]:
+    """The fingerprint of the run's data, or of both domains."""
+    return [record.fingerprint for record in (run.config.data, run.config.data.second) if record is not None]
 
 
 def evaluations(runs: Sequence[Run], settings: dict[str, Any]) -> tuple[list[Record], list[PerImage]]:
@@ -160,7 +165,7 @@ def find_evaluation(run: Run, settings: Mapping[str, Any]) -> Record | None:
     if required.get("quick"):
         del required["quick"]  # one that is not quick fits too
     if "n" in required:
-        required["n"] = limit_to_data(run.original, required["n"])
+        required["n"] = limit_to_data(run, required["n"])
     if "images" in required:
         required["images"] = min(required["images"], stored["n"])
     return stored if all(stored.get(name) == value for name, value in required.items()) else None

@@ -14,7 +14,8 @@ from limner.errors import LimnerError
 from limner.explore.codes import choose_indices
 from limner.explore.samples import draw_samples
 from limner.metrics.features import Extracts
-from limner.models.base import Decodes, Encodes, Model
+from limner.models.abilities import Decodes, Encodes
+from limner.models.base import Model
 from limner.random_state import seeded
 from limner.training import Run
 from limner.training.codes import decode_codes, map_batches
@@ -53,6 +54,12 @@ class Evaluand:
     def original(self) -> Dataset:
         """The real images; `run.data` has the same images as the model sees them."""
         return self.run.original
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images that the extractor sees: of two domains, those of the one in colour."""
+        second = self.run.config.data.second
+        return max(self.run.shape[0], second.shape[0] if second is not None else 0)
 
     @cached_property
     def indices(self) -> Tensor:

@@ -10,27 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from limner import data as datasets
-from limner.data import Dataset
+from limner.data import Dataset, Domains
 from limner.data.named import is_available
 from limner.errors import LimnerError
-from limner.evaluation import classes, codes, images, likelihood, smoothness
+from limner.evaluation import classes, codes, images, likelihood, smoothness, translation
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import header, provenance, write_evaluation
 from limner.explore.samples import check_options, prepare_prior
 from limner.metrics.features import Extracts, extractor
 from limner.metrics.inception import inception_extractor
-from limner.models.base import (
+from limner.models.abilities import (
     ABILITIES,
     Decodes,
     Encodes,
     HasLikelihood,
     HasPosterior,
-    Model,
     Samples,
     Scores,
+    Translates,
     abilities,
 )
+from limner.models.base import Model
 from limner.training import Run, load
 
 FEWEST = 20  # images that can be measured on
@@ -54,7 +55,6 @@ class Family:
         )
 
 
-# Translation (CycleGAN, CAAE) will be a line here: its measures are in limner.metrics.translation.
 FAMILIES: dict[str, Family] = {
     "reconstruction": Family((Encodes, Decodes), images.reconstruction),
     "likelihood": Family((HasLikelihood,), likelihood.likelihood),
@@ -67,6 +67,7 @@ FAMILIES: dict[str, Family] = {
     "factors": Family((Encodes,), codes.factors),
     "anomalies": Family((Scores,), codes.anomalies),
     "smoothness": Family((Samples, Decodes), smoothness.smoothness),
+    "translation": Family((Translates,), translation.translation),
 }
 
 
@@ -95,9 +96,10 @@ def evaluate(
     """
     start = time.monotonic()
     opened = run if isinstance(run, Run) else load(run)
-    sizes = resolve_sizes({"n": n, "k": k, "images": images}, quick, seed, opened.original)
+    dataset = measured_dataset(opened)
+    sizes = resolve_sizes({"n": n, "k": k, "images": images}, quick, seed, opened)
     options = resolve_sampling(opened, sampling or {})
-    chosen = choose_extractor(opened.original, features, weights)
+    chosen = choose_extractor(dataset, features, weights)
     names = [name for name in FAMILIES if families is None or name in families]
     scored = "anomalies" in names and isinstance(opened.model, Scores)
     other, left_out = load_other(opened, against) if scored or against is not None else (None, [])
@@ -112,9 +114,13 @@ def evaluate(
     return evaluation
 
 
-def resolve_sizes(
-    sizes: Mapping[str, int | None], quick: bool, seed: int, dataset: Dataset
-) -> dict[str, int]:
+def measured_dataset(run: Run) -> Dataset:
+    """The data set that features are learned from: the run's, or both of its domains as two classes."""
+    loaded = run.loaded
+    return translation.join_domains(loaded) if isinstance(loaded, Domains) else loaded
+
+
+def resolve_sizes(sizes: Mapping[str, int | None], quick: bool, seed: int, run: Run) -> dict[str, int]:
     """The numbers of images and codes, defaults filled in, at most as many images as the data have."""
     resolved = {}
     for name, size in sizes.items():
@@ -124,18 +130,24 @@ def resolve_sizes(
             raise LimnerError(f"{name} must be at least {least}, not {resolved[name]}")
     if not 0 <= seed < 2**32:
         raise LimnerError(f"seed must be from 0 to 4294967295, not {seed}")
-    n = limit_to_data(dataset, resolved["n"])
-    if n < FEWEST:
-        raise LimnerError(
-            f"{dataset.name} has {len(dataset.train)} training and {len(dataset.test)} test images: "
-            f"too few to measure on, {FEWEST} of each are needed"
-        )
+    n = limit_to_data(run, resolved["n"])
     return resolved | {"n": n, "images": min(resolved["images"], n)}
 
 
-def limit_to_data(dataset: Dataset, n: int) -> int:
-    """n, at most as many as there are test images, and training images, whose measures are the floors."""
-    return min(n, len(dataset.test), len(dataset.train))
+def limit_to_data(run: Run, n: int) -> int:
+    """n, at most as many as there are test images, and training images, whose measures are the floors.
+
+    Of two domains, n of each.  LimnerError where there are fewer than FEWEST.
+    """
+    loaded = run.loaded
+    for dataset in (loaded.a, loaded.b) if isinstance(loaded, Domains) else (loaded,):
+        n = min(n, len(dataset.test), len(dataset.train))
+        if n < FEWEST:
+            raise LimnerError(
+                f"{dataset.name} has {len(dataset.train)} training and {len(dataset.test)} test images: "
+                f"too few to measure on, {FEWEST} of each are needed"
+            )
+    return n
 
 
 def resolve_sampling(run: Run, sampling: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,7 +194,7 @@ def list_incomplete(evaluand: Evaluand) -> None:
     """List the abilities whose method the model defines without all of the ability's protocol."""
     for name in abilities(evaluand.model):
         if not isinstance(evaluand.model, ABILITIES[name]):
-            protocol = f"limner.models.base.{ABILITIES[name].__name__}"
+            protocol = f"limner.models.abilities.{ABILITIES[name].__name__}"
             kind = type(evaluand.model).__name__
             evaluand.leave_out(name, f"{kind} defines it, but not all members of {protocol}")
 

@@ -12,7 +12,7 @@ from limner.data import to_float
 from limner.evaluation.evaluand import Evaluand
 from limner.evaluation.measures import Measure, mean_measure
 from limner.metrics import active_units, bits_per_dim, dequantise, importance_bound
-from limner.models.base import Encodes, HasLikelihood
+from limner.models.abilities import Encodes, HasLikelihood
 from limner.random_state import seeded
 
 CURVE = (50,)  # values of k between 1 and the largest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from PIL import Image
@@ -14,9 +15,9 @@ from limner.evaluation.evaluand import decode_seeded
 from limner.explore.codes import choose_indices
 from limner.explore.samples import draw_samples
 from limner.figures import curves, sheet
-from limner.models.base import Decodes, Encodes, Samples
+from limner.models.abilities import Decodes, Encodes, Samples, Translates
 from limner.training import Run
-from limner.training.codes import encode_images
+from limner.training.codes import encode_images, map_batches
 
 COLUMNS = 12  # images in a row
 CURVES = 5  # pictures of curves at most
@@ -30,12 +31,12 @@ def run_labels(runs: Sequence[Run]) -> list[str]:
 
 
 def compare_images(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
-    """The same test images reconstructed, and samples of the same noise, a row for each run with the ability.
+    """The same test images reconstructed or translated, and samples of the same noise, a row for each run.
 
-    Empty where no run has either ability.
+    Empty where no run has any of these abilities.
     """
     labels = run_labels(runs)
-    rows = reconstruction_rows(runs, labels, seed)
+    rows = [*reconstruction_rows(runs, labels, seed), *translation_rows(runs, labels, seed)]
     for run, label in zip(runs, labels, strict=True):
         if isinstance(run.model, Samples):
             rows.append((f"{label}, samples", draw_samples(run, COLUMNS, seed=seed)))
@@ -51,6 +52,8 @@ def compare_images(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
 
 def reconstruction_rows(runs: Sequence[Run], labels: Sequence[str], seed: int) -> list[tuple[str, Tensor]]:
     """A row of test images and their reconstructions by each run that encodes and decodes; [] for none."""
+    if not any(isinstance(run.model, Encodes) and isinstance(run.model, Decodes) for run in runs):
+        return []
     test = runs[0].original.test
     indices = choose_indices(len(test), COLUMNS, seed)
     images = test.subset(indices)
@@ -60,7 +63,23 @@ def reconstruction_rows(runs: Sequence[Run], labels: Sequence[str], seed: int) -
             z = encode_images(run.model, images.pixels)
             pixels = to_uint8(decode_seeded(run.model, z, images.labels, seed))
             rows.append((f"{label}, reconstructed", pixels))
-    return [("test images", images.pixels), *rows] if rows else []
+    return [("test images", images.pixels), *rows]
+
+
+def translation_rows(runs: Sequence[Run], labels: Sequence[str], seed: int) -> list[tuple[str, Tensor]]:
+    """Test images of A and their translations by each run that translates, then those of B; [] for none."""
+    if not any(isinstance(run.model, Translates) for run in runs):
+        return []
+    domains, rows = runs[0].domains, []
+    for (source, test), to in (("A", domains.a.test), "B"), (("B", domains.b.test), "A"):
+        pixels = test.pixels[choose_indices(len(test), COLUMNS, seed)]
+        rows.append((f"test images of {source}", pixels))
+        for run, label in zip(runs, labels, strict=True):
+            if isinstance(model := run.model, Translates):
+                translated = map_batches(model, pixels, partial(model.translate, to=to))
+                rows.append((f"{label}, to {to}", to_uint8(translated)))
+    channels = max(pixels.shape[1] for _, pixels in rows)
+    return [(text, pixels.expand(-1, channels, -1, -1)) for text, pixels in rows]
 
 
 def compare_logs(runs: Sequence[Run]) -> dict[str, Image.Image]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import zipfile
+import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -10,13 +12,51 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ConfigDict
 
+from limner.errors import LimnerError
 from limner.evaluation.evaluand import Evaluand
 from limner.evaluation.measures import Evaluation, per_image_values
 from limner.files import read_json, write_atomically, write_json
 from limner.metrics.features import Extractor
-from limner.models.base import HasLikelihood
+from limner.models.abilities import HasLikelihood
+from limner.settings import NonNegative, NonNegativeInt, PositiveInt, Settings
 from limner.training import Run
+
+# what reading a damaged .npz raises
+DAMAGED: tuple[type[Exception], ...] = (
+    *(OSError, EOFError, ValueError, KeyError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, SyntaxError),
+)
+LARGEST = 64_000_000  # bytes of an evaluation.npz, unpacked: a thousand values of single images are 8,000
+
+
+class StoredMeasure(Settings):
+    """What `compare` reads of a measure in evaluation.json."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    family: str
+    name: str
+    value: float | None
+    error: NonNegative | None
+
+
+class StoredEvaluation(Settings):
+    """What `compare` reads of an evaluation.json."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    n: PositiveInt
+    k: PositiveInt
+    images: PositiveInt
+    seed: NonNegativeInt
+    quick: bool
+    sampling: dict[str, Any]
+    against: str | None
+    protocol: str | None
+    extractor: dict[str, Any]
+    measures: list[StoredMeasure]
 
 
 def provenance(evaluand: Evaluand, seconds: float) -> dict[str, Any]:
@@ -99,19 +139,39 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
 
 
 def read_evaluation(run: Run) -> dict[str, Any] | None:
-    """The content of evaluation.json; None where it is missing or was made with other weights."""
+    """The content of evaluation.json; None where it is missing or was made with other weights.
+
+    Raises LimnerError where it is damaged.
+    """
     path = run.path / "evaluation.json"
     if not path.exists():
         return None
     content = read_json(path)
     current = isinstance(content, dict) and content.get("images_seen") == run.images_seen
-    return content if current else None
+    if not current:
+        return None
+    try:
+        StoredEvaluation.parse(content)
+    except LimnerError as error:
+        raise LimnerError(f"{path} is damaged ({error}): evaluate the run again") from None
+    return content
 
 
 def read_per_image(run: Run) -> dict[str, np.ndarray]:
-    """The values of single images in evaluation.npz; {} where it is missing."""
+    """The values of single images in evaluation.npz; {} without one; LimnerError for a damaged one."""
     path = run.path / "evaluation.npz"
     if not path.exists():
         return {}
-    with np.load(path) as file:
-        return {name: file[name] for name in file.files}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise ValueError(f"it unpacks to {size:,} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except DAMAGED as error:
+        raise LimnerError(f"{path} is damaged ({error}): evaluate the run again") from None
+    for name, values in arrays.items():
+        if values.ndim != 1 or len(values) < 2 or values.dtype.kind != "f":
+            raise LimnerError(f"{path} is damaged (its '{name}' cannot be used): evaluate the run again")
+    return arrays

@@ -9,7 +9,7 @@ from limner.errors import LimnerError
 from limner.evaluation.evaluand import Evaluand, prior_name
 from limner.evaluation.measures import Measure
 from limner.metrics import Extractor, feature_distance, path_length
-from limner.models.base import Decodes
+from limner.models.abilities import Decodes
 from limner.models.latent import Normal
 from limner.random_state import seeded
 

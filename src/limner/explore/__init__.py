@@ -11,6 +11,7 @@ from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
 from limner.explore.samples import draw_samples, sample
 from limner.explore.timeline import preview_history
+from limner.explore.translations import translate, translate_files
 from limner.explore.traversals import traverse
 
 __all__ = [
@@ -28,5 +29,7 @@ __all__ = [
     "reconstruct",
     "sample",
     "similar",
+    "translate",
+    "translate_files",
     "traverse",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from limner.errors import LimnerError
-from limner.models.base import ABILITIES, Decodes, abilities
+from limner.models.abilities import ABILITIES, Decodes, abilities
 from limner.training import Run
 
 Ability = TypeVar("Ability")
@@ -21,12 +21,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "embed": ("encode",),
     "similar": ("encode",),
     "anomalies": ("score",),
+    "translate": ("translate",),
 }
 LACKS = {
     "sample": "it draws no new images",
     "encode": "it has no encoder",
     "decode": "it has no decoder",
     "score": "it has no anomaly score",
+    "translate": "it does not translate between domains",
 }
 CONTINUOUS = ("interpolate", "traverse", "manifold")  # verbs that decode codes which no image has
 

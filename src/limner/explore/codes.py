@@ -11,7 +11,7 @@ from limner.data import to_uint8
 from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.labels import DecodedClass
-from limner.models.base import Decodes, Encodes
+from limner.models.abilities import Decodes, Encodes
 from limner.models.latent import Latent
 from limner.random_state import seeded
 from limner.training import Run

@@ -16,7 +16,7 @@ from limner.explore.gallery import Source, load_gallery, select_splits
 from limner.explore.picture import destination
 from limner.figures import class_name
 from limner.files import write_atomically
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
 

@@ -15,10 +15,10 @@ from limner.explore.codes import choose_indices, decode_pixels, draw_codes
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
-from limner.explore.picture import Picture
+from limner.explore.picture import Picture, check_count
 from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
 
@@ -47,8 +47,9 @@ def interpolate(
         raise LimnerError(f"no path called '{path}': {nearest(path, [*PATHS, 'both'])}")
     if pairs < 1 or steps < 2:
         raise LimnerError(f"there must be a pair and two steps at least, not {pairs} and {steps}")
-    options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     kinds = list(PATHS) if path == "both" else [path]
+    check_count(pairs * steps * len(kinds), run.shape)
+    options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     ends, z, notes = endpoints(run, images, pairs, seed)  # (2, P, C, H, W) or None, (2, P, d)
     t = torch.linspace(0, 1, steps)
     codes = codes_between(z, mean_code(run), t, kinds)

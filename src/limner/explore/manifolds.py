@@ -13,7 +13,7 @@ from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
-from limner.explore.picture import Picture
+from limner.explore.picture import Picture, check_count
 from limner.figures import choose_scale, sheet
 from limner.models.latent import Prior
 from limner.training import Run
@@ -38,6 +38,7 @@ def manifold(
     model = require_continuous(run, "manifold")
     if steps < 2:
         raise LimnerError(f"steps must be at least 2, not {steps}")
+    check_count(steps * steps, run.shape)
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     first, second = choose_dims(run, dims, seed, decoded_class.index)
     prior, total = model.latent.prior(), model.latent.dim

@@ -12,7 +12,7 @@ from limner.explore.codes import choose_indices, code_view
 from limner.explore.gallery import Gallery, select_splits
 from limner.explore.picture import Picture
 from limner.metrics.codes import knn_accuracy_leave_one_out
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
 

@@ -14,7 +14,7 @@ from limner.explore.abilities import require_ability
 from limner.explore.gallery import Gallery, read_image, select_splits
 from limner.explore.picture import Picture
 from limner.figures import sheet
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
 

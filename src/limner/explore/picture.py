@@ -12,6 +12,7 @@ from PIL import Image
 from limner.errors import LimnerError
 from limner.files import write_atomically
 
+LARGEST = 20_000_000  # pixels of the images in a picture; small images are drawn enlarged
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
@@ -37,6 +38,16 @@ class Picture:
         file = io.BytesIO()
         self.image.save(file, "PNG")
         return file.getvalue()
+
+
+def check_count(count: int, shape: tuple[int, int, int]) -> None:
+    """Raise LimnerError where a picture cannot hold so many images of a shape (C, H, W)."""
+    _, height, width = shape
+    most = max(1, LARGEST // (height * width))
+    if count > most:
+        raise LimnerError(
+            f"a picture holds at most {most:,} images of {height}x{width}, not {count:,}: ask for fewer"
+        )
 
 
 def destination(path: Path, suffixes: tuple[str, ...]) -> Path:

@@ -15,7 +15,7 @@ from limner.explore.gallery import Gallery, Source, load_gallery, select_splits
 from limner.explore.picture import Picture, destination
 from limner.figures import sheet
 from limner.files import write_atomically
-from limner.models.base import Scores
+from limner.models.abilities import Scores
 from limner.training import Run
 from limner.training.codes import map_batches
 

@@ -19,7 +19,7 @@ from limner.explore.labels import choose_class, is_conditional
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import sheet
-from limner.models.base import Decodes, Encodes
+from limner.models.abilities import Decodes, Encodes
 from limner.training import Run
 from limner.training.codes import decode_codes, encode_images
 

@@ -13,9 +13,9 @@ from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_ability
 from limner.explore.labels import class_index, class_names
 from limner.explore.options import select_options
-from limner.explore.picture import Picture
+from limner.explore.picture import Picture, check_count
 from limner.figures import choose_scale, grid, measure_text, sheet, shorten
-from limner.models.base import Encodes, Samples
+from limner.models.abilities import Encodes, Samples
 from limner.models.latent import FittedPrior, Latent, Normal, Uniform
 from limner.random_state import seeded
 from limner.training import Run
@@ -44,6 +44,7 @@ def sample(
     require_ability(run, Samples, "sample")
     if n is not None and n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
+    check_count(n or 1, run.shape)
     prior = prepare_prior(run, check_options(run, options))
     data: dict[str, Any] = {"prior": prior, "seed": seed, "notes": []}
     if labels is not None:
@@ -67,6 +68,7 @@ def sample_classes(
     indices = [class_index(run, name) for name in names]
     if not 1 <= len(names) <= COLUMNS:
         raise LimnerError(f"name 1 to {COLUMNS} classes for one picture, not {len(names):,}")
+    check_count(rows * len(names), run.shape)
     columns = [draw_samples(run, rows, seed=seed, y=i, **options) for i in indices]  # the same noise in each
     pixels = torch.stack(columns, 1)  # (rows, columns, C, H, W)
     widest = max(round(measure_text(name)) for name in names)

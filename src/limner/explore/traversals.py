@@ -15,9 +15,9 @@ from limner.explore.codes import code_importance, decode_pixels, draw_codes, req
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
-from limner.explore.picture import Picture
+from limner.explore.picture import Picture, check_count
 from limner.figures import sheet
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.models.latent import Prior
 from limner.training import Run
 from limner.training.codes import encode_images
@@ -44,6 +44,7 @@ def traverse(
     if dims < 1 or steps < 2 or not span > 0:
         raise LimnerError(f"dims from 1, steps from 2, span above 0 are needed, not {dims}, {steps}, {span}")
     require_narrow(run, "traverse")
+    check_count(min(dims, model.latent.dim) * steps, run.shape)
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     base, subject, notes = base_code(run, image, seed)
     matters = code_importance(run, seed, y=decoded_class.index)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
@@ -29,6 +30,7 @@ from limner.metrics.reconstruction import mse
 
 Translate = Callable[[Tensor], Tensor]
 BATCH = 100  # images in a batch
+AREAS = 8  # rows and columns of light and dark areas
 
 
 class Cycle(NamedTuple):
@@ -56,8 +58,7 @@ def cycle_error(
     if len(x) == 0:
         raise LimnerError("a cycle needs at least one image")
     translated = torch.cat([translate(part) for part in x.split(BATCH)])
-    eps = torch.randn(translated.shape, generator=torch.Generator().manual_seed(seed)).to(translated.device)
-    stored = to_float(to_uint8(translated + 2 * noise * eps))
+    stored = to_float(to_uint8(add_noise(translated, noise, seed)))
     plain, rounded = (
         float(measure(x, torch.cat([back(part) for part in images.split(BATCH)])).double().mean())
         for images in (translated, stored)
@@ -69,3 +70,37 @@ def cycle_error(
 def identity_baseline(a: Tensor, b: Tensor, measure: Callable[[Tensor, Tensor], float] = frechet) -> float:
     """The distance from features b (m, d) of features a (n, d) of untranslated images."""
     return measure(a, b)
+
+
+def add_noise(x: Tensor, deviation: float, seed: int = 0) -> Tensor:
+    """Images in [-1, 1] with Gaussian noise, its deviation on the [0, 1] scale; drawn by the seed."""
+    eps = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed)).to(x.device)
+    return x + 2 * deviation * eps
+
+
+def in_channels(x: Tensor, channels: int) -> Tensor:
+    """Images (N, C, H, W) in one channel or in three: the mean of the channels, or the same in each."""
+    if x.shape[1] == channels:
+        return x
+    return x.float().mean(1, keepdim=True).to(x.dtype).expand(-1, channels, -1, -1)
+
+
+def luminance_correlation(x: Tensor, y: Tensor) -> Tensor:
+    """The correlation of light and dark areas of two images each: two (N, C, H, W) -> (N,).
+
+    Below 0 light and dark are exchanged; 0 where an image has no such areas.
+    """
+    areas = [adaptive_avg_pool2d(image.mean(1, keepdim=True), AREAS).flatten(1) for image in (x, y)]
+    a, b = (area - area.mean(1, keepdim=True) for area in areas)
+    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)).clamp(min=1e-6)
+
+
+def match_histograms(x: Tensor, reference: Tensor, seed: int = 0) -> Tensor:
+    """Each image with the values of a reference image drawn at random, channel by channel: a colour transfer.
+
+    uint8 (N, C, H, W) and (M, C, H, W) -> uint8 (N, C, H, W).  Pixels keep their order from dark to light.
+    """
+    chosen = torch.randint(len(reference), (len(x),), generator=torch.Generator().manual_seed(seed))
+    values = reference[chosen].flatten(2).sort(2).values
+    ranks = x.flatten(2).sort(dim=2, stable=True).indices
+    return torch.empty_like(values).scatter_(2, ranks, values).reshape(x.shape)

@@ -20,6 +20,7 @@ MODELS: dict[str, str] = {
     "gan": "limner.models.gan:GAN",
     "dcgan": "limner.models.dcgan:DCGAN",
     "cgan": "limner.models.cgan:CGAN",
+    "cyclegan": "limner.models.cyclegan:CycleGAN",
 }
 
 

@@ -20,7 +20,8 @@ from torch.optim import Optimizer
 
 from limner import losses
 from limner.augmentation import augment
-from limner.models.base import Batch, Clock, Logs, Model, Players, Scale, Shape, Update, Values, adam
+from limner.models.abilities import Players, Scale
+from limner.models.base import Batch, Clock, Logs, Model, Shape, Update, Values, adam
 from limner.models.latent import Latent, Normal, Prior, Uniform
 from limner.models.layers import normalise_spectrally_
 from limner.settings import Fraction, Positive, PositiveInt

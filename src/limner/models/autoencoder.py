@@ -2,6 +2,7 @@
 
     minimise  E_x || x - decoder(encoder(x)) ||^2
 
+Differs from the lecture in: nothing.
 Differs from the paper in: no layer-wise pre-training, ReLU units, Adam, as the lecture has it.
 At another image size only the first and the last layer change: they have C*H*W inputs and outputs.
 """

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from limner.errors import LimnerError
+from limner.models.abilities import Decodes, Encodes, Samples
 from limner.models.latent import Latent
 from limner.settings import Settings
 
 Shape = tuple[int, int, int]  # (C, H, W)
-Batch = tuple[Tensor, Tensor | None]  # x in [-1, 1] (B, C, H, W), labels (B,) or None
+# x in [-1, 1] (B, C, H, W) with labels (B,) or None; of two domains, images of A with images of B
+Batch = tuple[Tensor, Tensor | None]
 Logs = dict[str, Tensor]  # scalars, read once per tick
 Values = Mapping[str, Any]  # options by name
 Presets = Mapping[str, Values]
@@ -58,7 +59,10 @@ class Model(nn.Module):
     tiny: ClassVar[Values] = {}  # options of a small, quick network, for tests
     batch: ClassVar[int] = 128  # batch size unless the user or the preset says otherwise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
-    trains_on: ClassVar[Literal["images", "domains"]] = "images"  # one set of images, or two domains
+    settings: ClassVar[Values] = {}  # settings of training that differ from TrainConfig's defaults
+    # one set of images, or two domains: then y, and the labels of `initialise`, are images of B
+    trains_on: ClassVar[Literal["images", "domains"]] = "images"
+    training_only: ClassVar[tuple[str, ...]] = ()  # submodules that inference does not need
     labels: ClassVar[Literal["ignored", "optional", "required"]] = "ignored"  # fills the option `classes`
     stochastic_loss: ClassVar[bool] = False  # whether `loss` draws random numbers
     draft: Values = {}  # options of `sample` and `decode` for a quick look
@@ -113,13 +117,13 @@ class Model(nn.Module):
             return {}
         return {name: value.item() for name, value in self.loss(x, y)[1].items()}
 
-    def preview(self, x: Tensor, n: int) -> Tensor:
+    def preview(self, x: Tensor, y: Tensor | None, n: int) -> Tensor:
         """n images to watch over training: reconstructions of x where the model encodes, else new ones."""
         if isinstance(self, Encodes) and isinstance(self, Decodes):
             return self.decode(self.encode(x), **self.draft_options("decode"))
         if isinstance(self, Samples):
             return self.sample(n, **self.draft_options("sample"))
-        raise LimnerError(f"{type(self).__name__} neither samples nor decodes: it must define preview(x, n)")
+        raise LimnerError(f"{type(self).__name__} neither samples nor decodes: define its preview(x, y, n)")
 
     def sample_cost(self, **options: Any) -> float:
         """Passes through the networks that one image takes, with these options of `sample` or `decode`."""
@@ -147,6 +151,11 @@ class Model(nn.Module):
             # AttributeError, so that isinstance(model, Encodes) is False on Python 3.11, not an error
             raise AttributeError(f"a {type(self).__name__} has no codes")
         return next(iter(self.latents.values()))
+
+    def inference_state(self) -> dict[str, Tensor]:
+        """The weights and buffers that inference needs, by name."""
+        prefixes = tuple(f"{name}." for name in self.training_only)
+        return {name: value for name, value in self.state_dict().items() if not name.startswith(prefixes)}
 
     @classmethod
     def has_loss(cls) -> bool:
@@ -182,118 +191,3 @@ def adam(
     """Adam, fused where the device can."""
     weights = list(parameters)
     return Adam(weights, lr, betas, fused=weights[0].device.type != "meta")
-
-
-# What a model can do.  Everything outside models/ asks for these, never for a class.
-
-
-class HasDevice(Protocol):
-    """What every model has."""
-
-    @property
-    def device(self) -> torch.device: ...
-
-
-@runtime_checkable
-class Samples(HasDevice, Protocol):
-    """Draws new images."""
-
-    def sample(self, n: int, y: Tensor | None = None, **options: Any) -> Tensor:
-        """n new images (n, C, H, W) in [-1, 1], of the classes y (n,) where the model knows classes.
-
-        A model's own keyword-only arguments are its options of sampling: prior, steps, guidance, say.
-        """
-
-
-@runtime_checkable
-class Encodes(HasDevice, Protocol):
-    """Gives an image's code: the mean, where the code is a distribution."""
-
-    @property
-    def latent(self) -> Latent: ...
-
-    def encode(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> codes (B, latent.dim)."""
-
-
-@runtime_checkable
-class Decodes(HasDevice, Protocol):
-    """Makes the image of a code."""
-
-    @property
-    def latent(self) -> Latent: ...
-
-    def decode(self, z: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:
-        """Codes (B, latent.dim), classes (B,), options of decoding -> images (B, C, H, W) in [-1, 1]."""
-
-
-@runtime_checkable
-class HasPosterior(Encodes, Protocol):
-    """Its code is a distribution q(z|x)."""
-
-    def sample_posterior(self, x: Tensor) -> Tensor:
-        """A draw from q(z|x): (B, C, H, W) -> (B, latent.dim)."""
-
-
-@runtime_checkable
-class HasLikelihood(HasDevice, Protocol):
-    """Knows log p(x), or a bound that tightens with k."""
-
-    @property
-    def protocol(self) -> str:
-        """What the likelihood is of, as has to stand beside its nats."""
-
-    @property
-    def grey_levels(self) -> int:
-        """256 where it is a density of pixels in [0, 1], 1 where it is a probability of pixels."""
-
-    def log_likelihood(self, x: Tensor, k: int) -> Tensor:
-        """(B, C, H, W) -> nats per image (B,)."""
-
-
-@runtime_checkable
-class Scores(HasDevice, Protocol):
-    """Says how unlike its training data an image is."""
-
-    def score(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> anomaly score (B,), larger is stranger."""
-
-
-# logit: sigmoid is a probability.  regression: 1 is real and 0 generated.  margin: the sign decides.
-# critic: only differences mean anything.
-Scale = Literal["logit", "regression", "margin", "critic"]
-
-
-@dataclass(frozen=True)
-class Players:
-    """What one discriminator says of a batch of real and of generated images, each (B, 1).
-
-    `generator_loss(fake, real)` is the loss that the generator gets from these outputs, a scalar.
-    """
-
-    real: Tensor
-    fake: Tensor
-    scale: Scale
-    generator_loss: Callable[[Tensor, Tensor], Tensor]
-
-
-@runtime_checkable
-class HasPlayers(HasDevice, Protocol):
-    """Is a game between generators and discriminators."""
-
-    def players(self, x: Tensor, y: Tensor | None) -> dict[str, Players]:
-        """By the discriminator's name: its outputs for x (B, C, H, W) and for as many generated images."""
-
-
-ABILITIES: dict[str, type] = {
-    "sample": Samples,
-    "encode": Encodes,
-    "decode": Decodes,
-    "log_likelihood": HasLikelihood,
-    "score": Scores,
-}
-
-
-def abilities(model: Model | type[Model]) -> list[str]:
-    """The names of what a model, or every model of a class, can do."""
-    return [name for name in ABILITIES if callable(getattr(model, name, None))]

@@ -3,6 +3,7 @@
     min_G max_D  1/2 E_(x,y) log D(x | y) + 1/2 E_(z,y) log(1 - D(G(z | y) | y))
 
 Both networks get the class y; G generates for the labels of the real images of D's last batch.
+Differs from the lecture in: nothing; it shows pictures, and no formula.
 Differs from the paper in (default preset): DCGAN's networks; a gain and a bias by class after each batch norm
 of G (Brock et al. 2019, arXiv 1809.11096); a projection discriminator (Miyato & Koyama 2018, arXiv
 1802.05637),
@@ -170,7 +171,7 @@ class CGAN(Adversarial):
             y = torch.multinomial(self.class_shares, max(n, 1), replacement=True)[:n]  # it refuses 0
         return self.decode(z, y)
 
-    def preview(self, x: Tensor, n: int) -> Tensor:
+    def preview(self, x: Tensor, y: Tensor | None, n: int) -> Tensor:
         """n new images (n, C, H, W), the classes trained on in order, each as often as the others."""
         trained = self.class_shares.nonzero()[:, 0]
         return self.sample(n, trained[torch.arange(n, device=self.device) * len(trained) // n])

@@ -2,6 +2,7 @@
 
     minimise  E_x || x - decoder(encoder(x)) ||^2
 
+Differs from the lecture in: the code, which it calls 64-dimensional; its table has 64x2x2, 256 numbers.
 Differs from the paper in: max-pooling without noise, ReLU units, Adam, as the lecture has it.
 At another image size the same seven layers run: an encoder that leaves h = (H - 4) // 12 rows, and a decoder
 that makes 12 h + 4 + 6 a + 2 b + c rows, where the output paddings a in {0, 1}, b in {0, 1, 2}, c in {0, 1}

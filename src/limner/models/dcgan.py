@@ -6,6 +6,7 @@ The lecture's five guidelines (`--preset lecture`): batch norm in all but G's la
 down by strided convolutions, G up by transposed ones, without pooling, and only D's last layer is fully
 connected; LeakyReLU in all but the last layers (G: tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5;
 weights from N(0, 0.02).
+Differs from the lecture in: an average of G's weights for inference (`--averaged nothing` is without).
 Differs from the paper in (default preset): LeakyReLU in G as in the lecture, where the paper has ReLU,
 Gaussian noise, kernels of 4 as in its successors, half the width, an average of G's weights for inference.
 Sides are halved while at least 3 remain; an odd side comes back by output padding.

@@ -3,6 +3,8 @@
     min_G max_D  1/2 E_x log D(x) + 1/2 E_z log(1 - D(G(z)))
 
 Algorithm 1: k discriminator steps, each on fresh data and noise, then one generator step on fresh noise.
+Differs from the lecture in: no formula; of its two losses of the generator the improved one, non-saturating,
+is the default, and `--loss minimax` the other.
 Differs from the paper in (default preset): LeakyReLU networks with a layer-normalised generator, Adam, pixels
 in [-1, 1] from a tanh, an average of the generator's weights for inference.  `--preset paper`: a maxout
 discriminator with dropout, SGD with falling rate and rising momentum, sigmoid pixels, as in the paper's

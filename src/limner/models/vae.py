@@ -7,6 +7,11 @@ the bound is the tighter one of the importance-weighted autoencoder (Burda et al
 
     minimise  -E log 1/k sum_i p(x|z_i) p(z_i) / q(z_i|x),  z_1 .. z_k ~ q(z|x)
 
+Differs from the lecture in: signs and KL.  It prints the objective with both signs exchanged under
+"minimise", and the KL term without the factor 1/2 and with log sigma in place of log sigma^2.  Here
+
+    KL(q || N(0, I)) = 1/2 sum_i (sigma_i^2 + mu_i^2 - log sigma_i^2 - 1)
+
 Differs from the paper in: ReLU units and Adam unless `--preset paper`; a Gaussian likelihood has one variance
 for all pixels; no weight decay; torch's initial weights.  The default likelihood is a Gaussian with learned
 variance (Rybkin et al. 2021), which is right for grey and colour images; `paper` is the Bernoulli on
@@ -214,7 +219,7 @@ class VAE(Model):
             logs["sigma"] = self.variance().sqrt().item()
         return logs
 
-    def preview(self, x: Tensor, n: int) -> Tensor:
+    def preview(self, x: Tensor, y: Tensor | None, n: int) -> Tensor:
         return self.sample(n)
 
     def view(self, pixels: Tensor) -> Tensor:

@@ -18,13 +18,14 @@ from limner.data import Dataset, progress
 from limner.errors import LimnerError
 from limner.evaluation.evaluate import FEWEST
 from limner.models import model_class, model_options
-from limner.models.base import Model, abilities
+from limner.models.abilities import abilities
+from limner.models.base import Model
 from limner.recipes.ablation import Ablation
 from limner.recipes.effects import BASE
 from limner.recipes.grid import Grid
 from limner.recipes.switches import TRAINING, parse_settings, parse_switches
 from limner.training import TrainConfig
-from limner.training.run import run_stem
+from limner.training.folders import run_stem
 from limner.training.setup import build_model, complete_config, complete_options, resolve_device
 
 

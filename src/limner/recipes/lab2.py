@@ -13,7 +13,7 @@ from limner.explore.codes import choose_images, code_view
 from limner.explore.samples import draw_samples
 from limner.figures import sheet
 from limner.metrics import Extractor, extractor, frechet, knn_accuracy
-from limner.models.base import Encodes
+from limner.models.abilities import Encodes
 from limner.recipes.measures import reconstruct
 from limner.recipes.report import Report, Row, at_least, at_most, save_picture, train_or_resume
 from limner.training import Run

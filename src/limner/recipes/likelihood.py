@@ -16,7 +16,7 @@ from limner.data import Dataset, load, to_float
 from limner.explore.samples import draw_samples
 from limner.figures import curves, sheet
 from limner.metrics import active_units, importance_bound, likelihood
-from limner.models.base import Encodes, HasLikelihood
+from limner.models.abilities import Encodes, HasLikelihood
 from limner.recipes.report import Report, Row, at_most, save_picture, train_or_resume
 from limner.training import Run
 from limner.training.codes import encode_images

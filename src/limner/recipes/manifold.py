@@ -12,7 +12,7 @@ from limner.data import Dataset, load, to_float
 from limner.explore import manifold
 from limner.figures import sheet
 from limner.metrics import class_counts, classes_present, extractor, mse, pca_mse
-from limner.models.base import HasLikelihood
+from limner.models.abilities import HasLikelihood
 from limner.recipes.measures import mean_validation, reconstruct
 from limner.recipes.report import Report, Row, at_least, at_most, save_picture, train_or_resume
 from limner.training import Run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from limner.data import to_float
-from limner.models.base import Decodes, Encodes
+from limner.models.abilities import Decodes, Encodes
 from limner.random_state import seeded
 from limner.training import Run
 from limner.training.codes import decode_codes, encode_images

@@ -15,7 +15,7 @@ from limner.files import write_atomically, write_json
 from limner.tables import format_table
 from limner.train_run import train
 from limner.training import Run
-from limner.training.run import read_log
+from limner.training.log import read_log
 
 
 class Row(NamedTuple):

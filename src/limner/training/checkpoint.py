@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,18 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], int]:
     return weights, images_seen(path)
 
 
+def read_part(path: Path, prefix: str) -> dict[str, Tensor]:
+    """The tensors of a weights file whose names begin with a prefix, without it; the others are not read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118 (not a dict)
+            return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    except FileNotFoundError:
+        raise LimnerError(f"{path} {MISSING}") from None
+    except (SafetensorError, OSError) as error:
+        raise LimnerError(f"{path} is not a whole safetensors file, so it is not opened ({error})") from None
+
+
 def check_shapes(path: Path, expected: Mapping[str, Tensor]) -> None:
     """Raise LimnerError unless a weights file has the expected tensors by name and shape.
 
@@ -102,7 +115,9 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 def read_state(path: Path) -> dict[str, Any]:
     """Read what resuming needs, tensors and numbers only: a file that holds code is refused unopened."""
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of foreign pickles before it refuses them
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except FileNotFoundError:
         raise LimnerError(f"{path} is missing, so this run cannot be resumed") from None
     except Exception:  # of any type for damaged bytes; torch's words advise to run the code in the file

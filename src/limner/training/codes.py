@@ -10,7 +10,7 @@ from torch import Tensor
 
 from limner.data import to_float
 from limner.data.progress import track
-from limner.models.base import Decodes, Encodes, HasDevice
+from limner.models.abilities import Decodes, Encodes, HasDevice
 from limner.random_state import seeded
 
 BATCH = 250  # images at a time: 128x128 ones through 32 channels take half a gigabyte

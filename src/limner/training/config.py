@@ -91,6 +91,8 @@ class DataRecord(Settings):
     test: NonNegativeInt
     fingerprint: str
     classes: tuple[str, ...] | None = None
+    second: DataRecord | None = None
+    """domain B, where the run is of two domains and this is A"""
 
 
 class RunConfig(Settings):

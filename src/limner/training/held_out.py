@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from limner.data import Images, to_float, to_uint8
+from limner.data.examples import Examples
 from limner.figures import grid
 from limner.files import write_atomically
 from limner.models.base import Model
@@ -22,11 +23,9 @@ BATCH = 1000  # validation images at a time
 class HeldOut:
     """Up to 1,000 images, drawn at random, that training does not use; on the model's device."""
 
-    def __init__(self, images: Images, device: torch.device) -> None:
-        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-        self.images = images.subset(order[:MEASURED])
-        self.x = to_float(self.images.pixels).to(device)
-        self.y = self.images.labels.to(device) if self.images.labels is not None else None
+    def __init__(self, examples: Examples, device: torch.device) -> None:
+        self.examples = examples.draw(MEASURED, seed=0)
+        self.x, self.y = self.examples.batch(device)
 
     def measure(self, trainer: Trainer) -> dict[str, Any]:
         """held_out/NAME of everything that the model's `validate` gives."""
@@ -40,7 +39,7 @@ class HeldOut:
         if images == before or (images < 1.5 * before and not last):
             return
         with trainer.inference() as model:
-            pixels = to_uint8(model.preview(self.x[:PREVIEW], PREVIEW))
+            pixels = to_uint8(model.preview(self.x[:PREVIEW], self.y, PREVIEW))
         write_atomically(folder / f"{images:09d}.png", grid(pixels).save)
 
 

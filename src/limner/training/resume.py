@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from limner import data as datasets
-from limner.data import Dataset
+from limner.data import Dataset, Domains
+from limner.data.domains import Source
 from limner.errors import LimnerError
 from limner.files import write_text
+from limner.models import model_class
 from limner.training.checkpoint import images_seen
 from limner.training.config import LengthConfig, TrainConfig
-from limner.training.run import Run, latest_run, load
-from limner.training.setup import with_length
+from limner.training.folders import latest_run
+from limner.training.run import Run, load
+from limner.training.setup import load_data, with_length
+
+Data = Source | Domains | tuple[Source, Source]
 
 # settings that may change from session to session
 CHANGEABLE = {*LengthConfig.model_fields, "save_seconds"}
 
 
-def find_resumable(model: str | None, data: str | Path | Dataset | None, out: Path | None) -> Run:
+def find_resumable(model: str | None, data: Data | None, out: Path | None) -> Run:
     """The run that --resume means: the one in `out`, or the newest of that model and data."""
     if out is not None:
         if out.is_dir() and not (out / "run.json").exists():
@@ -27,7 +31,8 @@ def find_resumable(model: str | None, data: str | Path | Dataset | None, out: Pa
         return load(out)
     if model is None:
         raise LimnerError("resume needs the run: give its folder as --out")
-    name = data.name if isinstance(data, Dataset) else datasets.load("digits" if data is None else data).name
+    source: Data = "digits" if data is None else data
+    name = load_data(model_class(model), source, None, None).name
     path = latest_run(model, name)
     if path is None:
         raise LimnerError(
@@ -36,18 +41,24 @@ def find_resumable(model: str | None, data: str | Path | Dataset | None, out: Pa
     return Run(path)
 
 
-def check_same_data(run: Run, data: str | Path | Dataset | None) -> Dataset:
+def check_same_data(run: Run, data: Data | None) -> Dataset | Domains:
     """The data of a resumed run; LimnerError where `data` holds other images."""
     if data is None:
-        return run.original
-    channels, *size = run.shape
-    dataset = datasets.load(data, size=(size[0], size[1]), channels=channels)
-    if dataset.fingerprint != run.config.data.fingerprint:
+        return run.loaded
+    record = run.config.data
+    channels = record.shape[0] if record.second is None else (record.shape[0], record.second.shape[0])
+    dataset = load_data(run.model_class, data, record.shape[1:], channels)
+    if fingerprints(dataset) != [part.fingerprint for part in (record, record.second) if part is not None]:
         raise LimnerError(
             f"{run.name} was trained on {run.config.data.source}, which holds other images than "
-            f"{dataset.source}: leave it out, or train anew"
+            f"{dataset.name}: leave it out, or train anew"
         )
     return dataset
+
+
+def fingerprints(data: Dataset | Domains) -> list[str]:
+    """The fingerprints of a data set, or of both domains."""
+    return [part.fingerprint for part in ((data.a, data.b) if isinstance(data, Domains) else (data,))]
 
 
 def refuse_changes(

@@ -5,30 +5,28 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from limner import data as datasets
-from limner.data import Dataset, Images
+from limner.data import Dataset, Domains, Images
 from limner.errors import LimnerError, nearest
-from limner.files import is_unfinished, remove_unfinished
 from limner.models import model_class
-from limner.models.base import Encodes, Model
+from limner.models.abilities import Encodes
+from limner.models.base import Model
 from limner.models.latent import Prior
 from limner.settings import Settings
-from limner.training.checkpoint import check_shapes, images_seen, read_weights, write_weights
+from limner.training.checkpoint import check_shapes, images_seen, read_part, read_weights, write_weights
 from limner.training.codes import encode_images
-from limner.training.config import RunConfig
-from limner.training.lock import NAME, Locked, RunLock
+from limner.training.config import DataRecord, RunConfig
+from limner.training.folders import RUNS
+from limner.training.lock import Locked, RunLock
 from limner.training.log import read_log
 from limner.training.trust import check_trust
-
-RUNS = Path("runs")
 
 
 class Run:
@@ -90,6 +88,18 @@ class Run:
             reason = str(error).partition("\n")[0]
             raise LimnerError(f"the model of {self.path / 'run.json'} cannot be built: {reason}") from None
 
+    def outline(self) -> Model:
+        """The model without values or memory of its weights, on torch's meta device."""
+        with torch.random.fork_rng(), torch.device("meta"):
+            return self.model_class(self.shape, self.options)
+
+    def network(self, name: str) -> nn.Module:
+        """One network of the trained model, in eval mode; nothing else of the model is read or kept."""
+        network = self.outline().get_submodule(name).to_empty(device="cpu")
+        weights = read_part(self.path / "weights.safetensors", f"{name}.")
+        network.load_state_dict(weights)
+        return network.eval().requires_grad_(False)
+
     @cached_property
     def model(self) -> Model:
         """The trained model in eval mode, averaged weights where it keeps an average.
@@ -100,13 +110,13 @@ class Run:
             model = self.new_model()
         path = self.path / "weights.safetensors"
         weights, _ = read_weights(path)
-        expected = model.state_dict()
+        expected = model.inference_state()
         check_shapes(path, expected)
         for name, value in weights.items():
             if value.dtype != expected[name].dtype:
                 kinds = f"{value.dtype}, not {expected[name].dtype}".replace("torch.", "")
                 raise LimnerError(f"{path} is damaged: its tensor '{name}' is {kinds}")
-        model.load_state_dict(weights)
+        model.load_state_dict(weights, strict=False)  # all that inference needs, as just checked
         for latent in model.latents.values():
             latent.fit_prior = self._fit_prior
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
@@ -126,22 +136,50 @@ class Run:
                 write_weights(self.path / "weights.safetensors", model.state_dict(), images)
 
     @cached_property
-    def original(self) -> Dataset:
-        """The data set as it was loaded; LimnerError where it has changed since."""
-        record = self.config.data
-        dataset = datasets.load(record.source, size=record.shape[1:], channels=record.shape[0])
+    def loaded(self) -> Dataset | Domains:
+        """The data as they were loaded; LimnerError where they have changed since."""
+        record, second = self.config.data, self.config.data.second
+        if second is None:
+            dataset = datasets.load(record.source, size=record.shape[1:], channels=record.shape[0])
+            self.check_unchanged(record, dataset)
+            return dataset
+        source = record.source if record.source == second.source else (record.source, second.source)
+        channels = (record.shape[0], second.shape[0])
+        domains = datasets.load_domains(source, size=record.shape[1:], channels=channels)
+        self.check_unchanged(record, domains.a)
+        self.check_unchanged(second, domains.b)
+        return domains
+
+    def check_unchanged(self, record: DataRecord, dataset: Dataset) -> None:
+        """Raise LimnerError where a data set has other images than the record says."""
         if dataset.fingerprint != record.fingerprint:
             raise LimnerError(
                 f"{record.source} holds other images than when {self.name} was trained on it "
                 f"(fingerprint {dataset.fingerprint}, then {record.fingerprint}); "
                 "put the old ones back or train anew"
             )
-        return dataset
 
-    @cached_property
+    @property
+    def original(self) -> Dataset:
+        """The data set as it was loaded."""
+        return one_dataset(self.loaded, self.name)
+
+    @property
     def data(self) -> Dataset:
         """The data as the model sees them: binarised, say, and without the class that was left out."""
-        return view_data(self.original, self.model, self.config.training.leave_out)
+        return one_dataset(self.viewed, self.name)
+
+    @property
+    def domains(self) -> Domains:
+        """Both domains of a run that translates, as the model sees them; LimnerError for other runs."""
+        if not isinstance(self.viewed, Domains):
+            raise LimnerError(f"{self.name} was trained on one data set, not on two domains")
+        return self.viewed
+
+    @cached_property
+    def viewed(self) -> Dataset | Domains:
+        """`data` or `domains`."""
+        return view_data(self.loaded, self.model, self.config.training.leave_out)
 
     @property
     def log(self) -> list[dict[str, Any]]:
@@ -160,14 +198,32 @@ def empty_weights(
     """The weights of a model without their values or memory; None where it reads values while it is built."""
     try:
         with torch.random.fork_rng(), torch.device("meta"):
-            return cls(shape, options).state_dict()
+            return cls(shape, options).inference_state()
     except (RuntimeError, TypeError, ValueError):
         return None
 
 
-def view_data(dataset: Dataset, model: Model, leave_out: str | None) -> Dataset:
-    """A data set as a model sees it; its training images without the class `leave_out`."""
-    dataset = leave_class_out(dataset, leave_out)
+def one_dataset(data: Dataset | Domains, name: str) -> Dataset:
+    """The data set of the run of that name; LimnerError where it has two domains."""
+    if isinstance(data, Domains):
+        raise LimnerError(f"{name} was trained on two domains: run.domains has both, run.data has none")
+    return data
+
+
+@overload
+def view_data(data: Dataset, model: Model, leave_out: str | None) -> Dataset: ...
+
+
+@overload
+def view_data(data: Dataset | Domains, model: Model, leave_out: str | None) -> Dataset | Domains: ...
+
+
+def view_data(data: Dataset | Domains, model: Model, leave_out: str | None) -> Dataset | Domains:
+    """The data as a model sees them; the training images without the class `leave_out`."""
+    if isinstance(data, Domains):
+        a, b = (view_data(domain, model, leave_out) for domain in (data.a, data.b))
+        return dataclasses.replace(data, a=a, b=b)
+    dataset = leave_class_out(data, leave_out)
 
     def view(images: Images) -> Images:
         return dataclasses.replace(images, pixels=model.view(images.pixels))
@@ -175,9 +231,21 @@ def view_data(dataset: Dataset, model: Model, leave_out: str | None) -> Dataset:
     return dataclasses.replace(dataset, train=view(dataset.train), test=view(dataset.test))
 
 
-def leave_class_out(dataset: Dataset, name: str | None) -> Dataset:
-    """The data set without the training images of a class; as it is where no class is named."""
-    return dataset if name is None else dataset.without(name)
+@overload
+def leave_class_out(data: Dataset, name: str | None) -> Dataset: ...
+
+
+@overload
+def leave_class_out(data: Dataset | Domains, name: str | None) -> Dataset | Domains: ...
+
+
+def leave_class_out(data: Dataset | Domains, name: str | None) -> Dataset | Domains:
+    """The data without the training images of a class; as they are where no class is named."""
+    if name is None:
+        return data
+    if isinstance(data, Domains):
+        raise LimnerError(f"the two domains of {data.name} have no classes: leave leave_out out")
+    return data.without(name)
 
 
 def load(name: str | Path, *, trust: bool = False) -> Run:
@@ -203,56 +271,3 @@ def find_run(name: str | Path) -> Path | None:
     except RuntimeError as error:  # no such user's home
         raise LimnerError(f"'{name}' is no path: {error}") from None
     return next((p for p in (folder, RUNS / folder) if (p / "run.json").exists()), None)
-
-
-def latest_run(model: str, data: str) -> Path | None:
-    """The newest run of that model on that data under runs/."""
-    pattern = re.compile(re.escape(run_stem(model, data)) + r"-(\d{4,})")
-    runs = [path.parent for path in RUNS.glob("*/run.json")]
-    numbered = [(int(match[1]), path) for path in runs if (match := pattern.fullmatch(path.name))]
-    return max(numbered)[1] if numbered else None
-
-
-def run_stem(model: str, data: str) -> str:
-    """The part of a new run's name before its number."""
-    return f"{re.sub(r'[^A-Za-z0-9.-]+', '-', model.rpartition(':')[2])}-{data}"
-
-
-def new_folder(model: str, data: str, out: Path | None) -> RunLock:
-    """Make and lock a new run's folder: `out`, new or empty, or the next free number under runs/.
-
-    A folder counts as empty where it holds only what a killed process left; that is removed.
-    """
-    if out is not None:
-        if (out / "run.json").exists():
-            raise LimnerError(f"{out} is a run already: go on with --resume, or choose another --out")
-        if (lock := _take(out)) is None:
-            raise LimnerError(f"{out} exists and is not an empty folder: choose another --out")
-        return lock
-    last = latest_run(model, data)
-    number = int(last.name.rpartition("-")[2]) if last else 0
-    while True:
-        number += 1
-        path = RUNS / f"{run_stem(model, data)}-{number:04d}"
-        with contextlib.suppress(Locked):  # another process took the number
-            if (lock := _take(path)) is not None:
-                return lock
-
-
-def _take(folder: Path) -> RunLock | None:
-    """The lock on a new or an empty folder; None where something is there already."""
-    new = not folder.exists()
-    if not new and not _is_empty(folder):
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = RunLock(folder, new)
-    if not _is_empty(folder):  # another process was quicker
-        lock.release()
-        return None
-    remove_unfinished(folder)
-    return lock
-
-
-def _is_empty(folder: Path) -> bool:
-    """Whether a path is a folder that holds nothing but what a killed process left."""
-    return folder.is_dir() and all(path.name == NAME or is_unfinished(path) for path in folder.iterdir())

@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from limner.data import Dataset
+from limner.data import Dataset, Domains, load_domains
+from limner.data import load as load_dataset
+from limner.data.domains import Source
 from limner.errors import LimnerError
 from limner.models import preset_values
 from limner.models.base import Model
@@ -49,6 +51,23 @@ def default_precision(model: Model) -> Precision:
     return "bf16" if model.bf16 and supported and model.device.type == "cpu" else "fp32"
 
 
+def load_data(
+    cls: type[Model],
+    source: Dataset | Domains | Source | tuple[Source, Source],
+    size: int | tuple[int, int] | None,
+    channels: int | tuple[int, int] | None,
+) -> Dataset | Domains:
+    """The data that a model trains on: one data set or two domains; LimnerError for the other kind."""
+    if cls.trains_on == "domains":
+        if isinstance(source, Dataset):
+            raise LimnerError(f"a {cls.__name__} needs two domains: give a pair of data sets")
+        return load_domains(source, size, channels)
+    if isinstance(source, Domains | tuple):
+        raise LimnerError(f"a {cls.__name__} trains on one data set, not on two domains")
+    assert not isinstance(channels, tuple)
+    return load_dataset(source, size=size, channels=channels)
+
+
 def class_count(cls: type[Model], dataset: Dataset) -> int | None:
     """How many classes the model learns: those of the data; None where it ignores labels or there are none.
 
@@ -64,8 +83,13 @@ def class_count(cls: type[Model], dataset: Dataset) -> int | None:
     return len(dataset.classes) if dataset.classes else int(dataset.train.labels.max()) + 1
 
 
-def complete_options(cls: type[Model], dataset: Dataset, options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the number of classes from the data; LimnerError where another number is given."""
+def complete_options(cls: type[Model], dataset: Dataset | Domains, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with what the data determine, classes or channels; LimnerError where another is given."""
+    if isinstance(dataset, Domains):
+        channels = dataset.b.shape[0]
+        if options.get("channels_b") not in (None, channels):
+            raise LimnerError(f"images of B have {channels} channels: leave channels_b out")
+        return options | {"channels_b": channels}
     if cls.labels == "ignored":
         return options
     count = class_count(cls, dataset)
@@ -86,7 +110,11 @@ def complete_config(
         "precision": default_precision(network),
         "tick": max(train_images, SHORTEST_TICK),
     }
-    settings = {**preset_values(cls, preset), **config.model_dump(exclude_none=True, exclude_unset=True)}
+    settings = {
+        **cls.settings,
+        **preset_values(cls, preset),
+        **config.model_dump(exclude_none=True, exclude_unset=True),
+    }
     values |= {name: value for name, value in settings.items() if name in TrainConfig.model_fields}
     return with_length(TrainConfig.parse(values), cls.images, train_images)
 
@@ -99,20 +127,23 @@ def with_length(config: TrainConfig, default: int, train_images: int) -> TrainCo
     return config.model_copy(update={"images": images, "epochs": None})
 
 
-def count_train_images(cls: type[Model], dataset: Dataset, validation: int) -> int:
+def count_train_images(cls: type[Model], name: str, images: int, validation: int) -> int:
     """How many images are trained on; LimnerError where so many cannot be held out for validation."""
     if validation and not cls.has_loss():
         raise LimnerError(f"a {cls.__name__} has no loss to choose weights by: leave validation out")
-    if validation >= len(dataset.train):
+    if validation >= images:
         raise LimnerError(
-            f"validation must leave images to train on: {dataset.name} has {len(dataset.train):,}, "
-            f"not more than {validation:,}"
+            f"validation must leave images to train on: {name} has {images:,}, not more than {validation:,}"
         )
-    return len(dataset.train) - validation
+    return images - validation
 
 
-def data_record(dataset: Dataset, classes: int | None) -> DataRecord:
+def data_record(data: Dataset | Domains, classes: int | None) -> DataRecord:
     """What run.json records of the data; the names of the classes where the model learns them."""
+    if isinstance(data, Domains):
+        first, second = data_record(data.a, None), data_record(data.b, None)
+        return first.model_copy(update={"name": data.name, "second": second})
+    dataset = data
     names = None
     if classes is not None:
         names = tuple(dataset.classes) if dataset.classes else tuple(str(label) for label in range(classes))

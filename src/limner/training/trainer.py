@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from limner.data.stream import Stream
+from limner.data.stream import DomainStream, Stream
 from limner.errors import LimnerError
 from limner.models.base import Logs, Model
 from limner.random_state import seeded
@@ -29,7 +29,7 @@ class Trainer:
     Gradients reach the weights of one optimiser only, so no network needs freezing.
     """
 
-    def __init__(self, model: Model, data: Stream, config: TrainConfig | None = None) -> None:
+    def __init__(self, model: Model, data: Stream | DomainStream, config: TrainConfig | None = None) -> None:
         self.model, self.data, self.config = model.train(), data, config or TrainConfig()
         if model.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch accepts it
@@ -161,7 +161,7 @@ class Trainer:
 
     def inference_weights(self) -> dict[str, Tensor]:
         """The weights and buffers that inference uses, averages in place of the weights they average."""
-        return self.model.state_dict() | self.averages
+        return self.model.inference_state() | self.averages
 
     def state(self) -> dict[str, Any]:
         """All that the next iteration, and the next tick, depend on."""
