@@ -53,7 +53,7 @@ def test_a_model_with_options_of_sampling(capsys: pytest.CaptureFixture[str]) ->
     assert "steps" in json.dumps(stored)
     assert "decoder" in decline(capsys, "interpolate", FLOW)
     assert [line["images"] for line in limner.train(out=FLOW, resume=True, images=4000, quiet=True).log]
-    assert run.model.preview(torch.zeros(2, 1, 28, 28), 2).shape == (2, 1, 28, 28)
+    assert run.model.preview(torch.zeros(2, 1, 28, 28), None, 2).shape == (2, 1, 28, 28)
 
 
 def test_a_model_whose_labels_are_optional_trains_without_them() -> None:
@@ -79,7 +79,7 @@ def test_an_option_may_have_the_name_of_a_setting(capsys: pytest.CaptureFixture[
 
 
 def test_a_model_with_discrete_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    run = train(VQ, images=20_000)
+    run = train(VQ, images=12_000)
     assert {"loss/main", "codebook/main", "commitment/main"} <= set(run.log[-1])
     assert run.model.latent.bits == 4 * 3
     for verb in ("traverse", "manifold", "interpolate"):

@@ -86,12 +86,21 @@ def _data_arguments(data: Any, path: Path) -> dict[str, Any]:
         arguments["size"] = table.size or (height if height == width else (height, width))
         arguments["channels"] = table.channels or channels
     if table.second is not None:
-        second = _parse(Data, table.second, path)
-        if second.source != table.source:
-            arguments["data"] = (table.source, second.source)
-        if table.shape is not None and second.shape is not None:
-            arguments["channels"] = (table.shape[0], second.shape[0])
+        arguments |= _second_arguments(table, _parse(Data, table.second, path), path)
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def _second_arguments(first: Data, second: Data, path: Path) -> dict[str, Any]:
+    """What changes where a second table describes domain B: data and channels of both."""
+    if first.source is None or second.source is None:
+        raise LimnerError(f"{path}: data and its second each need a source")
+    arguments: dict[str, Any] = {}
+    if second.source != first.source:  # else one source holds both
+        arguments["data"] = (first.source, second.source)
+    each = [part.channels or (part.shape[0] if part.shape else None) for part in (first, second)]
+    if None not in each:
+        arguments["channels"] = tuple(each)
+    return arguments
 
 
 def _parse(cls: type[T], values: dict[str, Any], path: Path) -> T:

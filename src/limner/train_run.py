@@ -45,7 +45,7 @@ def train(
     *,
     preset: str | None = None,
     size: int | tuple[int, int] | None = None,
-    channels: int | None = None,
+    channels: int | tuple[int, int] | None = None,
     options: Mapping[str, Any] | None = None,
     config: TrainConfig | None = None,
     device: str | None = None,
@@ -86,7 +86,7 @@ class Request:
     data: Data | None
     preset: str | None
     size: int | tuple[int, int] | None
-    channels: int | None
+    channels: int | tuple[int, int] | None
     options: Mapping[str, Any]
     config: TrainConfig
     settings: Mapping[str, Any]

@@ -117,7 +117,7 @@ class TrainingSession:
     def call_doctor(self, log: list[dict[str, Any]]) -> None:
         """Let the doctor watch, unless it is turned off or there are too few images to compare with."""
         config = self.config
-        enough = min(len(self.held_out.examples), len(self.examples)) >= FEWEST
+        enough = min(self.held_out.examples.fewest(), self.examples.fewest()) >= FEWEST
         if not enough and config.on_trouble in ("stop", "restore"):
             self.notes.append(
                 f"the doctor needs {FEWEST} training and {FEWEST} held-out images: it does not watch this run"

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pydantic import Field
-from small import small, words
+from small import blobs, small, words
 from torch import Tensor, nn
 
 import limner
@@ -23,6 +25,9 @@ from limner.models import MODELS, model_class
 from limner.models.base import Logs, Model, Shape
 from limner.settings import PositiveInt, Settings
 from limner.training import TrainConfig
+from limner.training.checkpoint import read_state
+
+RUN = "runs/cyclegan-photos-0001"
 
 
 class GameOptions(Settings):
@@ -222,6 +227,84 @@ def test_a_run_is_repeated_from_its_run_json() -> None:
     weights = [run.model.state_dict() for run in (one, two, three)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert three.config.training == one.config.training.model_copy(update={"seed": 4})
+
+
+def two_domains(folder: Path) -> None:
+    """Grey images in trainA/, and images in colour, among them the same in blue, in trainB/."""
+    for name in ("trainA", "trainB"):
+        (folder / name).mkdir(parents=True)
+    pixels = blobs(60, (1, 16, 16)).pixels[:, 0].numpy()
+    for i, image in enumerate(pixels):
+        blue = np.zeros((16, 16, 3), np.uint8)
+        blue[..., 2] = image
+        Image.fromarray(image).save(folder / "trainA" / f"{i}.png")
+        Image.fromarray(blue).save(folder / "trainB" / f"{i}.png")
+
+
+@pytest.mark.parametrize("kind", ["pair", "folder"])
+def test_a_run_of_two_domains_is_repeated_and_resumed_from_its_run_json(
+    kind: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    two_domains(tmp_path / "photos")
+    source = [f"A={tmp_path}/photos/trainA", f"B={tmp_path}/photos/trainB"] if kind == "pair" else ["photos"]
+    line = ["--data", *source, "--images", "16", "--batch", "8", "--tick", "8", *words(small("cyclegan"))]
+    assert run(["train", "cyclegan", *line, "--out", "first", "--quiet"]) == 0
+    assert run(["train", "--config", "first/run.json", "--out", "second", "--quiet"]) == 0
+    one, two = (limner.load(name) for name in ("first", "second"))
+    assert two.config.model_copy(update={"started": one.config.started}) == one.config
+    assert two.config.options["channels_b"] == 3
+    assert [domain.shape for domain in (two.domains.a, two.domains.b)] == [(1, 16, 16), (3, 16, 16)]
+    weights = [each.model.state_dict() for each in (one, two)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+    longer = ["--images", "24", "--resume", "--quiet"]
+    assert run(["train", "--config", "first/run.json", "--out", "first", *longer]) == 0
+    assert run(["train", "cyclegan", "--data", *source, "--out", "second", *longer]) == 0
+    states = [read_state(Path(name) / "state.pt") for name in ("first", "second")]
+    assert states[0]["images_seen"] == 24
+    assert all(torch.equal(value, states[1]["model"][name]) for name, value in states[0]["model"].items())
+    assert [line["images"] for line in limner.load("first").log] == [8, 16, 24]
+    assert not [warning for warning in recwarn if "annotated" in str(warning.message)]
+
+
+def test_a_resumed_run_of_two_domains_keeps_its_data_and_channels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_domains(tmp_path / "photos")
+    tiny = ["--images", "8", "--batch", "8", *words(small("cyclegan"))]
+    assert run(["train", "cyclegan", "--data", "photos", *tiny, "--quiet"]) == 0
+    for line, message in [
+        (["--data", "A=photos/trainB", "B=photos/trainA", "--out", RUN], "holds other images than"),
+        (["--data", "photos", "--channels", "3"], "trained with channels (1, 3), not 3"),
+    ]:
+        assert run(["train", "cyclegan", *line, "--resume", "--quiet"]) == 2
+        assert message in capsys.readouterr().err
+    assert run(["train", "cyclegan", "--data", "photos", "--resume", "--images", "16", "--quiet"]) == 0
+    assert limner.load(RUN).images_seen == 16
+
+
+def test_a_file_names_both_domains_or_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two_domains(tmp_path / "photos")
+    table = '[data]\nsource = "photos/trainA"\n[data.second]\nsource = "photos/trainB"\n'
+    tiny = ["--images", "8", "--batch", "8", *words(small("cyclegan"))]
+    Path("pair.toml").write_text('model = "cyclegan"\n' + table)
+    assert run(["train", "--config", "pair.toml", *tiny, "--quiet"]) == 0
+    assert limner.load("cyclegan-trainA-trainB-0001").config.options["channels_b"] == 3
+    assert "(default: A=photos/trainA B=photos/trainB)" in re.sub(
+        r"[│\s]+", " ", help_of(capsys, "train", "--config", "pair.toml")
+    )
+    run_json = "runs/cyclegan-trainA-trainB-0001/run.json"
+    Path("half.toml").write_text('model = "cyclegan"\n' + table.replace('source = "photos/trainA"', ""))
+    for line, message in [
+        (["--config", "half.toml"], "half.toml: data and its second each need a source"),
+        (["vae", "--config", "pair.toml"], "trains on one data set, not on two domains"),
+        (["autoencoder", "--config", run_json, "--data", "digits"], "give channels as one number"),
+    ]:
+        content = Path(line[-1] if line[-1] in ("half.toml", "pair.toml") else run_json)
+        if content.suffix == ".json":  # its options are those of another model
+            content.write_text(json.dumps(json.loads(content.read_text()) | {"options": {}}))
+        assert run(["train", *line]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_words_override_a_file() -> None:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from limner.data import Dataset, Domains, Images
 from limner.data.examples import Examples
-from limner.data.stream import Stream
 from limner.doctor import signals
 from limner.doctor.discriminators import discriminator_signals
 from limner.doctor.features import ProbeFeatures

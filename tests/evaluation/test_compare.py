@@ -62,7 +62,7 @@ def runs(first: dict[str, Run], tmp_path: Path) -> dict[str, Run]:
 
 def copy(run: Run, path: Path) -> Run:
     again = Run(shutil.copytree(run.path, path, ignore=shutil.ignore_patterns("state.pt", "*.png")))
-    again.original = run.original
+    again.loaded = run.loaded
     return again
 
 

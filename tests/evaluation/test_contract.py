@@ -53,7 +53,7 @@ def run(discs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 def fresh(run: Run, tmp_path: Path) -> Run:
     """A copy without an evaluation."""
     again = Run(shutil.copytree(run.path, tmp_path / "vae", ignore=shutil.ignore_patterns("evaluation.*")))
-    again.original = run.original
+    again.loaded = run.loaded
     return again
 
 
@@ -172,7 +172,7 @@ def test_other_sampling_is_not_compared_with_the_default(
     monkeypatch.setattr(measuring, "FAMILIES", {"samples": FAMILIES["samples"]})
     monkeypatch.setattr(comparing, "compare_images", lambda runs, seed: {})
     other = Run(shutil.copytree(fresh.path, tmp_path / "other"))
-    other.original = fresh.original
+    other.loaded = fresh.loaded
     gmm = evaluate(fresh, **FEW, sampling={"prior": "gmm"})
     stored = read_evaluation(fresh)
     assert stored is not None
@@ -256,7 +256,7 @@ def test_missing_labels_are_reported(toy: Callable[[Model], Run], discs: Dataset
     plain = Dataset(
         "plain", "plain", Images(discs.train.pixels), Images(discs.test.pixels), None, (), "plain-discs"
     )
-    fresh.original = plain
+    fresh.loaded = plain
     found = evaluate(fresh, **FEW, families=["reconstruction", "smoothness"])
     reason = "a Conditional decodes with labels, and the data have none"
     assert found.left_out == [f"reconstruction: {reason}", f"smoothness: {reason}"]
@@ -269,7 +269,7 @@ def test_half_of_a_protocol_is_reported(toy: Callable[[Model], Run]) -> None:
 
     found = evaluate(toy(Half()), **FEW, families=["likelihood", "codes"])
     assert {measure.family for measure in found.measures} == {"codes"}
-    member = "limner.models.base.HasLikelihood"
+    member = "limner.models.abilities.HasLikelihood"
     assert found.left_out == [f"log_likelihood: Half defines it, but not all members of {member}"]
 
 

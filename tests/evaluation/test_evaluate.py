@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import blobs, small
+from small import IMAGE_MODELS, blobs, small
 from torch import Tensor, nn
 
 import limner
@@ -24,7 +24,6 @@ from limner.errors import LimnerError
 from limner.evaluation import FAMILIES, Evaluation, Family, evaluate, mean_over_seeds, read_evaluation
 from limner.explore.codes import choose_indices
 from limner.metrics import classifier, importance_bound
-from limner.models import MODELS
 from limner.models.abilities import Samples, abilities
 from limner.models.base import Model
 from limner.models.latent import Latent
@@ -54,7 +53,7 @@ def _no_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 def runs(digits: Dataset, folder: Path) -> dict[str, Run]:
     """Every model, briefly trained, small where its own numbers are not looked at."""
     settings: dict[str, Any] = {"images": 1000, "batch": 50, "quiet": True}
-    options = {name: {} if name == "vae" else small(name) for name in MODELS}
+    options = {name: {} if name == "vae" else small(name) for name in IMAGE_MODELS}
     return {
         name: limner.train(name, digits, out=folder / name, **settings, **own)
         for name, own in options.items()
@@ -133,7 +132,7 @@ def toy(runs: dict[str, Run], tmp_path: Path) -> Callable[[Model, Dataset], Run]
         run = Run(
             shutil.copytree(runs["gan"].path, tmp_path / "toy", ignore=shutil.ignore_patterns("state.pt"))
         )
-        run.model, run.original = model, data
+        run.model, run.loaded = model, data
         return run
 
     return put
@@ -143,7 +142,7 @@ def names(result: Evaluation, family: str) -> list[str]:
     return [m.name for m in result.measures if m.family == family]
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", IMAGE_MODELS)
 def test_a_model_is_measured_by_what_it_can_do(
     model: str, runs: dict[str, Run], evaluations: dict[str, Evaluation]
 ) -> None:
@@ -164,7 +163,7 @@ def test_a_model_is_measured_by_what_it_can_do(
         assert result[name].floor is not None, "no distance without its floor"
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", IMAGE_MODELS)
 def test_what_is_written_holds_everything(
     model: str, runs: dict[str, Run], evaluations: dict[str, Evaluation]
 ) -> None:
@@ -422,7 +421,7 @@ def test_unlabelled_and_small_data(folder: Path) -> None:
     assert "fd[discs-rot-v1]: 60 images are too few for 64 features, 128 are needed" in left_out
     assert "fd[discs-rot-v1], reconstructed: 60 images" in left_out
     assert result["kid[discs-rot-v1]"].floor is not None
-    run.original = replace(plain, test=Images(test.pixels[:19]))
+    run.loaded = replace(plain, test=Images(test.pixels[:19]))
     with pytest.raises(LimnerError, match="19 test images: too few"):
         evaluate(run, **FEW)
 

@@ -61,7 +61,7 @@ def toy(gan: Run, tmp_path: Path) -> Callable[[Model, Dataset], Run]:
 
     def put(model: Model, data: Dataset) -> Run:
         run = Run(shutil.copytree(gan.path, tmp_path / "toy", dirs_exist_ok=True))
-        run.model, run.original = model, data
+        run.model, run.loaded = model, data
         return run
 
     return put
@@ -180,13 +180,13 @@ def test_shapes_of_another_size_have_their_factors(folder: Path, monkeypatch: py
 
     monkeypatch.setattr(measuring.codes, "disentanglement", record_call)
     monkeypatch.setattr(measuring, "choose_extractor", lambda *_: extractor(limner.data.load("digits")))
-    run = train("autoencoder", "shapes", folder, size=48, channels=3)
-    assert run.shape == (3, 48, 48)
+    run = train("autoencoder", "shapes", folder, size=20, channels=3)
+    assert run.shape == (3, 20, 20)
     found = evaluate(run, **FEW, families=["codes", "factors"])
     assert families(found) == {"codes", "factors"}
     torch.testing.assert_close(drawn[0][0], drawn[0][1], rtol=1e-4, atol=1e-5)
     factors = limner.data.shapes.factors_of("test")[:20]
-    assert torch.equal(shapes_at(factors, (3, 48, 48)), run.original.test.pixels[:20])
+    assert torch.equal(shapes_at(factors, (3, 20, 20)), run.original.test.pixels[:20])
 
 
 def stacked_digits(digits: Dataset, side: int) -> Dataset:
@@ -382,6 +382,6 @@ def test_paths_of_a_conditional_model_have_labels_that_were_trained_on(
             return self.decode(self.latent.draw(n, self.device), y)
 
     run = toy(Conditional(), discs)
-    run.data = discs.without("a")
+    run.viewed = discs.without("a")
     evaluate(run, **FEW, families=["smoothness"])
     assert run.model.seen == {1, 2, 3}

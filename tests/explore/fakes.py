@@ -125,7 +125,7 @@ def run_of(trained: Run, model: Model, class_names: list[str] | None = None) -> 
     run = Run(trained.path)
     record = run.config.data.model_copy(update={"classes": class_names})
     run.config = run.config.model_copy(update={"data": record})
-    run.original = trained.original
+    run.loaded = trained.loaded
     run.model = model.eval().requires_grad_(False)
     return run
 

@@ -54,7 +54,7 @@ def test_options_of_decoding_are_the_keyword_only_arguments_of_decode(run: Run) 
 def test_a_draft_is_divided_between_sample_and_decode(run: Run) -> None:
     assert run.model.draft_options("decode") == {"strength": 0.5}
     assert run.model.draft_options("sample") == {"guidance": 2.0}
-    run.model.preview(to_float(run.data.test.pixels[:2]), 2)
+    run.model.preview(to_float(run.data.test.pixels[:2]), None, 2)
     assert Strong.used == [DRAFT]
 
 
@@ -65,7 +65,7 @@ def test_a_preview_of_samples_has_the_draft_of_sample_only(run: Run) -> None:
     model = Sampler(SHAPE, run.options).eval()
     assert isinstance(model, Samples)
     model.latent.fit_prior = lambda prior: prior.fit(torch.randn(50, 3))
-    model.preview(torch.zeros(2, *SHAPE), 2)
+    model.preview(torch.zeros(2, *SHAPE), None, 2)
     assert Strong.guided == [2.0]
 
 

@@ -237,7 +237,7 @@ def test_classes_are_drawn_as_frequent_as_in_the_data() -> None:
     model.sample(2, torch.tensor([1, 1]))
     assert labels[-1].tolist() == [1, 1], "a class that is asked for is drawn"
     assert model.sample(0).shape == (0, *SHAPE)
-    model.preview(torch.zeros(1, *SHAPE), 6)
+    model.preview(torch.zeros(1, *SHAPE), None, 6)
     assert labels[-1].tolist() == [0, 0, 2, 2, 3, 3]
 
 
@@ -296,7 +296,7 @@ def test_a_preview_shows_every_class() -> None:
     model = build("mlp projection").eval()
     labels = record_labels(model.G)
     for n in (64, 4, 2):
-        model.preview(torch.zeros(1, *SHAPE), n)
+        model.preview(torch.zeros(1, *SHAPE), None, n)
     assert labels[0].bincount().tolist() == [16, 16, 16, 16]
     assert [y.tolist() for y in labels[1:]] == [[0, 1, 2, 3], [0, 2]]
 

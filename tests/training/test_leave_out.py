@@ -126,7 +126,7 @@ def test_the_class_left_out_is_judged(digits: Dataset, tmp_path: Path) -> None:
 def test_where_the_class_is_not_among_the_test_images_it_is_said(digits: Dataset, tmp_path: Path) -> None:
     run = limner.train("autoencoder", digits, leave_out="0", out=tmp_path / "a", **TINY)
     others = digits.test.subset((digits.test.labels != 0).nonzero()[:, 0])
-    run.data = run.original = dataclasses.replace(digits, test=others)
+    run.viewed = run.loaded = dataclasses.replace(digits, test=others)
     found = evaluate(run, n=100, quick=True)
     assert found.measures == []
     assert found.left_out[0].startswith("anomalies: ")

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from processes import start, wait_for
-from small import small, words
+from small import DOMAIN_MODELS, data_words, small, small_source, words
 from torch import Tensor
 
 import limner
@@ -118,9 +118,14 @@ def test_a_killed_run_goes_on_bit_for_bit(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.training.setup.SHORTEST_TICK", 0)
-    settings = {"images": 6000, "save_seconds": 0} | small(model)
-    straight = limner.train(model, "digits", out="straight", quiet=True, **settings)
-    killed = start("train", model, *words(settings), "--out", "killed", "--quiet")
+    length = (
+        {"images": 96, "batch": 8, "tick": 32, "size": 16} if model in DOMAIN_MODELS else {"images": 6000}
+    )
+    settings = {"save_seconds": 0} | length | small(model)
+    straight = limner.train(model, small_source(model, tmp_path), out="straight", quiet=True, **settings)
+    killed = start(
+        "train", model, *data_words(model, tmp_path), *words(settings), "--out", "killed", "--quiet"
+    )
     wait_for(tmp_path / "killed" / "log.jsonl", killed)
     time.sleep(random.uniform(0, straight.log[-1]["seconds"] / 2))
     killed.kill()
@@ -305,9 +310,20 @@ def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Pat
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("n", [1, 6])
 def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) -> None:
-    labels = np.zeros(n, np.int64)
-    np.savez(tmp_path / "same.npz", images=np.full((n, 16, 16), 90, np.uint8), labels=labels)
-    run = limner.train(model, tmp_path / "same.npz", images=500, batch=200, quiet=True, **small(model))
+    data, labels = tmp_path / "same.npz", np.zeros(n, np.int64)
+    np.savez(data, images=np.full((n, 16, 16), 90, np.uint8), labels=labels)
+    settings = {"images": 500, "batch": 200, "quiet": True} | small(model)
+    if model in DOMAIN_MODELS:
+        np.savez(tmp_path / "others.npz", images=np.full((n, 16, 16), 200, np.uint8))
+        if n == 1:
+            with pytest.raises(LimnerError, match="domain A of same-others has one image: give two or more"):
+                limner.train(model, (data, tmp_path / "others.npz"), **settings)
+            return
+        run = limner.train(model, (data, tmp_path / "others.npz"), **settings | {"images": 50, "batch": 25})
+        assert run.model.translate(torch.zeros(3, 1, 16, 16)).shape == (3, 1, 16, 16)
+        assert run.domains.notes
+        return
+    run = limner.train(model, data, **settings)
     assert run.model.sample(3).shape == (3, 1, 16, 16)
     assert run.data.notes
 

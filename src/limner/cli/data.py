@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -13,7 +13,7 @@ from limner.cli.output import report_notes
 from limner.cli.parsing import call
 
 if TYPE_CHECKING:
-    from limner.data import Dataset
+    from limner.data import Dataset, Images
 
 LISTED_CLASSES = 20
 
@@ -24,22 +24,32 @@ def main(argv: Sequence[str]) -> None:
 
 def data(
     source: Annotated[
-        str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[D]", help="a name or a path")
-    ] = None,
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="[D]", help="a name or a path, or two domains: A=D B=D"),
+    ] = (),
     /,
     *,
     size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help="side to fit the images to")] = None,
     json: Json = False,
 ) -> None:
     """List the named data sets; with D, read that data set and print its contents and defects."""
-    from limner.data import load
+    from limner.cli.sources import parse_source
+    from limner.data import load, load_domains
 
-    if source is None:
+    if not source:
         print_names()
         return
-    dataset = load(source, size=size)
+    chosen = parse_source(source)
+    if isinstance(chosen, tuple):
+        domains = load_domains(chosen, size)
+        contents = {"A": content(domains.a), "B": content(domains.b)}
+        print(jsons.dumps(contents, indent=2) if json else "\n".join(map(describe, (domains.a, domains.b))))
+        report_notes(() if json else domains.notes)
+        return
+    dataset = load(chosen, size=size)
     if json:
-        print_json(dataset)
+        print(jsons.dumps(content(dataset), indent=2))
     else:
         print_summary(dataset)
 
@@ -55,9 +65,9 @@ def print_names() -> None:
     )
 
 
-def print_json(dataset: Dataset) -> None:
-    """Print what a data set contains as JSON."""
-    content = {
+def content(dataset: Dataset) -> dict[str, Any]:
+    """What a data set contains, for JSON."""
+    return {
         "name": dataset.name,
         "shape": list(dataset.shape),
         "train": len(dataset.train),
@@ -66,15 +76,30 @@ def print_json(dataset: Dataset) -> None:
         "fingerprint": dataset.fingerprint,
         "notes": list(dataset.notes),
     }
-    print(jsons.dumps(content, indent=2))
+
+
+def describe(dataset: Dataset) -> str:
+    """A line on a data set: its name, how many images it has, and their shape."""
+    channels, height, width = dataset.shape
+    counts = f"{len(dataset.train):,} training and {len(dataset.test):,} test images"
+    return f"{dataset.name}: {counts}, {channels}x{height}x{width}"
 
 
 def print_summary(dataset: Dataset) -> None:
     """Print what a data set contains in lines."""
-    channels, height, width = dataset.shape
-    counts = f"{len(dataset.train):,} training and {len(dataset.test):,} test images"
-    print(f"{dataset.name}: {counts}, {channels}x{height}x{width}")
+    print(describe(dataset))
     if dataset.classes:
         more = ", ..." if len(dataset.classes) > LISTED_CLASSES else ""
         print(f"classes: {', '.join(dataset.classes[:LISTED_CLASSES])}{more}")
+    if dataset.classes and len(dataset.classes) == 2:
+        parts = [
+            f"{letter} ({name}) {count(dataset.train, label):,} training, {count(dataset.test, label):,} test"
+            for label, (letter, name) in enumerate(zip("AB", dataset.classes, strict=True))
+        ]
+        print(f"as two domains: {', '.join(parts)} images")
     report_notes(dataset.notes)
+
+
+def count(images: Images, label: int) -> int:
+    """How many images have a label."""
+    return 0 if images.labels is None else int((images.labels == label).sum())

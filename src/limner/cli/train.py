@@ -12,6 +12,7 @@ import tyro
 from limner.cli.forms import Box, Metavar, flag_values, form, option_boxes, option_flags
 from limner.cli.output import report_file
 from limner.cli.parsing import help_text, parse
+from limner.cli.sources import parse_source, source_words
 from limner.errors import LimnerError
 from limner.settings import Settings
 
@@ -130,16 +131,6 @@ def parse_words(model: str, words: Sequence[str], file: Mapping[str, Any]) -> di
     return arguments
 
 
-def parse_source(words: Sequence[str]) -> str | tuple[str, str]:
-    """The data set that --data names, or both domains of A=D B=D; LimnerError for anything else."""
-    named = dict(word.split("=", 1) for word in words if word.startswith(("A=", "B=")))
-    if len(words) == 2 and len(named) == 2:
-        return named["A"], named["B"]
-    if len(words) == 1 and not named:
-        return words[0]
-    raise LimnerError(f"data must be one source, or A=SOURCE B=SOURCE, not '{' '.join(words)}'")
-
-
 def file_training(file: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of training that a file sets."""
     return file["config"].model_dump(exclude_unset=True) if file else {}
@@ -165,9 +156,11 @@ def shown_defaults(cls: type[Model], preset: str | None, file: Mapping[str, Any]
     training = preset_values(cls, preset) | file_training(file)
     values |= {name: value for name, value in training.items() if name in TrainConfig.model_fields}
     data = {name: value for name, value in file.items() if name in DataArguments.model_fields}
+    if "data" in data:
+        data["data"] = source_words(data["data"])
     values |= {
-        name: value for name, value in data.items() if not isinstance(value, tuple)
-    }  # height and width
+        name: value for name, value in data.items() if name == "data" or not isinstance(value, tuple)
+    }  # tuples are height and width, or the channels of each domain
     length = {} if training.get("epochs") else {"images": cls.images}
     return {"batch": cls.batch} | length | values
 

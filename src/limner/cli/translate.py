@@ -16,7 +16,7 @@ from limner.cli.arguments import (
     Seed,
     TranslationOut,
 )
-from limner.cli.output import open_run, report_file, save_picture
+from limner.cli.output import open_run, report_file, report_notes, save_picture
 from limner.cli.parsing import call
 from limner.errors import LimnerError
 
@@ -49,6 +49,8 @@ def translate(
 
         save_picture(draw(opened, images or None, to, n, seed), path, quiet)
         return
+    if n is not None:
+        raise LimnerError("--n is for a picture: give --out a name that ends in .png")
     translate_into_folder(run, images, to, out, full_size, quiet)
 
 
@@ -61,7 +63,8 @@ def translate_into_folder(
 
     run = load(name)
     folder = out if out is not None else run.path / f"translate-{to}"
-    count = len(list(translate_files(run, images, folder, to, full_size)))
+    files = list(translate_files(run, images, folder, to, full_size))
+    report_notes([file.note for file in files if file.note], quiet)
     report_file(folder, quiet)
     if not quiet:
-        print(f"{count} images")
+        print(f"{sum(file.target is not None for file in files)} images")

@@ -48,6 +48,10 @@ class Examples:
             return x, to_float(self.second.pixels).to(device)
         return x, self.images.labels.to(device) if self.images.labels is not None else None
 
+    def fewest(self) -> int:
+        """The images of the smaller domain."""
+        return min(len(images) for images in self.parts())
+
     def parts(self) -> list[Images]:
         """The images of each domain."""
         return [self.images] if self.second is None else [self.images, self.second]

@@ -10,7 +10,7 @@ from torch import Tensor
 from limner.data.dataset import Images, to_float
 from limner.errors import LimnerError
 
-SECOND = 2**32  # added to the seed for the order of the second domain
+SECOND = 2**31  # added to the seed for the order of the second domain; torch uses 32 bits of a seed
 
 
 class Stream(Iterator[tuple[Tensor, Tensor | None]]):

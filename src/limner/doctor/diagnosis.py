@@ -203,7 +203,7 @@ def measure_weights(run: Run, lines: list[Line]) -> tuple[list[Line], str]:
     """
     data = run.viewed
     held_out = test_examples(data).draw(HELD_OUT, seed=0)
-    if min(len(training_examples(data)), len(held_out)) < FEWEST:
+    if min(training_examples(data).fewest(), held_out.fewest()) < FEWEST:
         return lines, f"{data.name} is too small: the doctor needs {FEWEST} training and test images"
     signals = measure_signals(new_probe(run.model, data, held_out), run.model)
     values = {f"doctor/{name}": value for name, value in signals.items() if isfinite(value)}

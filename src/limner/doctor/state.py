@@ -14,6 +14,7 @@ from limner.doctor.rules import (
     Line,
     few_kinds,
 )
+from limner.doctor.translation_rules import MIN_PAIRS
 from limner.doctor.verdicts import Verdict
 
 StateName = Literal["too early to tell", "healthy", "trouble"]
@@ -58,6 +59,8 @@ def why_too_early(lines: Sequence[Line]) -> str | None:
 
 def fewest_images(h: History) -> int:
     """The images after which the rules can name what the signals at the last tick may come from."""
+    if h.signals("change/"):  # a model that translates
+        return MIN_PAIRS
     encodes = bool(h.last("sensitivity", 1))  # alike samples of such a model have no rule of their own
     alike = not encodes and few_kinds(h, 1)
     ignores_labels = h.now("agreement") <= 0.5

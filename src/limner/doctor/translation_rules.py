@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from limner.doctor.rules import History, Rule
 
+INVERTED = -0.2  # correlation of light and dark areas; it is near 0 where these have nothing in common
+MIN_PAIRS = 2_000  # pairs of images before which a translation means nothing
+
 
 def each_domain(rule: Rule) -> Rule:
-    """The rule, applied to each domain that is translated to; their evidence together."""
+    """The rule, applied to each domain that is translated to, in runs that saw enough pairs."""
 
     def apply(h: History) -> str | None:
+        if h.lines[-1]["images"] < MIN_PAIRS:
+            return None
         names = [name.removeprefix("change/") for name in h.signals("change/")]
         evidence = [text for name in names if (text := rule(History(h.lines, name))) is not None]
         return "; ".join(evidence) or None
@@ -27,7 +32,7 @@ def too_strong(h: History) -> str | None:
 @each_domain
 def inverted(h: History) -> str | None:
     """Light areas become dark, and dark ones light."""
-    if not h.holds("luminance", lambda v: v < 0, 2):
+    if not h.holds("luminance", lambda v: v < INVERTED, 2):
         return None
     return f"light and dark areas correlate by {h.now('luminance'):.2f} before and after translation to {h.D}"
 

@@ -5,8 +5,9 @@ The domain that is translated to follows the signal's name: change/B is of trans
     luminance       correlation of light and dark areas before and after, mean over images: below 0 they
                     are exchanged
     cycle           mean absolute error after translation to this domain and back, on the [0, 1] scale
-    hidden          that error after noise of deviation 0.02 on the translation, divided by `cycle`: large
-                    where the way back needs a faint pattern (Chu et al. 2017, arXiv 1712.02950)
+    hidden          that error after noise of deviation 0.02 on the translation, divided by `cycle`, or by
+                    the noise itself where that is larger: large where the way back needs a faint pattern
+                    (Chu et al. 2017, arXiv 1712.02950)
     distance        Frechet distance of translations to training images, in the features of features.py
     untranslated    that of the images as they were
 The discriminators' signals are those of `signals`.
@@ -15,6 +16,7 @@ The discriminators' signals are those of `signals`.
 from __future__ import annotations
 
 from itertools import permutations
+from math import pi, sqrt
 
 from torch import Tensor
 
@@ -30,6 +32,7 @@ from limner.models.base import Model
 IMAGES = 64  # of each domain
 REFERENCE = 1000  # training images that features are compared with
 NOISE = 0.02  # deviation on the [0, 1] scale
+MEAN_NOISE = NOISE * sqrt(2 / pi)  # mean absolute value of the noise
 
 
 class TranslationProbe:
@@ -97,7 +100,7 @@ def cycle_signals(model: Translates, x: Tensor, translated: Tensor, source: str)
     """What is left of images (n, C, H, W) of domain `source` after translation and back."""
     noisy = add_noise(translated, NOISE)
     cycle, noisy_cycle = (absolute_difference(model.translate(t, source), x) for t in (translated, noisy))
-    return {"cycle": cycle, "hidden": noisy_cycle / max(cycle, 1e-6)}
+    return {"cycle": cycle, "hidden": noisy_cycle / max(cycle, MEAN_NOISE)}
 
 
 def absolute_difference(x: Tensor, y: Tensor) -> float:

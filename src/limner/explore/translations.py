@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from limner.data import Images, read_file, read_images, to_float, to_uint8
+from limner.data.listing import list_folder
 from limner.errors import LimnerError
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
@@ -22,6 +25,7 @@ from limner.training.codes import map_batches
 
 COLUMNS = 8
 MOST_PIXELS = 4_000_000  # of an image that is translated at its full size, at about 300 bytes each
+QUALITY = 95  # of translations that are written as JPEG or WebP
 OTHER = {"A": "B", "B": "A"}
 
 
@@ -55,47 +59,86 @@ def translate(
     return Picture(picture, data | {"notes": notes})
 
 
+class TranslatedFile(NamedTuple):
+    """An image file and its translation; where there is none, `target` is None and `note` says why."""
+
+    source: Path
+    target: Path | None
+    note: str = ""
+
+
 def translate_files(
     run: Run, images: Sequence[str | Path], out: str | Path, to: str = "B", full_size: bool = False
-) -> Iterator[Path]:
-    """Translate image files one by one into the folder `out`, under their names; yields each path written.
+) -> Iterator[TranslatedFile]:
+    """Translate image files one by one into the folder `out`, under their names.
 
     The images get the size of the training images, or keep theirs.  Of the model, only the network that
-    translates is loaded.  Raises LimnerError where `out` is a folder that is read from.
+    translates is loaded.  A file that cannot be translated is left out with a note.
+    Raises LimnerError where every file was left out, where two would get one name, and where one would be
+    written over.
     """
     network = load_translator(run, to)
-    folder = Path(out).expanduser()
-    sources = [Path(image).expanduser() for image in images]
-    if any(
-        path.resolve() in (folder.resolve(), *folder.resolve().parents) for path in sources if path.is_dir()
-    ):
+    targets = choose_targets([Path(image).expanduser() for image in images], Path(out).expanduser())
+    shape, problems = domain_shape(run, OTHER[to]), []
+    for source, target in targets.items():
+        try:
+            translated = translate_file(network, source, shape, full_size)
+        except LimnerError as error:
+            problems.append(str(error))
+            yield TranslatedFile(source, None, f"left out: {error}")
+            continue
+        picture = to_pil(to_uint8(translated)[0])
+        write_atomically(target, partial(picture.save, quality=QUALITY))
+        yield TranslatedFile(source, target)
+    if len(problems) == len(targets):
+        others = f", and {len(problems) - 1} others neither" if problems[1:] else ""
+        raise LimnerError(f"{problems[0]}{others}")
+
+
+@torch.no_grad()
+def translate_file(
+    network: nn.Module, path: Path, shape: tuple[int, int, int], full_size: bool = False
+) -> Tensor:
+    """The translation (1, C, H, W) of an image file, fitted to a shape (C, H, W) or of its own size."""
+    channels, *size = shape
+    pixels = read_file(path, None if full_size else (size[0], size[1]), channels).pixels
+    if pixels.shape[2] * pixels.shape[3] > MOST_PIXELS:
+        raise LimnerError(
+            f"{path} has more than {MOST_PIXELS // 1_000_000} million pixels: leave --full-size out, or make "
+            "it smaller"
+        )
+    try:
+        return network(to_float(pixels))  # type: ignore[no-any-return]  # of a module, Any
+    except LimnerError as error:
+        raise LimnerError(f"{path}: {error}") from None
+
+
+def choose_targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """For every image file the file that its translation is written to, which is none of the images."""
+    if any(source.is_dir() and folder.resolve().is_relative_to(source.resolve()) for source in sources):
         raise LimnerError(f"{folder} lies in a folder that is translated: give another --out")
-    shape = domain_shape(run, OTHER[to])
+    origins: dict[Path, Path] = {}
     for path, name in list_files(sources):
-        target = folder / name
-        if target.exists() and target.resolve() == path.resolve():
+        target = folder / (name if name.suffix.lower() in PICTURES else f"{name}.png")
+        if origins.setdefault(target, path) != path:
+            raise LimnerError(f"two images would become {target}: translate them into two folders")
+    read = {path.resolve() for path in origins.values()}
+    for target in origins:
+        if target.resolve() in read:
             raise LimnerError(f"{target} would be written over: give another --out")
-        pixels = read_file(path, None if full_size else shape[1:], shape[0]).pixels
-        if pixels.shape[2] * pixels.shape[3] > MOST_PIXELS:
-            raise LimnerError(
-                f"{path} has more than {MOST_PIXELS // 1_000_000} million pixels: leave --full-size out, or "
-                "make it smaller"
-            )
-        with torch.no_grad():
-            translated = network(to_float(pixels))
-        write_atomically(target, to_pil(to_uint8(translated)[0]).save)
-        yield target
+    return {path: target for target, path in origins.items()}
 
 
 def list_files(sources: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Every image file with the name that its translation gets, relative to the folder that is written."""
+    """Every image file with its name: that of a file in a folder is relative to the folder."""
     files: list[tuple[Path, Path]] = []
     for source in sources:
         if not source.exists():
             raise LimnerError(f"there is no {source}")
-        paths = sorted(path for path in source.rglob("*") if path.is_file()) if source.is_dir() else [source]
-        base = source if source.is_dir() else source.parent
-        files += [(path, path.relative_to(base)) for path in paths if path.suffix.lower() in PICTURES]
+        if source.is_dir():
+            files += [(source / entry.name, Path(entry.name)) for entry in list_folder(source).entries]
+        else:
+            files.append((source, Path(source.name)))
     if not files:
         raise LimnerError(
             f"no images in {', '.join(map(str, sources))}: give {', '.join(PICTURES[:3])} files"

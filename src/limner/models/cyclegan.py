@@ -176,7 +176,8 @@ class CycleGAN(Model):
             mirror = torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5
             x = torch.where(mirror, x.flip(3), x)
         height, width = x.shape[2:]
-        rows, columns = round(self.options.shift * height), round(self.options.shift * width)
+        # a border by reflection is narrower than the image
+        rows, columns = (min(round(self.options.shift * side), side - 1) for side in (height, width))
         if not rows and not columns:
             return x
         padded = F.pad(x, (columns, columns, rows, rows), mode="reflect")

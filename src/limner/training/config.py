@@ -94,6 +94,10 @@ class DataRecord(Settings):
     second: DataRecord | None = None
     """domain B, where the run is of two domains and this is A"""
 
+    def parts(self) -> list[DataRecord]:
+        """This record; of two domains, those of A and B."""
+        return [self] if self.second is None else [self, self.second]
+
 
 class RunConfig(Settings):
     """What run.json holds: all that is needed to do the run again, and where it was done."""

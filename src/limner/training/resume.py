@@ -48,7 +48,7 @@ def check_same_data(run: Run, data: Data | None) -> Dataset | Domains:
     record = run.config.data
     channels = record.shape[0] if record.second is None else (record.shape[0], record.second.shape[0])
     dataset = load_data(run.model_class, data, record.shape[1:], channels)
-    if fingerprints(dataset) != [part.fingerprint for part in (record, record.second) if part is not None]:
+    if fingerprints(dataset) != [part.fingerprint for part in record.parts()]:
         raise LimnerError(
             f"{run.name} was trained on {run.config.data.source}, which holds other images than "
             f"{dataset.name}: leave it out, or train anew"
@@ -69,7 +69,8 @@ def refuse_changes(
     values: model, preset, size and channels, None where not given.
     """
     config = run.config
-    channels, *sides = config.data.shape
+    sides, each = config.data.shape[1:], tuple(part.shape[0] for part in config.data.parts())
+    channels = each if isinstance(values.get("channels"), tuple) or len(set(each)) > 1 else each[0]
     size = tuple(sides) if isinstance(values.get("size"), tuple) else sides[0]
     stored = {"model": config.model, "preset": config.preset, "size": size, "channels": channels}
     new_options = run.options.parse(config.options | dict(options)).json_values()

@@ -64,7 +64,8 @@ def load_data(
         return load_domains(source, size, channels)
     if isinstance(source, Domains | tuple):
         raise LimnerError(f"a {cls.__name__} trains on one data set, not on two domains")
-    assert not isinstance(channels, tuple)
+    if isinstance(channels, tuple):
+        raise LimnerError(f"a {cls.__name__} trains on one data set: give channels as one number")
     return load_dataset(source, size=size, channels=channels)
 
 

@@ -1,0 +1,22 @@
+"""The words that name a data set, or two domains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from limner.errors import LimnerError
+
+
+def parse_source(words: Sequence[str]) -> str | tuple[str, str]:
+    """The data set that --data names, or both domains of A=D B=D; LimnerError for anything else."""
+    named = dict(word.split("=", 1) for word in words if word.startswith(("A=", "B=")))
+    if len(words) == 2 and len(named) == 2:
+        return named["A"], named["B"]
+    if len(words) == 1 and not named:
+        return words[0]
+    raise LimnerError(f"data must be one source, or A=SOURCE B=SOURCE, not '{' '.join(words)}'")
+
+
+def source_words(source: str | tuple[str, str]) -> tuple[str, ...]:
+    """The words after --data that `parse_source` reads."""
+    return (source,) if isinstance(source, str) else (f"A={source[0]}", f"B={source[1]}")
