@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import Field
-from small import blobs, small, words
+from small import IMAGE_MODELS, blobs, small, words
 from torch import Tensor, nn
 
 import limner
@@ -115,6 +115,8 @@ def test_help_has_every_option_in_groups(model: str, capsys: pytest.CaptureFixtu
     options = model_class(model).Options.model_fields
     for name in [*options, *TrainConfig.model_fields]:
         assert f"--{name.replace('_', '-')}" in flags
+    text = re.sub(r"[│\s]+", " ", help_of(capsys, "train", model)).partition("--size")[0]
+    assert f"(default: {'digits' if model in IMAGE_MODELS else 'none'})" in text
     own = {f"--{name.replace('_', '-')}" for name in options}
     assert own <= {flag for name in names[3:-2] for flag in found[name]}
 

@@ -100,9 +100,7 @@ def test_both_domains_get_the_size_that_is_asked_for(fill: Fill, size: int | tup
         (("RGB", "RGB"), (3, 3)),
     ],
 )
-def test_a_grey_domain_has_one_channel(
-    fill: Fill, modes: tuple[str, str], channels: tuple[int, int]
-) -> None:
+def test_a_grey_domain_has_one_channel(fill: Fill, modes: tuple[str, str], channels: tuple[int, int]) -> None:
     folder = fill(trainA=(4, modes[0]), trainB=(4, modes[1]), testA=(2, modes[0]), testB=(2, modes[1]))
     for source in (folder, (folder / "trainA", folder / "trainB")):
         domains = load_domains(source)

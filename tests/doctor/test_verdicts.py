@@ -61,6 +61,18 @@ def critic(i: int) -> Line:
     return {key: value for key, value in gan(i).items() if key not in absent}
 
 
+def translator(i: int) -> Line:
+    """Tick i of a healthy model that translates between two domains."""
+    signals = {
+        "change": 0.12, "luminance": 0.9, "cycle": 0.2 * 0.9**i + 0.03, "hidden": 1.2,
+        "distance": 30 * 0.9**i + 5, "untranslated": 35.0,
+    }  # fmt: skip
+    both = {f"{name}/{to}": value for name, value in signals.items() for to in ("A", "B")}
+    rankings = {f"overlap/D_{to}": 0.8 for to in ("A", "B")}
+    losses = {f"loss/D_{to}": 0.15 + 0.01 * (i % 3) for to in ("A", "B")}
+    return line(i, both | rankings) | losses | {"loss/G": 1.0 + 0.02 * (i % 4)}
+
+
 def denoiser(i: int) -> Line:
     """Tick i of a healthy model without codes and without a discriminator."""
     absent = {f"doctor/{name}" for name in (*DISCRIMINATOR, "sensitivity", "reconstruction")}
@@ -85,6 +97,10 @@ CASES: dict[str, tuple[Callable[[int], Line], dict[str, Any]]] = {
     "not finite": (vae, {"not_finite": "loss/main became nan at step 7"}),
     "dead configuration": (gan, {"low": 1.0}),
     "getting worse": (gan, {"distance": 500.0, "distance_ratio": 30.0}),
+    "discriminator too strong": (translator, {"loss/D_B": 0.01}),
+    "colours inverted": (translator, {"luminance/A": -0.6}),
+    "nothing translated": (translator, {"change/B": 0.02, "distance/B": 34.0}),
+    "hidden information": (translator, {"hidden/B": 5.0}),
 }
 
 
@@ -105,7 +121,7 @@ def test_there_is_a_case_for_every_trouble() -> None:
     assert set(CASES) == set(TROUBLES)
 
 
-@pytest.mark.parametrize("model", [gan, vae, two_gans, critic, denoiser])
+@pytest.mark.parametrize("model", [gan, vae, two_gans, critic, translator, denoiser])
 def test_a_healthy_run_has_no_trouble_at_any_tick(model: Callable[[int], Line]) -> None:
     lines = log(model, {})
     for n in range(1, len(lines) + 1):

@@ -51,7 +51,9 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return trained(tmp_path_factory.mktemp("runs") / "mixed", (1, 16, 16), (3, 16, 16))
 
 
-def paint(path: Path, size: tuple[int, int] = (24, 20), mode: str = "RGB", seed: int = 0, **options: Any) -> Path:
+def paint(
+    path: Path, size: tuple[int, int] = (24, 20), mode: str = "RGB", seed: int = 0, **options: Any
+) -> Path:
     """A picture file of a size (height, width)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(seed).integers(0, 256, (5, 5, 4), dtype=np.uint8)
@@ -120,7 +122,7 @@ def test_files_are_fitted_into_the_picture_with_a_note(run: Run, tmp_path: Path)
     assert picture.data["pixels"].shape == (2, 3, 24, 20)
     assert torch.equal(picture.data["pixels"][1], read(files[1]))
     assert [Path(name).name for name in picture.data["names"]] == ["wide.png", "fit.png"]
-    assert any("wide.png: 40x100 cropped to the middle and resized to 24x20" in n for n in picture.notes)
+    assert any("wide.png" in note and "cropped to the middle" in note for note in picture.notes)
 
 
 def test_grey_and_colour_share_a_picture(mixed: Run) -> None:

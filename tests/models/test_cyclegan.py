@@ -310,9 +310,7 @@ def test_a_restored_trainer_goes_on_as_if_there_had_been_no_break() -> None:
 
 def test_the_rate_is_constant_for_half_and_then_falls_to_nothing() -> None:
     data, rates = domains(), []
-    trainer = Trainer(
-        build((1, 16, 16)), DomainStream(data.a.train, data.b.train, 1), TrainConfig(images=20)
-    )
+    trainer = Trainer(build((1, 16, 16)), DomainStream(data.a.train, data.b.train, 1), TrainConfig(images=20))
     for _ in itertools.islice(trainer, 20):
         rates.append({name: o.param_groups[0]["lr"] for name, o in trainer.optimizers.items()})
     for name in ("G", "D_A", "D_B"):

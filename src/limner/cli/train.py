@@ -156,6 +156,8 @@ def shown_defaults(cls: type[Model], preset: str | None, file: Mapping[str, Any]
     training = preset_values(cls, preset) | file_training(file)
     values |= {name: value for name, value in training.items() if name in TrainConfig.model_fields}
     data = {name: value for name, value in file.items() if name in DataArguments.model_fields}
+    if cls.trains_on == "domains":
+        values["data"] = ()  # digits, the default, are not two domains
     if "data" in data:
         data["data"] = source_words(data["data"])
     values |= {

@@ -96,10 +96,9 @@ def evaluate(
     """
     start = time.monotonic()
     opened = run if isinstance(run, Run) else load(run)
-    dataset = measured_dataset(opened)
     sizes = resolve_sizes({"n": n, "k": k, "images": images}, quick, seed, opened)
     options = resolve_sampling(opened, sampling or {})
-    chosen = choose_extractor(dataset, features, weights)
+    chosen = choose_extractor(measured_dataset(opened), features, weights)
     names = [name for name in FAMILIES if families is None or name in families]
     scored = "anomalies" in names and isinstance(opened.model, Scores)
     other, left_out = load_other(opened, against) if scored or against is not None else (None, [])

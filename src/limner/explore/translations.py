@@ -108,9 +108,10 @@ def translate_file(
             "it smaller"
         )
     try:
-        return network(to_float(pixels))  # type: ignore[no-any-return]  # of a module, Any
+        translated: Tensor = network(to_float(pixels))
     except LimnerError as error:
         raise LimnerError(f"{path}: {error}") from None
+    return translated
 
 
 def choose_targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:

@@ -49,11 +49,10 @@ def traverse(
     base, subject, notes = base_code(run, image, seed)
     matters = code_importance(run, seed, y=decoded_class.index)
     order, prior = matters.argsort(descending=True), model.latent.prior()
-    shown = order[:dims].tolist()
-    units = torch.linspace(-1, 1, steps) * min(span, prior.reach)
+    shown, units = order[:dims].tolist(), torch.linspace(-1, 1, steps) * min(span, prior.reach)
     codes = move_variables(base, prior, shown, units)
-    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(shown) * steps), **options)
-    pixels = pixels.unflatten(0, codes.shape[:2])
+    y = decoded_class.repeat(len(shown) * steps)
+    pixels = decode_pixels(model, codes.flatten(0, 1), y, **options).unflatten(0, codes.shape[:2])
     nearest = [(row, int((codes[row, :, i] - base[i]).abs().argmin())) for row, i in enumerate(shown)]
     title = (
         f"{run.name}: one latent variable at a time, {subject}{decoded_class.title}\n"
