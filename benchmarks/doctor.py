@@ -16,7 +16,7 @@ import argparse
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,20 +25,23 @@ from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 import limner
 from limner import train_session
-from limner.data import Dataset, load
+from limner.data import Dataset, Domains, Images, load
+from limner.data.dataset import fingerprint
 from limner.doctor import TROUBLES, Doctor, Verdict, verdicts
 from limner.files import write_json, write_text
 from limner.models import MODELS, model_class
 from limner.models.adversarial import GAMES
 from limner.models.base import Clock, Logs
+from limner.models.cyclegan import CycleGAN
 from limner.models.gan import GAN
 from limner.training import NotFinite
 
 TICK = 5000
-Case = tuple[str, Dataset, dict[str, Any]]  # model, data, settings
+Case = tuple[str, Dataset | Domains, dict[str, Any]]  # model, data, settings
 
 
 class Grey(GAN):
@@ -53,6 +56,48 @@ class Jolted(GAN):
 
     def schedule(self, name: str, clock: Clock) -> dict[str, float]:
         return {"lr": self.rates[name] * (50 if clock.iteration >= 599 else 1)}
+
+
+class Hiding(CycleGAN):
+    """Its images of B are grey, with those of A in a pattern of a hundredth; its networks are not used."""
+
+    def translate(self, x: Tensor, to: str = "B") -> Tensor:
+        return x / 100 if to == "B" else (x * 100).clamp(-1, 1)
+
+
+# tiny networks that learn in 150 iterations; images of 16x16 as they are
+TRANSLATION: dict[str, Any] = {
+    "width": 4, "blocks": 0, "d_width": 4, "d_layers": 1, "pool": 4, "flip": False, "shift": 0.0, "lr": 5e-3,
+    "averaged": "nothing", "batch": 16, "images": 2400, "tick": 400,
+}  # fmt: skip
+TOO_STRONG = {"width": 1, "d_width": 16, "d_layers": 2, "d_norm": "none", "cycle": 100.0, "lr": 1e-2}
+
+
+def noise(pixels: Tensor) -> Tensor:
+    """Random pixels of the same shape."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, pixels.shape, generator=generator, dtype=torch.uint8)
+
+
+def domains(data: Dataset, a: Callable[[Tensor], Tensor], b: Callable[[Tensor], Tensor]) -> Domains:
+    """Every second image at 16x16, its pixels changed by `a`, and the others, changed by `b`."""
+
+    def part(first: int, change: Callable[[Tensor], Tensor]) -> Dataset:
+        def images(every: Images) -> Images:
+            small = interpolate(every.pixels[first::2].float(), size=(16, 16), mode="area")
+            return Images(change(small.to(torch.uint8)))
+
+        train, test = images(data.train), images(data.test)
+        return replace(data, train=train, test=test, classes=None, fingerprint=fingerprint(train, test))
+
+    return Domains(data.name, part(0, a), part(1, b))
+
+
+def healthy_data(model: str, data: Dataset) -> Dataset | Domains:
+    """The data; for a model of two domains, half of them and the others on a grey background."""
+    if model_class(model).trains_on == "domains":
+        return domains(data, lambda pixels: pixels, lambda pixels: pixels // 2 + 100)
+    return data
 
 
 def few_images(data: Dataset, n: int) -> Dataset:
@@ -94,6 +139,20 @@ def injections(data: Dataset, seed: int) -> dict[str, Case]:
         "not finite": ("vae", data, {"lr": 1e15, "images": 20_000}),
         "dead configuration": (f"{__name__}:Grey", data, {"images": 40_000}),
         "getting worse": (f"{__name__}:Jolted", data, {"lr": 1e-3, "images": 120_000}),
+        "discriminator too strong": (
+            "cyclegan", domains(data, lambda p: p, noise), TRANSLATION | TOO_STRONG,
+        ),
+        "colours inverted": (
+            "cyclegan", domains(data, lambda p: p, lambda p: 255 - p),
+            TRANSLATION | {"cycle": 3.0, "identity": 0.0},
+        ),
+        "nothing translated": (
+            "cyclegan", domains(data, lambda p: p // 4 + 96, lambda p: p // 4 + 96),
+            TRANSLATION | {"cycle": 100.0},
+        ),
+        "hidden information": (
+            f"{__name__}:Hiding", domains(data, lambda p: p, lambda p: 255 - p), TRANSLATION,
+        ),
     }  # fmt: skip
 
 
@@ -105,6 +164,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "gan": {"lr": 1e-3, "images": 150_000},
     "dcgan": {"width": 16, "images": 60_000},
     "cgan": {"networks": "mlp", "lr": 1e-3, "images": 150_000},
+    "cyclegan": TRANSLATION | {"images": 8000},
 }
 
 
@@ -142,12 +202,15 @@ def named_troubles(path: Path) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def train_and_name(path: Path, model: str, data: Dataset, seed: int, settings: dict[str, Any]) -> list[str]:
+def train_and_name(
+    path: Path, model: str, data: Dataset | Domains, seed: int, settings: dict[str, Any]
+) -> list[str]:
     """Train, unless that is done already; returns the troubles that the doctor names."""
     if not (path / "done").exists():
         resume = (path / "state.pt").exists()
         try:
-            limner.train(model, data, out=path, seed=seed, tick=TICK, resume=resume, quiet=True, **settings)
+            settings = {"tick": TICK} | settings
+            limner.train(model, data, out=path, seed=seed, resume=resume, quiet=True, **settings)
         except NotFinite as error:  # one of the troubles
             print(error, flush=True)
         (path / "done").touch()
@@ -198,6 +261,7 @@ COST_SETTINGS: dict[str, dict[str, Any]] = {
     "conv-autoencoder": {"epochs": 1},
     "dcgan": {"width": 32, "epochs": 1},
     "cgan": {"width": 32, "epochs": 1},
+    "cyclegan": {"images": 4000},
 }
 
 
@@ -205,10 +269,10 @@ def print_costs(name: str) -> None:
     """The doctor's share of three epochs of every model, or of one epoch of the convolutional ones."""
     data = load(name)
     for model in MODELS:
-        Timed.seconds, settings = 0.0, {"epochs": 3, **COST_SETTINGS.get(model, {})}
+        Timed.seconds, settings = 0.0, COST_SETTINGS.get(model, {"epochs": 3})
         with tempfile.TemporaryDirectory() as out, patch.object(train_session, "Doctor", Timed):
             start = time.process_time()
-            limner.train(model, data, out=f"{out}/run", quiet=True, **settings)
+            limner.train(model, healthy_data(model, data), out=f"{out}/run", quiet=True, **settings)
             total = time.process_time() - start
         print(f"{model}: {Timed.seconds / total:.2%} of {total:.0f} s", flush=True)
 
@@ -226,7 +290,10 @@ def main() -> None:
     results: dict[str, dict[str, list[list[str]]]] = {kind: {} for kind in ("injected", "healthy", *EXPECTED)}
     for seed in arguments.seeds:
         runs = {("injected", name): case for name, case in injections(data, seed).items()}
-        runs |= {("healthy", model): (model, data, healthy_settings(model)) for model in MODELS}
+        runs |= {
+            ("healthy", model): (model, healthy_data(model, data), healthy_settings(model))
+            for model in MODELS
+        }
         runs |= games(data)
         for (kind, name), (model, images, settings) in runs.items():
             folder = arguments.out / f"{kind}-{name.replace(' ', '-')}-{seed}"

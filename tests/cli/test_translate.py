@@ -8,23 +8,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small import blobs, small
+from small import small
 
 import limner
 from limner.cli import run as cli
-from limner.data import Dataset, Domains, to_float, to_uint8
+from limner.data import Dataset, to_float, to_uint8
 from limner.training import Run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    sets = [
-        Dataset(name, name, blobs(6, (3, 24, 20), i), blobs(4, (3, 24, 20), i + 2), None, (), name)
-        for i, name in enumerate(("left", "right"))
-    ]
-    out = tmp_path_factory.mktemp("runs") / "run"
+    base = tmp_path_factory.mktemp("runs")
+    for i, folder in enumerate(("trainA", "trainB", "testA", "testB")):
+        for seed in range(4):
+            paint(base / "sides" / folder / f"{seed}.png", seed=10 * i + seed)
     settings = small("cyclegan") | {"images": 2, "quiet": True}
-    return limner.train("cyclegan", Domains("sides", *sets), out=out, **settings)
+    return limner.train("cyclegan", base / "sides", out=base / "run", **settings)
 
 
 def paint(path: Path, size: tuple[int, int] = (24, 20), seed: int = 0) -> str:

@@ -166,7 +166,7 @@ def log(*ticks: Line, start: int = 2000, to: str = "B", loss: float = 0.2) -> li
         signals = {f"doctor/{name}/{side}": value for side in "AB" for name, value in FINE.items()}
         losses = dict.fromkeys(("loss/D_A", "loss/D_B"), loss + 0.001 * i)  # one that stays has a name
         line = {"images": start + 500 * i, **losses, **signals}
-        own = {name: value for name, value in tick.items() if name.startswith("loss/")}
+        own = {name: value + 1e-5 * i for name, value in tick.items() if name.startswith("loss/")}
         lines.append(line | own | {f"doctor/{n}/{to}": v for n, v in tick.items() if n not in own})
     return lines
 

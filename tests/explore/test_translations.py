@@ -146,7 +146,7 @@ def test_a_wrong_domain_is_one_line(run: Run, tmp_path: Path) -> None:
         lambda: list(explore.translate_files(run, [paint(tmp_path / "a.png")], tmp_path / "out", "C")),
         lambda: run.model.translate(torch.zeros(1, 3, 8, 8), to="C"),
     ):
-        with pytest.raises(LimnerError, match="^the domains are A and B, not 'C'$"):
+        with pytest.raises(LimnerError, match="the domains are A and B, not 'C'"):
             call()
 
 

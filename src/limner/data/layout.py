@@ -34,7 +34,9 @@ def read_layout(names: Sequence[str]) -> Layout:
     split = _split_folders({path[0] for path in parts if len(path) > 1})
     if not split:
         return Layout([True] * len(parts), None, [path[0] if len(path) > 1 else None for path in parts])
-    used, in_test, classes = [], [], []
+    used: list[bool] = []
+    in_test: list[bool] = []
+    classes: list[str | None] = []
     for path in parts:
         is_used = len(path) > 1 and path[0] in split
         is_test, label = split[path[0]] if is_used else (False, None)
@@ -43,12 +45,13 @@ def read_layout(names: Sequence[str]) -> Layout:
         used.append(is_used)
         in_test.append(is_test)
         classes.append(label)
+    tests = in_test if any(in_test) else None  # none: trainA and trainB alone
     unused = [name for name, is_used in zip(names, used, strict=True) if not is_used]
     if not unused:
-        return Layout(used, in_test, classes)
+        return Layout(used, tests, classes)
     folders = " and ".join(sorted(split))
     note = f"{len(unused)} files outside {folders} left out, such as {printable(unused[0])}"
-    return Layout(used, in_test, classes, (note,))
+    return Layout(used, tests, classes, (note,))
 
 
 def _unwrap(parts: list[list[str]]) -> list[list[str]]:

@@ -98,7 +98,7 @@ def read_file(path: str | Path, size: tuple[int, int] | None, channels: int) -> 
             pixels = decode(file.read_bytes(), size, channels).pixels
     except Unreadable as error:
         raise LimnerError(f"{printable(str(path))} cannot be read: {error}") from None
-    return Images(torch.from_numpy(pixels)[None], None, (str(path),))
+    return Images(torch.from_numpy(pixels.copy())[None], None, (str(path),))  # Pillow's memory is read-only
 
 
 def _check_shape(size: int | tuple[int, int] | None, channels: int | None) -> tuple[int, int] | None:

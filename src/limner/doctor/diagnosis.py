@@ -47,7 +47,9 @@ SIGNALS: dict[str, Signal] = {
     "change": Signal("mean change of an image by its translation", "over 0.05"),
     "luminance": Signal("correlation of light areas before and after translation", "above 0"),
     "cycle": Signal("error after translation and back", "falling"),
-    "hidden": Signal("the same after noise on the translation, divided by it", "below 3"),
+    "hidden": Signal(
+        "the same after noise on the translation, over the larger of it and the noise", "below 3"
+    ),
     "untranslated": Signal("distance of untranslated images to training images", "larger than translated"),
     "effective_beta": Signal("weight of the KL, relative to the reconstruction", "steady, or falling"),
 }

@@ -26,7 +26,7 @@ def too_strong(h: History) -> str | None:
     """D's loss, halved as the paper's, is near 0: no patch of a translation looks real to it."""
     if not h.holds(f"loss/D_{h.D}", lambda v: v < 0.02, 2):
         return None
-    return f"the loss of D_{h.D} is {h.now(f'loss/D_{h.D}'):.3f}, where 0.125 is that of a D that cannot tell"
+    return f"the loss of D_{h.D} is {h.now(f'loss/D_{h.D}'):.3f}, and 0.25 is that of a D that cannot tell"
 
 
 @each_domain

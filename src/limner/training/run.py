@@ -97,6 +97,9 @@ class Run:
         """One network of the trained model, in eval mode; nothing else of the model is read or kept."""
         network = self.outline().get_submodule(name).to_empty(device="cpu")
         weights = read_part(self.path / "weights.safetensors", f"{name}.")
+        if set(weights) != set(network.state_dict()):
+            path = self.path / "weights.safetensors"
+            raise LimnerError(f"{path} is not of this run: it lacks parts of {name}")
         network.load_state_dict(weights)
         return network.eval().requires_grad_(False)
 
