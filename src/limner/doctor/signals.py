@@ -59,6 +59,16 @@ REFERENCE = 1000  # training images that features are compared with
 PASSES = 1024  # through the networks, that the samples of one tick may take
 FEWEST_SAMPLES = 32
 SEED = 2_718_281_828  # of the noise: not the default of `evaluate`, so no weights are chosen on its noise
+
+
+class Probe:
+    """The same images and the same noise at every tick, and the values that real images have."""
+
+    def __init__(
+        self, model: Model, train: Images, held_out: Images, features: ProbeFeatures, seed: int = 0
+    ) -> None:
+        self.features, device = features, model.device
+        self.n = sample_count(model)
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
         reference, others = divide_training(order, max(0, self.n - len(held_out)))
         indices = order[:REFERENCE]  # the reference, and of few images all
