@@ -291,7 +291,8 @@ def test_completion_completes(capsys: pytest.CaptureFixture[str]) -> None:
     """
     bash = subprocess.run(["bash", "-c", script + attempts], capture_output=True, text=True, check=True)
     assert bash.stdout.splitlines() == [
-        "train traverse", "vae", "--latent-dim", "--network", "--no-soft-labels", "--epochs", "--prior",
+        "train translate traverse", "vae", "--latent-dim", "--network", "--no-soft-labels", "--epochs",
+        "--prior",
     ]  # fmt: skip
 
 

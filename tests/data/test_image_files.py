@@ -215,8 +215,8 @@ def test_a_common_size_is_kept_if_it_is_allowed(tmp_path, picture, size, shape):
 def test_size_and_channels_can_be_set(folder):
     assert load(folder, size=32).shape == (3, 32, 32)
     assert load(folder, size=(28, 20), channels=1).shape == (1, 28, 20)
-    for size in (8, 129, (64, 200)):
-        with pytest.raises(LimnerError, match="16 to 128"):
+    for size in (8, 257, (64, 300)):
+        with pytest.raises(LimnerError, match="16 to 256"):
             load(folder, size=size)
     with pytest.raises(LimnerError, match="channels 2"):
         load(folder, channels=2)

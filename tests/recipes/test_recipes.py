@@ -32,6 +32,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, digits: Dataset) -> Path:
 @pytest.fixture
 def _cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMNER_CACHE", str(cache))
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
 
 
 @pytest.mark.usefixtures("_cached")
