@@ -220,7 +220,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["train", "json:JSONDecoder"], "is no model"),
         (["train", "vae", "--device", "mps"], "limner trains on cpu or cuda"),
         (["demo", "--scale", "nan"], "scale must be above 0"),
-        (["summary", "vae", "--size", "0"], "each from 16 to 128"),
+        (["summary", "vae", "--size", "0"], "each from 16 to 256"),
         (["sample", "~nosuchuser/x"], "nosuchuser"),
         (["train", "vae", "--batch", "0"], "batch must be from 1 to 65536"),
         (["train", "vae", "--size", "8"], "8"),

@@ -34,8 +34,8 @@ def summary(
     from limner.models import create
     from limner.training.run import Run, find_run
 
-    if len(size) not in (1, 2) or channels not in (1, 3) or not all(16 <= side <= 128 for side in size):
-        raise LimnerError("give --size H W, each from 16 to 128, and --channels 1 or 3")
+    if len(size) not in (1, 2) or channels not in (1, 3) or not all(16 <= side <= 256 for side in size):
+        raise LimnerError("give --size H W, each from 16 to 256, and --channels 1 or 3")
     path = find_run(model)
     shape = (channels, size[0], size[-1])
     table = layer_table(Run(path).new_model() if path else create(model, shape, preset=preset))
