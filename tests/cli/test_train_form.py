@@ -103,14 +103,14 @@ def groups(text: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_help_has_every_option_in_groups(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    found = groups(help_of(capsys, "train", model))
-    names = list(found)
+    boxes = groups(help_of(capsys, "train", model))
+    names = list(boxes)
     assert names[:3] == ["", "data", "length"]
     assert names[-2:] == ["training", "output"]
-    assert found["data"][0] == "--data"
-    assert found["length"] == ["--epochs", "--images"]
-    assert "--resume" in found["output"]
-    flags = [flag for box in found.values() for flag in box]
+    assert boxes["data"][0] == "--data"
+    assert boxes["length"] == ["--epochs", "--images"]
+    assert "--resume" in boxes["output"]
+    flags = [flag for box in boxes.values() for flag in box]
     assert len(flags) == len(set(flags))
     options = model_class(model).Options.model_fields
     for name in [*options, *TrainConfig.model_fields]:
@@ -118,16 +118,16 @@ def test_help_has_every_option_in_groups(model: str, capsys: pytest.CaptureFixtu
     text = re.sub(r"[│\s]+", " ", help_of(capsys, "train", model)).partition("--size")[0]
     assert f"(default: {'digits' if model in IMAGE_MODELS else 'none'})" in text
     own = {f"--{name.replace('_', '-')}" for name in options}
-    assert own <= {flag for name in names[3:-2] for flag in found[name]}
+    assert own <= {flag for name in names[3:-2] for flag in boxes[name]}
 
 
 def test_the_game_of_a_gan_is_a_group_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    found = groups(help_of(capsys, "train", "gan"))
-    assert list(found) == ["", "data", "length", "model", "game", "training", "output"]
-    assert {"--loss", "--penalty", "--d-lr"} <= set(found["game"])
-    assert "--hidden" in found["model"]
-    found = groups(help_of(capsys, "train", "vae"))
-    assert list(found) == ["", "data", "length", "model", "training", "output"]
+    boxes = groups(help_of(capsys, "train", "gan"))
+    assert list(boxes) == ["", "data", "length", "model", "game", "training", "output"]
+    assert {"--loss", "--penalty", "--d-lr"} <= set(boxes["game"])
+    assert "--hidden" in boxes["model"]
+    boxes = groups(help_of(capsys, "train", "vae"))
+    assert list(boxes) == ["", "data", "length", "model", "training", "output"]
 
 
 def test_the_help_shows_the_defaults_of_the_preset(capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,10 +148,10 @@ def test_train_without_a_model_lists_the_common_options(capsys: pytest.CaptureFi
 def test_an_option_with_the_name_of_another_flag_gets_a_prefix(
     clashing: type[Clashing], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = groups(help_of(capsys, "train", "clashing"))
-    assert found["model"] == ["--model.size", "--fair", "--mood", "--rate"]
-    assert found["game"] == ["--rounds"]
-    assert "--size" in found["data"]
+    boxes = groups(help_of(capsys, "train", "clashing"))
+    assert boxes["model"] == ["--model.size", "--fair", "--mood", "--rate"]
+    assert boxes["game"] == ["--rounds"]
+    assert "--size" in boxes["data"]
     line = ["train", "clashing", "--model.size", "3", "--size", "16", "--images", "200", "--quiet"]
     assert run(line) == 0
     trained = limner.load("clashing-digits-0001")

@@ -114,29 +114,29 @@ def names(evaluation: Evaluation) -> list[str]:
 
 def test_options_of_sampling_reach_every_sample(toy: Callable[[Model], Run]) -> None:
     model = Toy()
-    found = evaluate(toy(model), **FEW | {"quick": False}, sampling={"steps": 2, "prior": "uniform"})
+    result = evaluate(toy(model), **FEW | {"quick": False}, sampling={"steps": 2, "prior": "uniform"})
     samples = [call for call in model.calls if "sample" in call]
     assert {call["steps"] for call in samples} == {2}
     assert {call["scale"] for call in samples} == {1.0}
     priors = [call["prior"] for call in samples]
     assert priors.count("uniform") == 1, "all families share the samples"
     assert priors.count("normal") == 1, "the other prior"
-    assert f"fd[{EXTRACTOR}], normal" in names(found)
-    assert f"fd[{EXTRACTOR}], uniform" not in names(found)
-    assert found[f"path length[{EXTRACTOR}]"].note.startswith("lerp"), "codes from the uniform prior"
-    assert found.provenance["sampling"] == {"steps": 2, "prior": "uniform"}
-    assert "sampling steps 2" in found.header[1]
-    assert "sampling prior uniform" in found.header[1]
+    assert f"fd[{EXTRACTOR}], normal" in names(result)
+    assert f"fd[{EXTRACTOR}], uniform" not in names(result)
+    assert result[f"path length[{EXTRACTOR}]"].note.startswith("lerp"), "codes from the uniform prior"
+    assert result.provenance["sampling"] == {"steps": 2, "prior": "uniform"}
+    assert "sampling steps 2" in result.header[1]
+    assert "sampling prior uniform" in result.header[1]
     plain = evaluate(toy(Toy()), **FEW)
-    assert plain[f"kid[{EXTRACTOR}]"].value != found[f"kid[{EXTRACTOR}]"].value
+    assert plain[f"kid[{EXTRACTOR}]"].value != result[f"kid[{EXTRACTOR}]"].value
     assert plain[f"path length[{EXTRACTOR}]"].note.startswith("slerp")
     assert "sampling" not in plain.header[1]
 
 
 def test_options_reach_requested_labels(toy: Callable[[Model], Run]) -> None:
     model = Conditional()
-    found = evaluate(toy(model), **FEW, sampling={"steps": 3}, families=["conditional"])
-    assert names(found)[0] == "gan-test"
+    result = evaluate(toy(model), **FEW, sampling={"steps": 3}, families=["conditional"])
+    assert names(result)[0] == "gan-test"
     samples = [call for call in model.calls if "sample" in call]
     assert {call["steps"] for call in samples} == {3}
     assert sum(call["sample"] for call in samples) == 150
@@ -160,10 +160,10 @@ def test_an_option_that_the_model_ignores_is_refused(
 
 
 def test_default_values_are_no_options(toy: Callable[[Model], Run]) -> None:
-    found = evaluate(
+    result = evaluate(
         toy(Toy()), **FEW, families=["samples"], sampling={"steps": 5, "prior": "normal", "scale": None}
     )
-    assert found.provenance["sampling"] == {}
+    assert result.provenance["sampling"] == {}
 
 
 def test_other_sampling_is_not_compared_with_the_default(
@@ -191,20 +191,20 @@ def test_other_sampling_is_not_compared_with_the_default(
 
 
 def test_other_priors_are_measured_and_those_of_a_gan_are_none(fresh: Run) -> None:
-    found = evaluate(fresh, **FEW | {"quick": False}, families=["samples"])
+    result = evaluate(fresh, **FEW | {"quick": False}, families=["samples"])
     expected = [f"fd[{EXTRACTOR}], {prior}" for prior in ("gaussian", "full", "gmm")]
-    assert [name for name in names(found) if "], " in name] == expected
-    assert found[expected[2]].note == "codes drawn from 'gmm', fitted to the training codes"
+    assert [name for name in names(result) if "], " in name] == expected
+    assert result[expected[2]].note == "codes drawn from 'gmm', fitted to the training codes"
     quick = evaluate(fresh, **FEW, families=["samples"])
     assert not [name for name in names(quick) if "], " in name]
 
 
 def test_discrete_codes_have_no_path_and_no_pca(toy: Callable[[Model], Run]) -> None:
-    found = evaluate(toy(Toy(kind="discrete", positions=2, levels=256)), **FEW)
-    assert "mse" in names(found)
-    assert not {"mse of PCA", "5 nearest: PCA", f"path length[{EXTRACTOR}]"} & set(names(found))
-    assert "5 nearest: codes" in names(found)
-    assert [line for line in found.left_out if "discrete" in line] == [
+    result = evaluate(toy(Toy(kind="discrete", positions=2, levels=256)), **FEW)
+    assert "mse" in names(result)
+    assert not {"mse of PCA", "5 nearest: PCA", f"path length[{EXTRACTOR}]"} & set(names(result))
+    assert "5 nearest: codes" in names(result)
+    assert [line for line in result.left_out if "discrete" in line] == [
         "PCA of the same size: the code is discrete, 16 bits",
         "path length: the codes are discrete, so there are none between two of them",
     ]
@@ -224,19 +224,19 @@ def test_codes_larger_than_images_have_no_pca(toy: Callable[[Model], Run]) -> No
         def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
             return z[:, :-1].unflatten(1, self.shape)
 
-    found = evaluate(toy(Wide()), **FEW, families=["reconstruction", "codes"])
-    assert found["mse"].value == 0
-    assert not [name for name in names(found) if "PCA" in name]
+    result = evaluate(toy(Wide()), **FEW, families=["reconstruction", "codes"])
+    assert result["mse"].value == 0
+    assert not [name for name in names(result) if "PCA" in name]
     line = "PCA of the same size: the code has 257 numbers, PCA here at most 256 components"
-    assert found.left_out == [line]
+    assert result.left_out == [line]
 
 
 def test_a_decoder_that_needs_labels_gets_those_of_the_data(
     toy: Callable[[Model], Run], discs: Dataset
 ) -> None:
     model = Conditional()
-    found = evaluate(toy(model), **FEW, families=["reconstruction", "smoothness"])
-    assert [measure.family for measure in found.measures][:: len(found.measures) - 1] == [
+    result = evaluate(toy(model), **FEW, families=["reconstruction", "smoothness"])
+    assert [measure.family for measure in result.measures][:: len(result.measures) - 1] == [
         "reconstruction",
         "smoothness",
     ]
@@ -248,7 +248,7 @@ def test_a_decoder_that_needs_labels_gets_those_of_the_data(
     assert torch.equal(near["y"], far["y"])
     assert len(near["y"].unique()) == 4
     again = Conditional()
-    assert evaluate(toy(again), **FEW, families=["smoothness"]).measures == [found.measures[-1]]
+    assert evaluate(toy(again), **FEW, families=["smoothness"]).measures == [result.measures[-1]]
 
 
 def test_missing_labels_are_reported(toy: Callable[[Model], Run], discs: Dataset) -> None:
@@ -257,9 +257,9 @@ def test_missing_labels_are_reported(toy: Callable[[Model], Run], discs: Dataset
         "plain", "plain", Images(discs.train.pixels), Images(discs.test.pixels), None, (), "plain-discs"
     )
     fresh.loaded = plain
-    found = evaluate(fresh, **FEW, families=["reconstruction", "smoothness"])
+    result = evaluate(fresh, **FEW, families=["reconstruction", "smoothness"])
     reason = "a Conditional decodes with labels, and the data have none"
-    assert found.left_out == [f"reconstruction: {reason}", f"smoothness: {reason}"]
+    assert result.left_out == [f"reconstruction: {reason}", f"smoothness: {reason}"]
 
 
 def test_half_of_a_protocol_is_reported(toy: Callable[[Model], Run]) -> None:
@@ -267,10 +267,10 @@ def test_half_of_a_protocol_is_reported(toy: Callable[[Model], Run]) -> None:
         def log_likelihood(self, x: Tensor, k: int) -> Tensor:
             raise AssertionError("it has no protocol, so this is not called")
 
-    found = evaluate(toy(Half()), **FEW, families=["likelihood", "codes"])
-    assert {measure.family for measure in found.measures} == {"codes"}
+    result = evaluate(toy(Half()), **FEW, families=["likelihood", "codes"])
+    assert {measure.family for measure in result.measures} == {"codes"}
     member = "limner.models.abilities.HasLikelihood"
-    assert found.left_out == [f"log_likelihood: Half defines it, but not all members of {member}"]
+    assert result.left_out == [f"log_likelihood: Half defines it, but not all members of {member}"]
 
 
 def test_only_a_normal_prior_is_compared_with_one(toy: Callable[[Model], Run]) -> None:
@@ -280,7 +280,7 @@ def test_only_a_normal_prior_is_compared_with_one(toy: Callable[[Model], Run]) -
             return mu + torch.randn_like(mu)
 
     model = Posterior()
-    found = evaluate(toy(model), **FEW, families=["prior"])
-    assert names(found) == ["mmd of codes to N(0, I)"]
+    result = evaluate(toy(model), **FEW, families=["prior"])
+    assert names(result) == ["mmd of codes to N(0, I)"]
     model.latents = {"z": Latent((4,), {"uniform": Uniform(4)})}
     assert names(evaluate(toy(model), **FEW, families=["prior"])) == []

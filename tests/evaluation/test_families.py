@@ -72,8 +72,8 @@ def train(model: str, data: Dataset | str, folder: Path, **settings: Any) -> Run
     return limner.train(model, data, out=folder / f"{model}-{len(list(folder.iterdir()))}", **settings)
 
 
-def families(found: Evaluation) -> set[str]:
-    return {measure.family for measure in found.measures}
+def families(result: Evaluation) -> set[str]:
+    return {measure.family for measure in result.measures}
 
 
 class InOrder(Model):
@@ -119,9 +119,9 @@ def test_a_family_that_cannot_be_measured_is_left_out_by_name(
         raise error
 
     monkeypatch.setitem(FAMILIES, "modes", Family((Samples,), refuse))
-    found = evaluate(gan, **FEW)
-    assert line in found.left_out
-    assert families(found) == {"samples", "memorisation", "smoothness"}
+    result = evaluate(gan, **FEW)
+    assert line in result.left_out
+    assert families(result) == {"samples", "memorisation", "smoothness"}
 
 
 @pytest.mark.parametrize(
@@ -144,8 +144,8 @@ def test_weights_that_are_not_finite_end_no_evaluation(discs: Dataset, folder: P
     with torch.no_grad():
         for weight in run.model.parameters():
             weight.fill_(math.nan)
-    found = evaluate(run, **FEW, families=["codes", "samples", "likelihood"])
-    assert any(line.startswith("codes: ") and "NaN" in line for line in found.left_out)
+    result = evaluate(run, **FEW, families=["codes", "samples", "likelihood"])
+    assert any(line.startswith("codes: ") and "NaN" in line for line in result.left_out)
 
 
 def test_other_images_that_cannot_be_loaded_are_named(
@@ -158,9 +158,9 @@ def test_other_images_that_cannot_be_loaded_are_named(
         raise LimnerError("the files are damaged")
 
     monkeypatch.setattr(measuring.datasets, "load", refuse)
-    found = evaluate(run, **FEW, families=["codes", "anomalies"])
-    assert "auroc, other images: the files are damaged" in found.left_out
-    assert families(found) == {"codes"}
+    result = evaluate(run, **FEW, families=["codes", "anomalies"])
+    assert "auroc, other images: the files are damaged" in result.left_out
+    assert families(result) == {"codes"}
     with pytest.raises(LimnerError, match="damaged"):
         evaluate(run, **FEW, families=["codes"], against="digits")
 
@@ -182,8 +182,8 @@ def test_shapes_of_another_size_have_their_factors(folder: Path, monkeypatch: py
     monkeypatch.setattr(measuring, "choose_extractor", lambda *_: extractor(limner.data.load("digits")))
     run = train("autoencoder", "shapes", folder, size=20, channels=3)
     assert run.shape == (3, 20, 20)
-    found = evaluate(run, **FEW, families=["codes", "factors"])
-    assert families(found) == {"codes", "factors"}
+    result = evaluate(run, **FEW, families=["codes", "factors"])
+    assert families(result) == {"codes", "factors"}
     torch.testing.assert_close(drawn[0][0], drawn[0][1], rtol=1e-4, atol=1e-5)
     factors = limner.data.shapes.factors_of("test")[:20]
     assert torch.equal(shapes_at(factors, (3, 20, 20)), run.original.test.pixels[:20])
@@ -209,9 +209,9 @@ def test_stacked_digits_of_another_size_are_measured(
     data = stacked_digits(digits, 32)
     assert available_extractor(data) is None, "that of 28x28 does not fit"
     run = train("gan", data, folder)
-    found = evaluate(run, **FEW | {"n": 300})
-    assert families(found) == {"samples", "modes", "memorisation", "smoothness"}
-    assert "classes of 1000" in {measure.name for measure in found.measures}
+    result = evaluate(run, **FEW | {"n": 300})
+    assert families(result) == {"samples", "modes", "memorisation", "smoothness"}
+    assert "classes of 1000" in {measure.name for measure in result.measures}
     trained = available_extractor(data)
     assert isinstance(trained, Extractor)
     assert (trained.name, trained.shape, trained.classes) == (
@@ -237,11 +237,11 @@ def test_labels_are_requested_as_often_as_the_data_have_them(
     rare = (discs.test.labels != 2) | (torch.arange(len(discs.test)) % 10 == 0)
     data = replace(discs, test=discs.test.subset(rare.nonzero()[:, 0]))
     model = InOrder(discs.train)
-    found = evaluate(toy(model, data), **FEW | {"n": 1000}, families=["conditional"])
+    result = evaluate(toy(model, data), **FEW | {"n": 1000}, families=["conditional"])
     assert data.test.labels is not None
     assert sorted(model.requested) == sorted(data.test.labels.tolist()), "all that is measured"
     assert model.requested != sorted(model.requested), "in no order"
-    assert found["gan-test"].n == len(data.test)
+    assert result["gan-test"].n == len(data.test)
 
 
 def test_a_class_left_out_of_training_is_not_requested(
@@ -252,11 +252,11 @@ def test_a_class_left_out_of_training_is_not_requested(
     run = train("cgan", discs, folder, leave_out="d")
     labels: list[Tensor] = []
     run.model.G.register_forward_pre_hook(lambda layer, inputs: labels.append(inputs[1]))
-    found = evaluate(run, **FEW | {"quick": False})
+    result = evaluate(run, **FEW | {"quick": False})
     drawn = torch.cat(labels)
     assert set(drawn.tolist()) == {0, 1, 2}
     assert discs.test.labels is not None
-    assert "gan-train" in {measure.name for measure in found.measures}
+    assert "gan-train" in {measure.name for measure in result.measures}
 
 
 def classify_exactly(self: Extractor, pixels: Tensor) -> Tensor:
@@ -280,15 +280,15 @@ def test_classes_of_samples_and_of_real_images_are_counted_by_one_rule(
     rows = torch.cat([two, (labels != 2).nonzero()[:, 0]])
     data = replace(discs, test=discs.test.subset(rows))
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0))
-    found = evaluate(
+    result = evaluate(
         toy(InOrder(data.test.subset(order)), data), **FEW | {"n": len(rows)}, families=["modes"]
     )
-    classes, score = found["classes of 4"], found["score[discs-cnn-v1]"]
+    classes, score = result["classes of 4"], result["score[discs-cnn-v1]"]
     assert classes.value == classes.floor == 3, "the very images"
     assert score.value == pytest.approx(score.floor, rel=1e-6)
     assert score.error is not None
     assert score.error > 0
-    assert found["kl of classes"].value == pytest.approx(0, abs=1e-9)
+    assert result["kl of classes"].value == pytest.approx(0, abs=1e-9)
 
 
 def test_the_floor_of_the_divergence_counts_both_sides(
@@ -296,11 +296,11 @@ def test_the_floor_of_the_divergence_counts_both_sides(
 ) -> None:
     """A sampler of the data's distribution: independent images and independent test images."""
     run = toy(InOrder(blobs(300, SHAPE, 2)), discs)
-    found = evaluate(run, **FEW | {"quick": False}, families=["modes"])["kl of classes"]
-    assert found.floor == pytest.approx(class_kl_floor(4, 150, 200))
-    assert found.floor == pytest.approx(3 / 2 * (1 / 150 + 1 / 200))
-    assert found.error is not None
-    assert found.error > 0
+    result = evaluate(run, **FEW | {"quick": False}, families=["modes"])["kl of classes"]
+    assert result.floor == pytest.approx(class_kl_floor(4, 150, 200))
+    assert result.floor == pytest.approx(3 / 2 * (1 / 150 + 1 / 200))
+    assert result.error is not None
+    assert result.error > 0
     values = []
     for seed in range(12):
         run = toy(InOrder(blobs(150, SHAPE, 100 + seed)), replace(discs, test=blobs(150, SHAPE, 200 + seed)))
@@ -347,15 +347,15 @@ def test_bits_of_a_density_are_those_of_dequantised_images(
     data = replace(discs, test=Images(pixels, discs.test.labels))
     for sigma in (0.1, 0.5, 1.0):
         run = toy(Grey(sigma / 255), data)
-        found = evaluate(run, **FEW, families=["likelihood"])
-        bits, level = found["bits per dim"], torch.distributions.Normal(100.0, sigma)
+        result = evaluate(run, **FEW, families=["likelihood"])
+        bits, level = result["bits per dim"], torch.distributions.Normal(100.0, sigma)
         mass = [level.cdf(torch.tensor(v + 0.5)) - level.cdf(torch.tensor(v - 0.5)) for v in (100, 101)]
         exact = -sum(float(share.double().clamp_min(1e-300).log2()) for share in mass) / 2
         assert bits.value > exact - 0.02, "a bound"
         assert bits.error is not None
         assert "dequantised" in bits.note
         assert "k 2" in bits.note
-        nats = found["log p(x) (k 2)"].value
+        nats = result["log p(x) (k 2)"].value
         assert nats == pytest.approx(
             float(Grey(sigma / 255).log_likelihood(to_float(pixels[:1]), 1)), rel=1e-6
         )

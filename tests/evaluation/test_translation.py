@@ -162,8 +162,8 @@ def test_a_grey_and_a_coloured_domain_are_measured(digits: Dataset, tmp_path: Pa
 
     few = replace(digits, train=digits.train.subset(torch.arange(200)))
     pair = Domains("grey-colour", few, coloured(negative(few)))
-    made = limner.train(
+    trained = limner.train(
         "cyclegan", pair, out=tmp_path / "run", images=16, batch=8, quiet=True, **small("cyclegan")
     )
-    result = evaluate(made, n=30, families=["translation"])
+    result = evaluate(trained, n=30, families=["translation"])
     assert {m.name[-6:] for m in result.measures} == {"A -> B", "B -> A"}

@@ -49,16 +49,6 @@ needs_hangup = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def finished(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return limner.train("vae", digits, out=tmp_path_factory.mktemp("run") / "vae", latent_dim=2, **TINY).path
-
-
-@pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "copy"))
-
-
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """What a command that cannot be done says: exit code 2 and one line."""
     assert cli(list(words)) == 2

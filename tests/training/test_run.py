@@ -36,24 +36,13 @@ from limner.training.checkpoint import read_state, read_weights, write_weights
 TINY = {"images": 2000, "batch": 50, "quiet": True}
 
 
-@pytest.fixture(scope="module")
-def finished(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small finished run, to be copied by those who damage it."""
-    return limner.train("vae", digits, out=tmp_path_factory.mktemp("run") / "vae", latent_dim=2, **TINY).path
-
-
-@pytest.fixture
-def copy(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "copy"))
-
-
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """What a command that cannot be done says: exit code 2 and one line."""
     assert cli(list(words)) == 2
-    told = capsys.readouterr().err
-    assert len(told.splitlines()) == 1, told
-    assert told.startswith("limner: error: ")
-    return told
+    text = capsys.readouterr().err
+    assert len(text.splitlines()) == 1, text
+    assert text.startswith("limner: error: ")
+    return text
 
 
 def test_a_run_holds_all_that_is_needed_to_do_it_again(finished: Path) -> None:
@@ -238,8 +227,8 @@ def test_a_damaged_run_is_refused_in_one_line(
         path.write_text('{"hello": "world"}')
     else:
         write_weights(path, {"hello": torch.ones(3)}, 0)
-    told = mistake(capsys, "sample", str(copy))
-    assert name in told or "no run.json" in told
+    text = mistake(capsys, "sample", str(copy))
+    assert name in text or "no run.json" in text
 
 
 class Evil:

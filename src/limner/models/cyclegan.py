@@ -153,9 +153,9 @@ class CycleGAN(Model):
         adversarial = generator_loss(self.D_B(fake_b)) + generator_loss(self.D_A(fake_a))
         # eq. 3
         update("G", adversarial, cycle=self.options.cycle * cycle, **terms)
-        seen = update.iteration * len(a)
-        self.judge("D_A", self.D_A, a, self.pool_A.exchange(fake_a.detach(), seen), update)
-        self.judge("D_B", self.D_B, b, self.pool_B.exchange(fake_b.detach(), seen), update)
+        earlier = update.iteration * len(a)
+        self.judge("D_A", self.D_A, a, self.pool_A.exchange(fake_a.detach(), earlier), update)
+        self.judge("D_B", self.D_B, b, self.pool_B.exchange(fake_b.detach(), earlier), update)
         return {"cycle": cycle.detach() / 4}  # on the [0, 1] scale, mean of both directions
 
     # 1/2 E_b (D_B(b) - 1)^2 + 1/2 E_a D_B(G_B(a))^2: "we divide the objective by 2 while optimizing D"

@@ -116,18 +116,18 @@ class ImagePool(nn.Module):
         super().__init__()
         self.register_buffer("images", torch.zeros(size, *shape))
 
-    def exchange(self, x: Tensor, seen: int) -> Tensor:
+    def exchange(self, x: Tensor, earlier: int) -> Tensor:
         """For each new image either itself or an earlier one that it replaces: (B, C, H, W) -> (B, C, H, W).
 
-        `seen` images were shown before; until the pool is full each new image enters it and is returned.
+        `earlier` images were exchanged before.  Until the pool is full it takes in each new image.
         """
         size = len(self.images)
         if not size:
             return x
         chosen = []
         for i, image in enumerate(x):
-            if seen + i < size:
-                self.images[seen + i] = image
+            if earlier + i < size:
+                self.images[earlier + i] = image
             elif torch.rand(()) < 0.5:
                 place = int(torch.randint(size, ()))
                 image, self.images[place] = self.images[place].clone(), image
