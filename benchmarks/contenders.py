@@ -30,12 +30,19 @@ LABS: dict[str, tuple[str, dict[str, Any], int]] = {
     "dcgan32": ("dcgan", {"width": 32}, 25_600),
     "dcgan-faces": ("dcgan", {"width": 64}, 2_560),
     "cgan": ("cgan", {"width": 32}, 12_800),
+    "cyclegan": ("cyclegan", {}, 150),
+    "cyclegan16": ("cyclegan", {"width": 16, "d_width": 32}, 300),
 }
 
 
 def shape_of(lab: str) -> tuple[int, int, int]:
     """The shape of a lab's images."""
-    return COLOUR if lab == "dcgan-faces" else GREY
+    return COLOUR if lab in ("dcgan-faces", "cyclegan", "cyclegan16") else GREY
+
+
+def batch_of(lab: str) -> int:
+    """Images of an iteration; of a CycleGAN one pair."""
+    return 1 if LABS[lab][0] == "cyclegan" else BATCH
 
 
 def load_pixels(shape: tuple[int, int, int] = GREY) -> Tensor:
@@ -71,18 +78,37 @@ def train_limner(lab: str, images: int, precision: str) -> Measurement:
     """
     import torch
 
-    import limner
     from limner.data import Dataset, Images
 
     name, options, _ = LABS[lab]
+    if name == "cyclegan":
+        return train_cyclegan(lab, images)
     x = load_pixels(shape_of(lab))
     labels = torch.arange(len(x)) % 10 if name == "cgan" else None
     test = Images(x[:10_000], None if labels is None else labels[:10_000], None)
     data = Dataset("bench", "bench", Images(x, labels, None), test, None, (), "bench")
-    settings: dict[str, Any] = {"images": images, "batch": BATCH, "precision": precision, "quiet": True}
+    return time_training(name, data, {"images": images, "batch": BATCH, "precision": precision} | options)
+
+
+def train_cyclegan(lab: str, images: int) -> Measurement:
+    """The same of a CycleGAN in fp32; its domains are random images."""
+    from limner.data import Dataset, Domains, Images
+
+    pixels = load_pixels(shape_of(lab)).split(1000)
+    a, b = (
+        Dataset(name, "bench", Images(x), Images(x[:100]), None, (), name)
+        for name, x in zip("ab", pixels[:2], strict=True)
+    )
+    return time_training("cyclegan", Domains("bench", a, b), {"images": images} | LABS[lab][1])
+
+
+def time_training(model: str, data: Any, settings: dict[str, Any]) -> Measurement:
+    """The speeds and the peak memory of one call of `limner.train`."""
+    import limner
+
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        limner.train(name, data, out=Path(folder) / "run", **settings, **options)
+        limner.train(model, data, out=Path(folder) / "run", quiet=True, **settings)
         seconds = time.perf_counter() - start
         last = json.loads((Path(folder) / "run" / "log.jsonl").read_text().splitlines()[-1])
     return {
@@ -166,6 +192,73 @@ def examples_loop(lab: str, images: int) -> Measurement:
     return {"images_per_second": images_seen / (time.perf_counter() - start)}
 
 
+def published_loop(lab: str, images: int) -> Measurement:
+    """The loop of the published CycleGAN code on the same networks.
+
+    As there: a batch of one from a DataLoader, six passes of generators, the discriminators without gradients
+    for G's update, real and translated images judged apart, a pool of 50, eight `.item()` a step.
+    """
+    import itertools
+    import random
+
+    import torch
+    from torch.nn.functional import l1_loss, mse_loss
+    from torch.utils.data import DataLoader, TensorDataset
+
+    from limner.models.cyclegan import CycleGAN
+
+    model = build_model(lab).train()
+    assert isinstance(model, CycleGAN)
+    networks = {name: getattr(model, name) for name in ("G_A", "G_B", "D_A", "D_B")}
+    G_A, G_B, D_A, D_B = networks.values()
+    players = {"G": (G_A, G_B), "D": (D_A, D_B)}
+    weights = {name: itertools.chain(*(net.parameters() for net in nets)) for name, nets in players.items()}
+    adam_g, adam_d = (torch.optim.Adam(weights[name], 2e-4, (0.5, 0.999)) for name in "GD")
+    pools: dict[str, list[torch.Tensor]] = {"A": [], "B": []}
+
+    def query(pool: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        if len(pool) < 50:
+            pool.append(x)
+        elif random.random() < 0.5:
+            place = random.randrange(50)
+            pool[place], x = x, pool[place]
+        return x
+
+    def gan_loss(output: torch.Tensor, real: bool) -> torch.Tensor:
+        return mse_loss(output, torch.full_like(output, float(real)))
+
+    pixels = (load_pixels(shape_of(lab)).float() / 127.5 - 1).split(1000)
+    loaders = [DataLoader(TensorDataset(x), 1, shuffle=True) for x in pixels[:2]]
+    images_seen, start = 0, time.perf_counter()
+    while images_seen < images:
+        for (a,), (b,) in zip(*loaders, strict=True):
+            fake_b, fake_a = G_B(a), G_A(b)
+            back_a, back_b = G_A(fake_b), G_B(fake_a)
+            for net in (D_A, D_B):
+                net.requires_grad_(False)
+            adam_g.zero_grad()
+            losses = [
+                l1_loss(G_A(a), a) * 5, l1_loss(G_B(b), b) * 5, gan_loss(D_A(fake_a), True),
+                gan_loss(D_B(fake_b), True), l1_loss(back_a, a) * 10, l1_loss(back_b, b) * 10,
+            ]  # fmt: skip
+            sum(losses).backward()
+            adam_g.step()
+            for net in (D_A, D_B):
+                net.requires_grad_(True)
+            adam_d.zero_grad()
+            for net, real, fake, pool in ((D_A, a, fake_a, "A"), (D_B, b, fake_b, "B")):
+                shown = query(pools[pool], fake.detach())
+                loss = (gan_loss(net(real), True) + gan_loss(net(shown), False)) / 2
+                loss.backward()
+                losses.append(loss)
+            adam_d.step()
+            [loss.item() for loss in losses]
+            images_seen += 1
+            if images_seen >= images:
+                break
+    return {"images_per_second": images_seen / (time.perf_counter() - start)}
+
+
 def bare_step(lab: str, images: int, precision: str) -> Measurement:
     """The same networks and optimiser on one batch in memory, and nothing else."""
     import torch
@@ -218,6 +311,7 @@ CONTENDERS: dict[str, Contender] = {
     "bare step": lambda lab, images: bare_step(lab, images, "fp32"),
     "bare step bf16": lambda lab, images: bare_step(lab, images, "bf16"),
     "pytorch/examples' loop": examples_loop,
+    "published loop": published_loop,
 }
 
 
@@ -228,4 +322,6 @@ def contenders_of(lab: str) -> list[str]:
         return [*LIMNER]
     if model == "dcgan":
         return [*LIMNER, "pytorch/examples' loop"]
-    return [name for name in CONTENDERS if name != "pytorch/examples' loop"]
+    if model == "cyclegan":
+        return ["limner", "published loop"]
+    return [name for name in CONTENDERS if name not in ("pytorch/examples' loop", "published loop")]

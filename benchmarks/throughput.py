@@ -4,12 +4,13 @@
     python benchmarks/throughput.py --pythae .venv-pythae   # with it, in an environment created if missing
 
     python benchmarks/throughput.py --labs dcgan dcgan-faces                 # GANs, against pytorch/examples
+    python benchmarks/throughput.py --labs cyclegan cyclegan16               # against the published loop
     python benchmarks/throughput.py --against ../other --contenders limner   # two versions of Limner
 
 Every contender trains in a process of its own, in turn, round after round.  Ratios are taken within each
 round and their median is printed, so a machine whose speed drifts does not decide.  All contenders use batch
-128 and images of MNIST's shape, or of 64x64 in colour.  A contender's time runs from its first batch to its
-last weights, after imports and loading of data.  Limner's is the time of its iterations, from its log; the
+128, or one pair of a CycleGAN, and images of MNIST's shape, or of 64x64 in colour.  A contender's time runs
+from its first batch to its last weights, after imports and loading of data.  Limner's is the time of its iterations, from its log; the
 whole call of `train`, with set-up, held-out measurements, doctor, pictures and checkpoints, is printed below.
 """
 
@@ -25,7 +26,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from contenders import BATCH, CONTENDERS, LABS, LIMNER, PYTHAE_CODE, Measurement, contenders_of, load_pixels
+from contenders import (
+    BATCH,
+    CONTENDERS,
+    LABS,
+    LIMNER,
+    PYTHAE_CODE,
+    Measurement,
+    batch_of,
+    contenders_of,
+    load_pixels,
+)  # fmt: skip
 
 PYTHAE = ["pythae==0.1.2", "torch==2.13.0"]
 AGAINST = "other "  # before a contender's name: the same with the other version of Limner
@@ -97,7 +108,7 @@ def print_table(lab: str, images: int, rounds: Sequence[dict[str, Measurement]])
     """Medians, ranges, and Limner's speed as a multiple of each contender's, taken round by round."""
     names = list(rounds[0])
     ours = [name for name in LIMNER if name in names]
-    print(f"\n{lab}: {images:,} images, batch {BATCH}, {len(rounds)} rounds")
+    print(f"\n{lab}: {images:,} images, batch {batch_of(lab)}, {len(rounds)} rounds")
     heads = "".join(f"{f'{name} /':>15s}" for name in ours)
     print(f"{'':24s}{'images/s':>10s}{'min':>10s}{'max':>10s}{heads}")
     for name in names:

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from small import data_words, small
 
 from limner.cli import run
+from limner.metrics import classifier
 from limner.training import Run
 
 SMALL = ["--images", "100", "--n", "130", "--set", "batch=50,hidden=16x8"]
@@ -54,6 +56,22 @@ def test_ablate_trains_prints_and_writes_and_a_second_call_only_prints(
     assert [row["switch"] for row in content["rows"][:2]] == ["noise=uniform", "dropout=0.5"]
     assert output.err == ""
     assert (trained.path / "weights.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_ablate_takes_two_domains(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    words = ["ablate", "cyclegan", *data_words("cyclegan", tmp_path), "--vary", "cycle=1", "--seeds", "1"]
+    tiny = ",".join(f"{name}={value}" for name, value in small("cyclegan").items())
+    assert run([*words, "--images", "16", "--n", "20", "--set", f"batch=8,{tiny}"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(
+        "cyclegan on digits-negatives, one option changed at a time: 1 seed, 16 images"
+    )
+    assert lines[3].startswith("kid[digits-negatives-cnn-v1], A -> B, lower is better ")
+    assert "two domains" in mistake(capsys, "ablate", "cyclegan", "--vary", "cycle=1")
 
 
 def test_ablate_quietly_and_elsewhere(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from small import small, small_source
 
 from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.evaluation import Evaluation, Measure, evaluate
+from limner.metrics import classifier
 from limner.models import model_class
 from limner.recipes import grid
 from limner.recipes.ablate import Configuration, ablate
@@ -238,6 +241,37 @@ def test_reconstructions_are_compared_by_their_error(
     ]
     assert ablation.rows[0].differences == pytest.approx((-0.25, -0.2525))
     assert ablation.notes[-1] == "not measured: x: y"
+
+
+def test_translations_are_compared_in_both_directions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+    domains = small_source("cyclegan", tmp_path)
+    settings = small("cyclegan") | {"images": 40, "batch": 8, "quiet": True}
+    ablation = ablate("cyclegan", domains, "cycle=1", seeds=1, n=60, **settings)
+    assert ablation.folder == Path("ablations/cyclegan-digits-negatives")
+    measures = [row.measure for row in ablation.rows]
+    assert measures[0].startswith("kid[")
+    for direction in ("A -> B", "B -> A"):
+        ours = {name.removesuffix(f", {direction}") for name in measures if name.endswith(direction)}
+        assert {name.partition("[")[0] for name in ours} == {
+            "kid", "taken for the target", "cycle psnr, stored in 8 bits",
+        }, "60 images are too few for fd, and no baseline is compared"  # fmt: skip
+    values = evaluate(Run(ablation.folder / "cycle=1.0-0"), n=60, quick=True, families=["translation"])
+    assert ablation.record["runs"]["cycle=1.0-0"][measures[0]] == values[measures[0]].value
+
+
+def test_data_of_the_other_kind_is_refused(digits: Dataset) -> None:
+    with pytest.raises(LimnerError, match="needs two domains"):
+        ablate("cyclegan", digits, "cycle=1")
+    with pytest.raises(LimnerError, match="trains on one data set"):
+        ablate("gan", (digits, digits), "noise")
+    few = replace(digits, test=digits.test.subset(torch.arange(19)))
+    with pytest.raises(LimnerError, match="19 test images: too few to measure on"):
+        ablate("gan", few, "noise")
+    assert not Path("ablations").exists()
 
 
 def test_base_has_every_option_of_the_model_and_the_training_settings(digits: Dataset) -> None:

@@ -6,15 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+import limner
 from limner.cli import reproduce as verb
-from limner.data import Dataset
+from limner.cli import run as cli
+from limner.data import Dataset, load
 from limner.errors import LimnerError
 from limner.explore.timeline import read_previews
 from limner.metrics import classifier, extractor
 from limner.recipes import RECIPES, find_recipe, reproduce, target
 from limner.recipes.report import Report, Row, at_least, at_most
+from limner.recipes.strokes import thicken
 from limner.train_run import train
 
 
@@ -56,6 +60,24 @@ def test_a_recipe_leaves_rows_pictures_and_a_report(name: str, tmp_path: Path) -
     assert stored["pictures"] == [path.name for path in report.pictures]
     assert [row["reached"] for row in stored["rows"]] == [row.reached for row in report.rows]
     assert stored["target"] == target(name)
+
+
+@pytest.mark.usefixtures("_cached")
+def test_a_run_of_translation_is_as_open_to_the_other_verbs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reproduce("cyclegan-strokes", tmp_path / "out", quick=True)
+    capsys.readouterr()
+    run = limner.load(tmp_path / "out" / "cyclegan")
+    digits, strokes = run.domains.a.test.pixels, run.domains.b.test.pixels
+    assert torch.equal(thicken(digits), strokes), "test images are partners"
+    assert len(run.domains.a.train) + len(run.domains.b.train) == len(load("digits").train)
+    bright, dark = digits == 255, strokes == 0
+    assert bool(dark[bright].all())
+    assert dark.sum() > 2 * bright.sum()
+    assert cli(["translate", str(run.path), str(tmp_path / "out" / "strokes-1.png"), "--to", "B"]) == 0
+    assert cli(["data", f"A={tmp_path}/out/digits.npz", f"B={tmp_path}/out/strokes.npz"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_recipe_gives_the_same_numbers_again_and_resumes_where_it_stopped(tmp_path: Path) -> None:

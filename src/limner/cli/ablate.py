@@ -10,17 +10,18 @@ import tyro
 
 from limner.cli.arguments import (
     BaseSettings,
-    Data,
     Json,
     ModelName,
     Quiet,
     RunLength,
     RunsFolder,
     Seeds,
+    Sources,
     Vary,
 )
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
+from limner.cli.sources import parse_source
 
 
 def main(argv: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ def ablate(
     /,
     *,
     vary: Vary,
-    data: Data = "digits",
+    data: Sources = ("digits",),
     seeds: Seeds = 5,
     images: RunLength = None,
     n: Annotated[int, tyro.conf.arg(metavar="N", help="number of samples and of test images")] = 2000,
@@ -47,7 +48,9 @@ def ablate(
     from limner.recipes.switches import parse_assignments, parse_settings
 
     settings = parse_settings(model_class(model), parse_assignments(base))
-    ablation = run(model, data, vary, seeds=seeds, images=images, n=n, out=out, quiet=quiet, **settings)
+    ablation = run(
+        model, parse_source(data), vary, seeds=seeds, images=images, n=n, out=out, quiet=quiet, **settings
+    )
     if json:
         print(jsons.dumps(ablation.json() | {"path": str(ablation.folder)}))
         return

@@ -22,7 +22,9 @@ Preset = Annotated[str | None, optional(metavar="NAME", help="the model's option
 RecipeName = Annotated[
     str | None, Positional, optional(metavar="RECIPE", help="its name; without one, all are listed")
 ]
-Data = Annotated[str, arg(metavar="D", help="a data set, as for limner train")]
+Sources = Annotated[
+    tuple[str, ...], arg(metavar="D", help="a data set, or two domains: A=D B=D, as for limner train")
+]
 ImageSet = Annotated[
     tuple[str, ...],
     optional(

@@ -165,7 +165,7 @@ def find_evaluation(run: Run, settings: Mapping[str, Any]) -> Record | None:
     if required.get("quick"):
         del required["quick"]  # one that is not quick fits too
     if "n" in required:
-        required["n"] = limit_to_data(run, required["n"])
+        required["n"] = limit_to_data(run.loaded, required["n"])
     if "images" in required:
         required["images"] = min(required["images"], stored["n"])
     return stored if all(stored.get(name) == value for name, value in required.items()) else None

@@ -129,16 +129,15 @@ def resolve_sizes(sizes: Mapping[str, int | None], quick: bool, seed: int, run: 
             raise LimnerError(f"{name} must be at least {least}, not {resolved[name]}")
     if not 0 <= seed < 2**32:
         raise LimnerError(f"seed must be from 0 to 4294967295, not {seed}")
-    n = limit_to_data(run, resolved["n"])
+    n = limit_to_data(run.loaded, resolved["n"])
     return resolved | {"n": n, "images": min(resolved["images"], n)}
 
 
-def limit_to_data(run: Run, n: int) -> int:
+def limit_to_data(loaded: Dataset | Domains, n: int) -> int:
     """n, at most as many as there are test images, and training images, whose measures are the floors.
 
     Of two domains, n of each.  LimnerError where there are fewer than FEWEST.
     """
-    loaded = run.loaded
     for dataset in (loaded.a, loaded.b) if isinstance(loaded, Domains) else (loaded,):
         n = min(n, len(dataset.test), len(dataset.train))
         if n < FEWEST:

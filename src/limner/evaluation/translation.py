@@ -11,7 +11,7 @@ from torch import Tensor
 from limner.data import Dataset, Domains, Images, to_float, to_uint8
 from limner.data.dataset import fingerprint
 from limner.evaluation.evaluand import Evaluand
-from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
+from limner.evaluation.measures import Better, Measure, mean_measure, standard_error_of_share
 from limner.explore.codes import choose_indices
 from limner.metrics import Extractor, frechet, kid, kid_blocks, psnr
 from limner.metrics.translation import add_noise, in_channels, luminance_correlation, match_histograms
@@ -115,7 +115,8 @@ def distances(evaluand: Evaluand, direction: Direction) -> list[Measure]:
     for name, x in features.items():
         label = ", ".join(filter(None, (f"kid[{evaluand.extractor.name}]", name)))
         error = kid_blocks(x, real, n // 2, evaluand.seed)[1]
-        measures.append(Measure(label, kid(x, real), n, error, kid(floor, real), "lower", NOTES[name]))
+        better: Better = "" if name else "lower"  # of a baseline neither is
+        measures.append(Measure(label, kid(x, real), n, error, kid(floor, real), better, NOTES[name]))
     d = real.shape[1]
     if n <= d:
         evaluand.leave_out(f"fd[{evaluand.extractor.name}]", f"{n} images are too few for {d} features")
@@ -123,7 +124,8 @@ def distances(evaluand: Evaluand, direction: Direction) -> list[Measure]:
     note = f"n is below 10 times {d} features: the floor is high" if n < 10 * d else ""
     for name, x in features.items():
         label = ", ".join(filter(None, (f"fd[{evaluand.extractor.name}]", name)))
-        measures.append(Measure(label, frechet(x, real), n, None, frechet(floor, real), "lower", note))
+        better = "" if name else "lower"
+        measures.append(Measure(label, frechet(x, real), n, None, frechet(floor, real), better, note))
     return measures
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from limner import data as datasets
-from limner.data import Dataset, progress
+from limner.data import Dataset, Domains, progress
+from limner.data.examples import training_examples
 from limner.errors import LimnerError
-from limner.evaluation.evaluate import FEWEST
+from limner.evaluation.evaluate import FEWEST, limit_to_data
 from limner.models import model_class, model_options
 from limner.models.abilities import abilities
 from limner.models.base import Model
@@ -24,14 +24,15 @@ from limner.recipes.ablation import Ablation
 from limner.recipes.effects import BASE
 from limner.recipes.grid import Grid
 from limner.recipes.switches import TRAINING, parse_settings, parse_switches
+from limner.train_run import Data
 from limner.training import TrainConfig
 from limner.training.folders import run_stem
-from limner.training.setup import build_model, complete_config, complete_options, resolve_device
+from limner.training.setup import build_model, complete_config, complete_options, load_data, resolve_device
 
 
 def ablate(
     model: str,
-    data: str | Path | Dataset,
+    data: Data,
     vary: str | Sequence[str] | Mapping[str, Any],
     *,
     seeds: int = 5,
@@ -54,8 +55,10 @@ def ablate(
     check_measurable(cls)
     if seeds < 1:
         raise LimnerError(f"seeds must be at least 1, not {seeds}")
+    if n < FEWEST:
+        raise LimnerError(f"n must be at least {FEWEST}, not {n}")
     with progress.silent(quiet):
-        dataset = datasets.load(data)
+        dataset = load_data(cls, data, None, None)
         base = Configuration(cls, dataset, images, parse_settings(cls, settings))
         base_settings = base.all_settings()
         switches = parse_switches(cls, vary, base_settings)
@@ -64,7 +67,7 @@ def ablate(
         shared = base.settings | {name: base_settings[name] for name in ("images", "precision")}
         folder = Path("ablations") / run_stem(model, dataset.name) if out is None else Path(out).expanduser()
         configurations = {BASE: dict[str, Any]()} | switches
-        n = count_images(dataset, n)
+        n = limit_to_data(dataset, n)
         grid = Grid(model, dataset, base_settings, shared, configurations, n, folder, quiet)
         grid.claim_folder()
         return grid.run(seeds)
@@ -75,7 +78,7 @@ class Configuration:
     """A model to be trained on some data for `images` images, with some settings of both."""
 
     cls: type[Model]
-    data: Dataset
+    data: Dataset | Domains
     images: int | None
     settings: dict[str, Any]
 
@@ -92,15 +95,17 @@ class Configuration:
         device = resolve_device(None)
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             network = build_model(lambda: cls(self.data.shape, options), 0, device)
-        config = complete_config(config, cls, None, len(self.data.train), network)
+        config = complete_config(config, cls, None, len(training_examples(self.data)), network)
         return {name: getattr(config, name) for name in ("images", *TRAINING)} | options.model_dump()
 
 
 def check_measurable(cls: type[Model]) -> None:
     """Raise LimnerError for a model of which nothing could be measured."""
     names = set(abilities(cls))
-    if "sample" not in names and not {"encode", "decode"} <= names:
-        raise LimnerError(f"a {cls.__name__} neither samples nor reconstructs, so nothing can be measured")
+    if not names & {"sample", "translate"} and not {"encode", "decode"} <= names:
+        raise LimnerError(
+            f"a {cls.__name__} neither samples, reconstructs nor translates, so nothing can be measured"
+        )
 
 
 def check_switches(base: Configuration, switches: Mapping[str, dict[str, Any]]) -> None:
@@ -110,15 +115,3 @@ def check_switches(base: Configuration, switches: Mapping[str, dict[str, Any]]) 
             Configuration(base.cls, base.data, base.images, base.settings | changed).all_settings()
         except LimnerError as error:
             raise LimnerError(f"{name}: {error}") from None
-
-
-def count_images(data: Dataset, n: int) -> int:
-    """n, or as many as there are test images; real images in the model's place are training images."""
-    if n < FEWEST:
-        raise LimnerError(f"n must be at least {FEWEST}, not {n}")
-    if min(len(data.train), len(data.test)) < FEWEST:
-        raise LimnerError(
-            f"{data.name} has {len(data.train)} training and {len(data.test)} test images: "
-            f"at least {FEWEST} of each are needed"
-        )
-    return min(n, len(data.test), len(data.train))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from limner.data import Dataset
+from limner.data import Dataset, Domains
 from limner.errors import LimnerError
 from limner.evaluation import Measure, evaluate
 from limner.files import read_json, write_json
@@ -19,8 +19,12 @@ from limner.recipes.effects import BASE, effects, primary_measure, remarks
 from limner.recipes.report import train_or_resume, training_seconds
 from limner.training import NotFinite
 
-FAMILIES = ("reconstruction", "samples", "modes")  # of evaluate's measures; of these, by their first letters:
-MEASURES = ("fd[", "precision", "recall", "classes of", "kl of classes", "mse", "ssim")
+# of evaluate's measures; of these, by their first letters:
+FAMILIES = ("reconstruction", "samples", "modes", "translation")
+MEASURES = (
+    "fd[", "precision", "recall", "classes of", "kl of classes", "mse", "ssim",
+    "kid[", "taken for", "cycle psnr, stored",
+)  # fmt: skip
 
 
 class Result(NamedTuple):
@@ -39,7 +43,7 @@ class Grid:
     """
 
     model: str
-    data: Dataset
+    data: Dataset | Domains
     base: dict[str, Any]
     settings: dict[str, Any]
     configurations: dict[str, dict[str, Any]]

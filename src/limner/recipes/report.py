@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 from PIL import Image
 
-from limner.data import Dataset, Domains
 from limner.files import write_atomically, write_json
 from limner.tables import format_table
-from limner.train_run import train
+from limner.train_run import Data, train
 from limner.training import Run
 from limner.training.log import read_log
 
@@ -86,7 +85,7 @@ def write_report(path: Path, report: Report, target: str) -> None:
     write_json(path, report.json() | {"target": target})
 
 
-def train_or_resume(path: Path, model: str, data: Dataset | Domains, **settings: Any) -> Run:
+def train_or_resume(path: Path, model: str, data: Data, **settings: Any) -> Run:
     """The run in a folder: trained now, resumed if it was interrupted, unchanged if it is complete."""
     return train(model, data, out=path, resume=(path / "run.json").exists(), **settings)
 
