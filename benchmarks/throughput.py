@@ -10,8 +10,9 @@
 Every contender trains in a process of its own, in turn, round after round.  Ratios are taken within each
 round and their median is printed, so a machine whose speed drifts does not decide.  All contenders use batch
 128, or one pair of a CycleGAN, and images of MNIST's shape, or of 64x64 in colour.  A contender's time runs
-from its first batch to its last weights, after imports and loading of data.  Limner's is the time of its iterations, from its log; the
-whole call of `train`, with set-up, held-out measurements, doctor, pictures and checkpoints, is printed below.
+from its first batch to its last weights, after imports and loading of data.  Limner's is the time of its
+iterations, from its log; the whole call of `train`, with set-up, held-out measurements, doctor, pictures and
+checkpoints, is printed below.
 """
 
 from __future__ import annotations
