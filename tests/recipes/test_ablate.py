@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,31 @@ def test_another_n_measures_anew_and_trains_nothing(folder: Path, digits: Datase
     assert [(folder / f"base-{s}" / "weights.safetensors").stat().st_mtime_ns for s in (0, 1)] == before
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: [],
+        lambda content: content | {"n": "150"},
+        lambda content: content | {"measures": [{"name": "fd[x]"}]},
+        lambda content: content | {"measures": [content["measures"][0] | {"value": "1e400"}]},
+        lambda content: content | {"measures": [content["measures"][0] | {"better": "sideways"}]},
+        lambda content: {name: content[name] for name in ("n", "measures")},
+    ],
+)
+def test_a_damaged_result_is_one_line_and_stays(
+    change: Callable[[Any], Any], folder: Path, digits: Dataset, trained: list[str]
+) -> None:
+    path = folder / "noise=uniform-1" / "measured.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    before = path.read_text()
+    with pytest.raises(
+        LimnerError, match=r"noise=uniform-1/measured\.json is damaged .*: delete it"
+    ) as error:
+        ablate("gan", digits, "noise", seeds=2, out=folder, **TINY)
+    assert "\n" not in str(error.value)
+    assert (path.read_text(), trained) == (before, [])
+
+
 def test_it_resumes_where_it_was_stopped(
     whole: Ablation, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,13 +250,19 @@ def test_reconstructions_are_compared_by_their_error(
     digits: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def fake(run: Run, **options: Any) -> Evaluation:
-        assert options["families"] == grid.FAMILIES
+        assert set(options["families"]) == set(grid.MEASURES)
         assert run.config.training.precision == "bf16", "base's, in all runs"
         size, seed = run.config.options["latent_dim"], run.config.training.seed
         values = {"mse": (1 + 0.01 * seed) / size, "mse of PCA": 1, "psnr": 5, "ssim": float("nan")}
         directions = {"mse": "lower", "mse of PCA": "", "psnr": "higher", "ssim": "higher"}
         return Evaluation(
-            [], [Measure(n, v, 9, better=directions[n]) for n, v in values.items()], ["x: y"], {}
+            [],
+            [
+                Measure(name, value, 9, better=directions[name], family="reconstruction")
+                for name, value in values.items()
+            ],
+            ["x: y"],
+            {},
         )
 
     monkeypatch.setattr(grid, "evaluate", fake)

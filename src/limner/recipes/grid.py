@@ -8,7 +8,9 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from pydantic import ConfigDict
 
 from limner.data import Dataset, Domains
 from limner.errors import LimnerError
@@ -17,14 +19,41 @@ from limner.files import read_json, write_json
 from limner.recipes.ablation import Ablation
 from limner.recipes.effects import BASE, effects, primary_measure, remarks
 from limner.recipes.report import train_or_resume, training_seconds
+from limner.settings import NonNegative, NonNegativeInt, Settings
 from limner.training import NotFinite
 
-# of evaluate's measures; of these, by their first letters:
-FAMILIES = ("reconstruction", "samples", "modes", "translation")
-MEASURES = (
-    "fd[", "precision", "recall", "classes of", "kl of classes", "mse", "ssim",
-    "kid[", "taken for", "cycle psnr, stored",
-)  # fmt: skip
+# the families of `evaluate` that are compared, and the first letters of their measures that are
+MEASURES = {
+    "reconstruction": ("mse", "ssim", "fd["),
+    "samples": ("fd[", "precision", "recall"),
+    "modes": ("classes of", "kl of classes"),
+    "translation": ("kid[", "fd[", "taken for", "cycle psnr, stored"),
+}
+
+
+class StoredMeasure(Settings):
+    """A measure in measured.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str
+    value: float
+    n: NonNegativeInt
+    error: NonNegative | None
+    floor: float | None
+    better: Literal["lower", "higher"]
+    note: str
+    family: str
+
+
+class StoredResult(Settings):
+    """A measured.json."""
+
+    model_config = ConfigDict(strict=True)
+
+    n: NonNegativeInt
+    measures: list[StoredMeasure]
+    remarks: list[str]
 
 
 class Result(NamedTuple):
@@ -91,11 +120,11 @@ class Grid:
         """The measures of a run: read from its folder, or trained and measured now."""
         path = self.folder / f"{name}-{seed}"
         file = path / "measured.json"
-        stored = read_json(file) if file.exists() else {}
-        if stored.get("n") != self.n:
-            stored = {"n": self.n} | self.train_and_measure(path, name, seed)
-            write_json(file, stored)
-        return Result({m["name"]: Measure(**m) for m in stored["measures"]}, stored["remarks"])
+        stored = read_result(file) if file.exists() else None
+        if stored is None or stored.n != self.n:
+            stored = StoredResult.parse({"n": self.n} | self.train_and_measure(path, name, seed))
+            write_json(file, stored.json_values())
+        return Result({m.name: Measure(**m.model_dump()) for m in stored.measures}, stored.remarks)
 
     def train_and_measure(self, path: Path, name: str, seed: int) -> dict[str, Any]:
         """Train a run, or resume it, and measure it: what measured.json stores."""
@@ -108,11 +137,13 @@ class Grid:
             run = train_or_resume(path, self.model, self.data, seed=seed, quiet=quiet, **settings)
         except NotFinite as error:
             return {"measures": [], "remarks": [f"{name}, seed {seed}, is in no row: {error}"]}
-        evaluation = evaluate(run, n=self.n, k=1, images=20, quick=True, families=FAMILIES)
+        evaluation = evaluate(run, n=self.n, k=1, images=20, quick=True, families=list(MEASURES))
         measures = [
             measure
             for measure in evaluation.json()["measures"]
-            if measure["better"] and measure["value"] is not None and measure["name"].startswith(MEASURES)
+            if measure["better"]
+            and measure["value"] is not None
+            and measure["name"].startswith(MEASURES[measure["family"]])
         ]
         return {"measures": measures, "remarks": [f"not measured: {line}" for line in evaluation.left_out]}
 
@@ -144,6 +175,15 @@ class Grid:
             seconds=seconds,
             record=record,
         )
+
+
+def read_result(path: Path) -> StoredResult:
+    """The content of a measured.json; LimnerError where it is damaged."""
+    content = read_json(path)
+    try:
+        return StoredResult.parse(content if isinstance(content, dict) else {})
+    except LimnerError as error:
+        raise LimnerError(f"{path} is damaged ({error}): delete it, and the run is measured again") from None
 
 
 def describe(result: Result) -> str:
