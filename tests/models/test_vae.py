@@ -93,8 +93,10 @@ def test_the_importance_weighted_gradient_is_the_weighted_mean_of_the_codes_grad
 def test_the_importance_weighted_bound_takes_no_beta() -> None:
     with pytest.raises(LimnerError, match="k 5"):
         create("vae", (1, 16, 16), k=5, beta=2.0)
-    with pytest.raises(LimnerError, match="k must be at least 1"):
+    with pytest.raises(LimnerError, match="k must be from 1 to 1000, not 0"):
         create("vae", (1, 16, 16), k=0)
+    with pytest.raises(LimnerError, match="k must be from 1 to 1000, not 1000000000000"):
+        create("vae", (1, 16, 16), k=10**12)
 
 
 def test_chunks_do_not_change_the_estimator() -> None:

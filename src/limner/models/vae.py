@@ -64,8 +64,8 @@ class VAE(Model):
         """for gaussian: the standard deviation on the [0, 1] scale, fixed or at the start"""
         beta: NonNegative = 1.0
         """weight of the KL term; 1 is the bound"""
-        k: PositiveInt = 1
-        """codes drawn per image; from 2 the objective is the importance-weighted bound (IWAE)"""
+        k: Annotated[int, Field(ge=1, le=1000)] = 1
+        """codes drawn per image, up to 1000; from 2 the objective is the importance-weighted bound (IWAE)"""
         optimizer: Literal["adam", "adagrad"] = "adam"
         """adam, or the paper's adagrad"""
         lr: Positive = 1e-3
