@@ -21,8 +21,10 @@ from limner.recipes.report import Report, Row, at_least, save_picture, train_or_
 from limner.training import Run
 from limner.training.codes import map_batches
 
-SETTINGS: dict[str, Any] = {"width": 16, "blocks": 3, "d_width": 32, "d_layers": 1, "flip": False, "batch": 4}
-PAIRS = 60_000  # of images in training
+SETTINGS: dict[str, Any] = {
+    "width": 16, "blocks": 3, "d_width": 32, "d_layers": 1, "identity": 0.0, "flip": False, "batch": 2,
+}  # fmt: skip
+PAIRS = 16_000  # of images in training
 SSIM, KEPT = 0.8, 0.95  # at least, in both directions
 SHOWN = 8  # images in a picture
 SWAPS = 3  # pairs of classes that are listed
