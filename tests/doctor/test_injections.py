@@ -99,6 +99,14 @@ NEEDED: dict[str, dict[str, Any]] = {
     "gan": {"hidden": (64, 64), "latent_dim": 64, "lr": 1e-3, "images": 80_000},
     "dcgan": {"width": 4, "images": 6000},
     "cgan": {"networks": "mlp", "hidden": (64, 64), "lr": 1e-3, "images": 60_000},
+    "caae": {
+        "width": 12,
+        "d_width": 12,
+        "latent_dim": 16,
+        "lr": 2e-3,
+        "ema_half_life": 500,
+        "images": 12_000,
+    },
     "cyclegan": {"lr": 2e-3, "batch": 10, "images": 300},  # test_translations has a long one
 }
 

@@ -33,6 +33,8 @@ VERBS: dict[str, dict[str, str]] = {
         "similar": "find the images most like an image, by code and by pixels",
         "anomalies": "find the images least like the training data",
         "translate": "turn images of one domain into images of another",
+        "edit": "show images with other labels: a handwriting in every digit",
+        "age": "show faces at every age",
     },
     "Check": {
         "evaluate": "measure everything that a run's model can do",

@@ -88,6 +88,7 @@ Labels = Annotated[
         "that learn classes",
     ),
 ]
+EditLabels = Annotated[str, arg(metavar="A,B,...", help="the labels that the images are given, or 'all'")]
 Codes = Annotated[
     Literal["flat", "channels"], arg(help="whole codes, or the channel means of a convolutional code")
 ]
@@ -169,6 +170,13 @@ TranslationOut = Annotated[
         metavar="PATH",
         help="a picture of images, translations and the way back, or a folder for translated files; default: "
         "in the run's folder",
+    ),
+]
+EditOut = Annotated[
+    Path | None,
+    optional(
+        metavar="PATH",
+        help="a picture of all, or a folder for single images; default: a picture in the run's folder",
     ),
 ]
 TableOut = Annotated[

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from limner.data import arrays, idx, image_files, named, npz
+from limner.data import ages, arrays, idx, image_files, named, npz
 from limner.data.arrays import MAX_SIDE, MIN_SIDE
 from limner.data.dataset import Dataset, Images
 from limner.data.decode import Decoded, Unreadable, decode, format_size, strict_pillow
@@ -30,7 +30,8 @@ def load(
     """Load uint8 images in a training and a test split; no image is in both.
 
     `source` is a name in NAMED, or a path: a folder of images (sub-folders are classes; train/ and test/ are
-    splits), a .zip of such a folder, an .npz, or a folder of idx files.
+    splits), a .zip of such a folder, an .npz, or a folder of idx files; 'utkface:PATH' has faces whose names
+    begin with their ages, which become the classes.
     `size` is (height, width) or the side of a square, 16 to 256; images are cropped to the middle and
     resized.  By default images that all have one size of at most 128 keep it, and others become 64x64.
     `channels` is 1 or 3; by default 1 if all images are grey.
@@ -44,6 +45,8 @@ def load(
         if source == "digits" and sides is None:
             sides = (28, 28)
         return arrays.build_dataset(named.read(source), sides, channels)
+    if isinstance(source, str) and source.startswith(ages.PREFIX):
+        return ages.label_ages(load(source.removeprefix(ages.PREFIX), size=size, channels=channels))
     path = Path(os.path.abspath(_existing_path(source)))
     stem = path.name if path.is_dir() else path.stem
     name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "images"

@@ -1,6 +1,7 @@
 """Pictures of what a model has learned, each with its numbers: functions of a run."""
 
 from limner.explore.codes import code_importance, importance
+from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
 from limner.explore.interpolations import interpolate
 from limner.explore.manifolds import manifold
@@ -20,6 +21,8 @@ __all__ = [
     "anomalies",
     "code_importance",
     "draw_samples",
+    "edit",
+    "edit_files",
     "embed",
     "importance",
     "interpolate",

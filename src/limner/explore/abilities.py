@@ -22,6 +22,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "similar": ("encode",),
     "anomalies": ("score",),
     "translate": ("translate",),
+    "edit": ("edit",),
+    "age": ("edit",),
 }
 LACKS = {
     "sample": "it draws no new images",
@@ -29,6 +31,7 @@ LACKS = {
     "decode": "it has no decoder",
     "score": "it has no anomaly score",
     "translate": "it does not translate between domains",
+    "edit": "it cannot give an image another label",
 }
 CONTINUOUS = ("interpolate", "traverse", "manifold")  # verbs that decode codes which no image has
 

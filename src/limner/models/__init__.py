@@ -21,6 +21,7 @@ MODELS: dict[str, str] = {
     "dcgan": "limner.models.dcgan:DCGAN",
     "cgan": "limner.models.cgan:CGAN",
     "cyclegan": "limner.models.cyclegan:CycleGAN",
+    "caae": "limner.models.caae:CAAE",
 }
 
 

@@ -98,6 +98,17 @@ class Translates(HasDevice, Protocol):
         """The name of the submodule that `translate` uses; LimnerError where there is no such domain."""
 
 
+@runtime_checkable
+class Edits(HasDevice, Protocol):
+    """Gives an image another label and keeps the rest."""
+
+    @property
+    def classes(self) -> int | None: ...
+
+    def edit(self, x: Tensor, y: Tensor) -> Tensor:
+        """Images (B, C, H, W) with the labels y (B,): (B, C, H, W) in [-1, 1]."""
+
+
 # logit: sigmoid is a probability.  regression: 1 is real and 0 generated.  margin: the sign decides.
 # critic: only differences mean anything.
 Scale = Literal["logit", "regression", "margin", "critic"]
@@ -131,6 +142,7 @@ ABILITIES: dict[str, type] = {
     "log_likelihood": HasLikelihood,
     "score": Scores,
     "translate": Translates,
+    "edit": Edits,
 }
 
 

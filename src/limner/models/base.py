@@ -185,6 +185,23 @@ def _keyword_only(cls: type[Model], method: Literal["sample", "decode"]) -> dict
     return {name: p for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
 
+def require_labels(y: Tensor | None) -> Tensor:
+    """The labels; LimnerError where there are none."""
+    if y is None:
+        raise LimnerError("a conditional model needs the label of each image")
+    return y
+
+
+def check_labels(y: Tensor | None, n: int, classes: int) -> Tensor:
+    """The labels (n,); LimnerError where they are missing, more or fewer than n, or out of range."""
+    y = require_labels(y)
+    if y.shape != (n,):
+        raise LimnerError(f"{n} images need {n} labels, not {y.numel()}")
+    if len(y) and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise LimnerError(f"labels are from 0 to {classes - 1}, not {int(y.min())} to {int(y.max())}")
+    return y
+
+
 def adam(
     parameters: Iterable[nn.Parameter], lr: float, betas: tuple[float, float] = (0.9, 0.999)
 ) -> Optimizer:

@@ -26,9 +26,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from limner.errors import LimnerError
 from limner.models.adversarial import Adversarial, GameOptions
-from limner.models.base import Clock, Presets, Shape, Values
+from limner.models.base import Clock, Presets, Shape, Values, check_labels, require_labels
 from limner.models.networks import Pair, conditional_maxout_pair, conv_pair, mlp_pair
 from limner.settings import Fraction, PositiveInt
 
@@ -155,14 +154,7 @@ class CGAN(Adversarial):
 
         Raises LimnerError for missing labels, a wrong number of them, or a label out of range.
         """
-        y = require_labels(y)
-        if y.shape != (len(z),):
-            raise LimnerError(f"{len(z)} images need {len(z)} labels, not {y.numel()}")
-        if len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.classes:
-            raise LimnerError(
-                f"labels are from 0 to {self.classes - 1}, not {int(y.min())} to {int(y.max())}"
-            )
-        return self.generate(z, y)
+        return self.generate(z, check_labels(y, len(z), self.classes))
 
     def sample(self, n: int, y: Tensor | None = None) -> Tensor:
         """n new images (n, C, H, W) of classes y (n,) int64, or of classes as frequent as in training."""
@@ -175,10 +167,3 @@ class CGAN(Adversarial):
         """n new images (n, C, H, W), the classes trained on in order, each as often as the others."""
         trained = self.class_shares.nonzero()[:, 0]
         return self.sample(n, trained[torch.arange(n, device=self.device) * len(trained) // n])
-
-
-def require_labels(y: Tensor | None) -> Tensor:
-    """The labels; LimnerError where there are none."""
-    if y is None:
-        raise LimnerError("a conditional GAN needs the label of each image")
-    return y
