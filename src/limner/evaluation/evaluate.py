@@ -13,7 +13,7 @@ from limner import data as datasets
 from limner.data import Dataset, Domains
 from limner.data.named import is_available
 from limner.errors import LimnerError
-from limner.evaluation import classes, codes, images, likelihood, smoothness, translation
+from limner.evaluation import classes, codes, edits, images, likelihood, smoothness, translation
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import header, provenance, write_evaluation
@@ -23,6 +23,7 @@ from limner.metrics.inception import inception_extractor
 from limner.models.abilities import (
     ABILITIES,
     Decodes,
+    Edits,
     Encodes,
     HasLikelihood,
     HasPosterior,
@@ -67,6 +68,7 @@ FAMILIES: dict[str, Family] = {
     "factors": Family((Encodes,), codes.factors),
     "anomalies": Family((Scores,), codes.anomalies),
     "smoothness": Family((Samples, Decodes), smoothness.smoothness),
+    "edits": Family((Edits,), edits.edits, classes=True),
     "translation": Family((Translates,), translation.translation),
 }
 

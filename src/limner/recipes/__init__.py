@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from limner.errors import LimnerError, nearest
-from limner.recipes import gan_mnist, lab1, lab2, likelihood, manifold, paper, strokes
+from limner.recipes import gan_mnist, handwriting, lab1, lab2, likelihood, manifold, paper, strokes
 from limner.recipes.report import Report, training_seconds, write_report
 
 
@@ -30,6 +30,7 @@ RECIPES: dict[str, Recipe] = {
     "vae-paper": paper.learning_curves,
     "vae-manifold": manifold.manifolds,
     "gan-mnist": gan_mnist.gan_digits,
+    "caae-handwriting": handwriting.handwriting,
     "cyclegan-strokes": strokes.thick_digits,
 }
 
