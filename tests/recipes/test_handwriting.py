@@ -17,10 +17,10 @@ def bar(width: int, lean: float = 0.0, side: int = 41) -> Tensor:
     return (255 * inside).to(torch.uint8)[None]
 
 
-@pytest.mark.parametrize("width", [2, 4, 6])
+@pytest.mark.parametrize("width", [3, 5, 7])
 def test_the_thickness_of_a_bar_is_its_width(width: int) -> None:
     long = bar(width, side=201)  # its ends, nearer to the edge, hardly count
-    assert thickness(long[None])[0].item() == pytest.approx(width, abs=0.3)
+    assert thickness(long[None])[0].item() == pytest.approx(width, abs=0.4)
 
 
 @pytest.mark.parametrize("lean", [-0.4, 0.0, 0.25, 0.5])
