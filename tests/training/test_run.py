@@ -108,7 +108,9 @@ def test_a_killed_run_goes_on_bit_for_bit(
 ) -> None:
     monkeypatch.setattr("limner.training.setup.SHORTEST_TICK", 0)
     length = (
-        {"images": 96, "batch": 8, "tick": 32, "size": 16} if model in DOMAIN_MODELS else {"images": 6000}
+        {"images": 96, "batch": 8, "tick": 32, "size": 16}
+        if model in DOMAIN_MODELS
+        else {"images": 2000, "batch": 50, "tick": 500}
     )
     settings = {"save_seconds": 0} | length | small(model)
     straight = limner.train(model, small_source(model, tmp_path), out="straight", quiet=True, **settings)
