@@ -5,15 +5,15 @@ arXiv 1702.08423; lecture, "Age progression and regression").
         + E_z* log D_z(z*) + E_x log(1 - D_z(E(x)))
         + E_(x, l) log D_x(x, l) + E_(x, l) log(1 - D_x(G(E(x), l), l))
 
-E encodes an image as z, G makes an image of z and a label l, D_z tells codes from the uniform prior, and D_x
+E encodes an image as z, G makes an image of z and a label l (y in the code), D_z tells codes from the uniform prior, and D_x
 tells made images of a label from real ones.  The label is an age in the paper; here it is any class.
 The paper trains G with an image's own label only.  Ours, each an option: G also makes each image with a
 random label, which D_x judges, and E must find the same z in it (`asked`, `cycle`); D_x learns that a real
 image with a wrong label is wrong (`wrong_labels`); a classifier C tries to read the label from z, and E
 leaves it nothing to read (`confusion`).
 Differs from the paper in (default preset): the networks of the DCGAN, which get the label at every layer, in
-place of labels tiled beside z; spectral norm in place of batch norm in the discriminators; the hinge loss;
-an average of the weights of E and G.
+place of labels tiled beside z; codes normalised over the batch before their tanh; spectral norm in place of
+batch norm in the discriminators; the hinge loss; an average of the weights of E and G.
 Differs from the lecture in: nothing; it prints no formula.
 Image size: any, from 8 pixels.
 """
