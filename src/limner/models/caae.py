@@ -5,8 +5,9 @@ arXiv 1702.08423; lecture, "Age progression and regression").
         + E_z* log D_z(z*) + E_x log(1 - D_z(E(x)))
         + E_(x, l) log D_x(x, l) + E_(x, l) log(1 - D_x(G(E(x), l), l))
 
-E encodes an image as z, G makes an image of z and a label l (y in the code), D_z tells codes from the uniform prior, and D_x
-tells made images of a label from real ones.  The label is an age in the paper; here it is any class.
+E encodes an image as z, G makes an image of z and a label l (y in the code), D_z tells codes from the uniform
+prior, and D_x tells made images of a label from real ones.  The label is an age in the paper; here it is any
+class.
 The paper trains G with an image's own label only.  Ours, each an option: G also makes each image with a
 random label, which D_x judges, and E must find the same z in it (`asked`, `cycle`); D_x learns that a real
 image with a wrong label is wrong (`wrong_labels`); a classifier C tries to read the label from z, and E
