@@ -88,3 +88,12 @@ def test_a_source_without_ages_is_one_line(tmp_path: Path, capsys: pytest.Captur
     assert error.count("\n") == 1
     with pytest.raises(LimnerError, match="no set and no file is called"):
         load("utkface:nowhere")
+
+
+def test_the_groups_of_the_real_faces_are_as_the_document_says(real: Path) -> None:
+    with zipfile.ZipFile(real / "utkface_64.zip") as archive:
+        groups = [age_group(name) for name in archive.namelist() if name.endswith(".jpg")]
+    assert None not in groups
+    counts = [groups.count(number) for number in range(len(GROUPS))]
+    document = (Path(__file__).parents[2] / "docs" / "faces.md").read_text()
+    assert "| faces | " + " | ".join(f"{count:,}" for count in counts) + " |" in document
