@@ -40,11 +40,15 @@ def edit_as(
     quiet: bool,
 ) -> None:
     """The verb `edit`, under its name or another."""
+    from limner.explore.abilities import require_ability
     from limner.explore.picture import PICTURES
+    from limner.models.abilities import Edits
+    from limner.training import load
 
     labels = "all" if to == "all" else to.split(",")
     if out is None or out.suffix.lower() in PICTURES:
         opened, path = open_run(run, verb, out)
+        require_ability(opened, Edits, verb)
         from limner.explore import edit as draw
 
         save_picture(draw(opened, images or None, labels, n, seed), path, quiet)
@@ -54,7 +58,6 @@ def edit_as(
             "a folder is for image files that you name, without --n; give --out a name that ends in .png"
         )
     from limner.explore import edit_files
-    from limner.training import load
 
     files, notes = edit_files(load(run), images, out, labels)
     report_notes(notes, quiet)
