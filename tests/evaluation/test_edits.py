@@ -51,7 +51,8 @@ def test_a_model_that_does_nothing_gets_what_doing_nothing_gets(
     values = measure(run)
     assert values["asked label"].value == pytest.approx(0.1), "each image has one of ten labels"
     assert values["asked label, untouched"].value == pytest.approx(values["asked label"].value)
-    assert values["kept"].value == pytest.approx(1)
+    assert values["kept"].value > 0.98, "but where the other image is the image itself"
+    assert values["kept"].error is not None
     assert values["change by edits"].value == 0
     assert values["asked label"].floor is not None
     assert values["asked label"].floor > 0.95, "real digits"
