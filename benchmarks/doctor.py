@@ -165,6 +165,7 @@ HEALTHY: dict[str, dict[str, Any]] = {
     "dcgan": {"width": 16, "images": 60_000},
     "cgan": {"networks": "mlp", "lr": 1e-3, "images": 150_000},
     "cyclegan": TRANSLATION | {"images": 8000},
+    "caae": {"width": 32, "e_width": 16, "d_width": 24, "images": 80_000},
 }
 
 
@@ -262,6 +263,7 @@ COST_SETTINGS: dict[str, dict[str, Any]] = {
     "dcgan": {"width": 32, "epochs": 1},
     "cgan": {"width": 32, "epochs": 1},
     "cyclegan": {"images": 4000},
+    "caae": {"width": 32, "epochs": 1},
 }
 
 
