@@ -31,10 +31,10 @@ class Grey(GAN):
 
 
 class Jolted(GAN):
-    """A GAN whose learning rates are a hundredfold from the 300th iteration on."""
+    """A GAN whose learning rates are fifty times as high from the 1,200th iteration on, when it is good."""
 
     def schedule(self, name: str, clock: Clock) -> dict[str, float]:
-        return {"lr": self.rates[name] * (100 if clock.iteration >= 300 else 1)}
+        return {"lr": self.rates[name] * (50 if clock.iteration >= 1200 else 1)}
 
 
 # trouble -> model, options, images, images between two lines of the log
@@ -60,7 +60,7 @@ INJECTIONS: dict[str, tuple[str, dict[str, Any], int, int]] = {
     "prior mismatch": ("vae", {"hidden": (128,), "beta": 1e-3}, 60_000, 5000),
     "not finite": ("vae", {"hidden": (64,), "lr": 1e15}, 4000, 2000),
     "dead configuration": (f"{__name__}:Grey", SMALL, 24_000, 3000),
-    "getting worse": (f"{__name__}:Jolted", SMALL, 60_000, 3000),
+    "getting worse": (f"{__name__}:Jolted", SMALL | {"lr": 2e-3, "batch": 32}, 48_000, 3000),
 }
 
 

@@ -53,10 +53,9 @@ def ablate(
     """
     cls = model_class(model)
     check_measurable(cls)
-    if seeds < 1:
-        raise LimnerError(f"seeds must be at least 1, not {seeds}")
-    if n < FEWEST:
-        raise LimnerError(f"n must be at least {FEWEST}, not {n}")
+    for name, value, least in (("seeds", seeds, 1), ("n", n, FEWEST)):
+        if value < least:
+            raise LimnerError(f"{name} must be at least {least}, not {value}")
     with progress.silent(quiet):
         dataset = load_data(cls, data, None, None)
         base = Configuration(cls, dataset, images, parse_settings(cls, settings))
