@@ -252,7 +252,8 @@ def published_loop(lab: str, images: int) -> Measurement:
                 loss.backward()
                 losses.append(loss)
             adam_d.step()
-            [loss.item() for loss in losses]
+            for loss in losses:
+                loss.item()
             images_seen += 1
             if images_seen >= images:
                 break

@@ -84,7 +84,8 @@ def test_a_file_unlike_the_training_images_is_noted(run: Run, tmp_path: Path) ->
 def test_labels_go_with_their_images_over_many_batches(run: Run) -> None:
     pixels = torch.zeros(600, *SHAPE, dtype=torch.uint8)
     y = torch.arange(600) % 4
-    edited = edits.edit_images(run.model, pixels, y)  # type: ignore[arg-type]  # a CAAE
+    assert isinstance(run.model, CAAE)
+    edited = edits.edit_images(run.model, pixels, y)
     assert torch.equal(edited[:, 0, 0, 0], to_uint8(-1 + 0.1 * y.float()))
 
 
@@ -95,7 +96,8 @@ def test_the_verb_writes_a_picture_or_files(
     file = str(paint(tmp_path / "me.png", 20))
     for verb in ("edit", "age"):
         assert cli([verb, str(run.path), file]) == 0
-        assert (run.path / f"{verb}.png").exists()
+        assert (run.path / "edit.png").exists()
+        (run.path / "edit.png").unlink()
     assert cli(["edit", str(run.path), file, "--to", "up right,down/left", "--out", "out"]) == 0
     assert "2 images" in capsys.readouterr().out
     assert sorted(path.name for path in Path("out").iterdir()) == ["me-down_left.png", "me-up_right.png"]
@@ -111,7 +113,7 @@ def test_mistakes_are_one_line(
     for words, said in (
         ([a, "--to", "donw"], "knows no class 'donw': did you mean 'down'"),
         ([a, "--n", "0"], "n must be at least 1"),
-        ([a, b, "--out", "out"], "two images are called 'me'"),
+        ([a, b, "--out", "out"], "two edited images would become out/me-up_left.png"),
         (["--out", "out"], "a folder is for image files that you name"),
         (["nowhere.png"], "nowhere.png"),
     ):
@@ -120,6 +122,14 @@ def test_mistakes_are_one_line(
         assert said in error
         assert error.count("\n") == 1
     assert not Path("out").exists()
+    one, other = paint(tmp_path / "mine" / "me.png", 20), paint(tmp_path / "mine" / "me-down.png", 30)
+    before = other.read_bytes()
+    assert (
+        cli(["edit", str(run.path), str(one), str(other), "--to", "down", "--out", str(tmp_path / "mine")])
+        == 2
+    )
+    assert "me-down.png would be written over" in capsys.readouterr().err
+    assert other.read_bytes() == before
     with pytest.raises(LimnerError, match="name 1 to 30 labels, not 0"):
         explore.edit(run, to=[])
 

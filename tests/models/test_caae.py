@@ -43,29 +43,36 @@ def test_total_variation_has_a_closed_form() -> None:
 def test_the_classifier_reads_nothing_where_it_answers_with_the_shares() -> None:
     model = build()
     model.class_shares.copy_(torch.tensor([0.5, 0.25, 0.125, 0.125]))
+    assert model.C is not None
     last = model.C[-1]
     torch.nn.init.zeros_(last.weight)
     with torch.no_grad():
         last.bias.copy_(model.class_shares.log())
-    assert model.readable(torch.rand(6, 8)).item() == pytest.approx(0, abs=1e-6)
+    assert model.confusion_loss(model.C(torch.rand(6, 8))).item() == pytest.approx(0, abs=1e-6)
     with torch.no_grad():
         last.bias.zero_()  # then the KL divergence of the shares from equal ones
     expected = (model.class_shares * (model.class_shares / 0.25).log()).sum().item()
-    assert model.readable(torch.rand(6, 8)).item() == pytest.approx(expected, abs=1e-6)
+    assert model.confusion_loss(model.C(torch.rand(6, 8))).item() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("progress", "strength"), [(0, 0), (0.1, 0), (0.15, 0.5), (0.2, 1), (0.9, 1)])
 def test_the_weights_rise_after_a_start_with_reconstruction_alone(progress: float, strength: float) -> None:
-    model, update = build(alone=0.1, variation=0.5), at(progress)
+    model, update = build(reconstruction_only=0.1, total_variation=0.5), at(progress)
     assert model.strength(update) == pytest.approx(strength)
     model.step(small_examples("caae", SHAPE, 16).stream(8, 0, model.device), update)
     assert update.names == ["D_z", "D_x", "C", "EG"]
-    assert set(update.terms["EG"]) == {"prior", "image", "variation", "cycle", "confusion"}
+    assert set(update.terms["EG"]) == {"prior", "image", "total_variation", "cycle", "confusion"}
     assert all((term.item() == 0) == (strength == 0) for term in update.terms["EG"].values())
 
 
 def test_the_paper_trains_with_own_labels_only() -> None:
-    paper = {"asked": False, "wrong_labels": False, "cycle": 0.0, "confusion": 0.0, "alone": 0.0}
+    paper = {
+        "random_labels": False,
+        "wrong_labels": False,
+        "cycle": 0.0,
+        "confusion": 0.0,
+        "reconstruction_only": 0.0,
+    }
     model, update = build(**paper), at(0.5)
     judged: list[list[int]] = []
     model.D_x.register_forward_hook(lambda module, inputs, output: judged.append(inputs[1].tolist()))
@@ -122,6 +129,11 @@ def test_both_kinds_of_networks_take_any_size(networks: str, shape: tuple[int, i
     assert model.edit(x, y).shape == x.shape
     assert model.encode(x).abs().max() <= 1
     assert model.D_x(x, y).shape == (4, 1)
+
+
+def test_a_batch_of_one_is_one_line(digits: Dataset) -> None:
+    with pytest.raises(LimnerError, match="give --batch 2 or more"):
+        limner.train("caae", digits, images=10, batch=1, quiet=True, **small("caae"))
 
 
 def test_labels_are_checked() -> None:

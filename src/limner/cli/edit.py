@@ -25,30 +25,12 @@ def edit(
     out: EditOut = None,
     quiet: Quiet = False,
 ) -> None:
-    """Show images with other labels, or write each as a file: a handwriting in every digit."""
-    edit_as("edit", run, images, to, n, seed, out, quiet)
-
-
-def edit_as(
-    verb: str,
-    run: RunName,
-    images: ImageFiles,
-    to: str,
-    n: int | None,
-    seed: int,
-    out: EditOut,
-    quiet: bool,
-) -> None:
-    """The verb `edit`, under its name or another."""
-    from limner.explore.abilities import require_ability
+    """Show images with other labels, or write each as a file: a face at every age, say."""
     from limner.explore.picture import PICTURES
-    from limner.models.abilities import Edits
-    from limner.training import load
 
     labels = "all" if to == "all" else to.split(",")
     if out is None or out.suffix.lower() in PICTURES:
-        opened, path = open_run(run, verb, out)
-        require_ability(opened, Edits, verb)
+        opened, path = open_run(run, "edit", out)
         from limner.explore import edit as draw
 
         save_picture(draw(opened, images or None, labels, n, seed), path, quiet)
@@ -58,6 +40,7 @@ def edit_as(
             "a folder is for image files that you name, without --n; give --out a name that ends in .png"
         )
     from limner.explore import edit_files
+    from limner.training import load
 
     files, notes = edit_files(load(run), images, out, labels)
     report_notes(notes, quiet)

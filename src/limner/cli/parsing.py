@@ -16,14 +16,17 @@ from limner.errors import LimnerError, nearest
 T = TypeVar("T")
 
 
-def call(function: Callable[..., Any], argv: Sequence[str]) -> None:
-    """Call a verb's function with the command line's words as its arguments; --quiet shows no progress."""
+def call(function: Callable[..., Any], argv: Sequence[str], name: str = "") -> None:
+    """Call a verb's function with the command line's words as its arguments; --quiet shows no progress.
+
+    name: the verb, where it is not the function's name.
+    """
 
     @functools.wraps(function)
     def postpone(*args: Any, **options: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return args, options
 
-    verb = function.__name__.replace("_", "-")
+    verb = name or function.__name__.replace("_", "-")
     args, options = parse(postpone, argv, verb, config=(tyro.conf.FlagCreatePairsOff,))
     from limner.data import progress
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 
 from limner.data.dataset import Dataset, Images, fingerprint
-from limner.data.split import printable
+from limner.data.image_files import skipped_notes
 from limner.errors import LimnerError
 
 PREFIX = "utkface:"  # before a path
@@ -40,8 +40,7 @@ def label_ages(dataset: Dataset) -> Dataset:
         )
     used = {*(train.names or ()), *(test.names or ())}
     others = [name for part in (dataset.train, dataset.test) for name in part.names or () if name not in used]
-    count = f"{len(others)} file{'s' if others[1:] else ''} left out, whose name tells no age"
-    notes = (f"{count}, such as {printable(others[0])}",) if others else ()
+    notes = skipped_notes([(name, "its name tells no age") for name in others])
     return replace(
         dataset, source=f"{PREFIX}{dataset.source}", train=train, test=test, classes=GROUPS,
         notes=(*dataset.notes, *notes), fingerprint=fingerprint(train, test),

@@ -33,12 +33,12 @@ def edits(evaluand: Evaluand) -> list[Measure]:
     edited = {label: edit_images(model, pixels, label) for label in asked}
     predicted = {label: classifier.classify(images).argmax(1) for label, images in edited.items()}
     return [
-        *obtained(evaluand, predicted, classifier.classify(pixels).argmax(1), known),
-        *kept(evaluand, pixels, labels, edited),
+        *label_measures(evaluand, predicted, classifier.classify(pixels).argmax(1), known),
+        *identity_measures(evaluand, pixels, labels, edited),
     ]
 
 
-def obtained(
+def label_measures(
     evaluand: Evaluand, predicted: dict[int, Tensor], untouched: Tensor, known: Dataset
 ) -> list[Measure]:
     """The share of edited images whose label a classifier finds, the mean over all asked labels.
@@ -48,16 +48,16 @@ def obtained(
     """
     assert isinstance(evaluand.extractor, Extractor)
     assert known.test.labels is not None
-    found, true = evaluand.extractor.classify(known.test.pixels).argmax(1), known.test.labels
-    real = {label: found[true == label] for label in predicted}
+    answers, labels = evaluand.extractor.classify(known.test.pixels).argmax(1), known.test.labels
+    real = {label: answers[labels == label] for label in predicted}
     measures = []
     for name, within in (
         ("asked label", 0),
-        *((("asked age within one group", 1),) if is_ages(known) else ()),
+        *((("asked age within one group", 1),) if has_ages(known) else ()),
     ):
-        hits = [((found - label).abs() <= within).double() for label, found in predicted.items()]
+        hits = [((answers - label).abs() <= within).double() for label, answers in predicted.items()]
         nothing = [((untouched - label).abs() <= within).double().mean() for label in predicted]
-        floor = [((found - label).abs() <= within).double().mean() for label, found in real.items()]
+        floor = [((answers - label).abs() <= within).double().mean() for label, answers in real.items()]
         constant = max(sum(abs(a - b) <= within for b in predicted) for a in predicted) / len(predicted)
         note = f"mean over {len(predicted)} labels; one and the same answer would get {constant:.3f}"
         per_image = torch.stack(hits).mean(0)  # of each image, over the labels
@@ -67,12 +67,12 @@ def obtained(
         measures.append(
             Measure(f"{name}, untouched", value, len(untouched), form=".4f", note="doing nothing")
         )
-    if is_ages(known):
+    if has_ages(known) and len(predicted) > 1:
         measures.append(slope(predicted, real))
     return measures
 
 
-def is_ages(dataset: Dataset) -> bool:
+def has_ages(dataset: Dataset) -> bool:
     """Whether the labels are the age groups."""
     return dataset.classes == GROUPS
 
@@ -80,25 +80,27 @@ def is_ages(dataset: Dataset) -> bool:
 def slope(predicted: dict[int, Tensor], real: dict[int, Tensor]) -> Measure:
     """How much older the edited faces look for each group that is asked for: 0 for none, 1 is right."""
 
-    def fit(found: dict[int, Tensor]) -> float:
-        asked = torch.tensor(list(found), dtype=torch.float64)
-        means = torch.stack([part.double().mean() for part in found.values()])
+    def fit(answers: dict[int, Tensor]) -> float:
+        asked = torch.tensor(list(answers), dtype=torch.float64)
+        means = torch.stack([part.double().mean() for part in answers.values()])
         centred = asked - asked.mean()
         return float((centred * means).sum() / centred.square().sum())
 
     n = len(next(iter(predicted.values())))
-    note = "of the group found over the group asked for; doing nothing has 0"
+    note = "of the recognised group over the asked group; doing nothing has 0"
     return Measure("slope of ages", fit(predicted), n, None, fit(real), "higher", note, ".3f")
 
 
-def kept(evaluand: Evaluand, pixels: Tensor, labels: Tensor, edited: dict[int, Tensor]) -> list[Measure]:
+def identity_measures(
+    evaluand: Evaluand, pixels: Tensor, labels: Tensor, edited: dict[int, Tensor]
+) -> list[Measure]:
     """How much is changed, and whether an edited image is still nearer to its own than to another image."""
     unlabelled = replace(
         evaluand.original, train=replace(evaluand.original.train, labels=None), classes=None,
         test=replace(evaluand.original.test, labels=None),
     )  # fmt: skip
     turns = extractor(unlabelled)  # of a network that knows nothing of the labels
-    source = normalised(turns.features(pixels))
+    source = normalise(turns.features(pixels))
     generator = torch.Generator().manual_seed(evaluand.seed)
     nearer, changes = [], []
     for label, images in edited.items():
@@ -107,7 +109,7 @@ def kept(evaluand: Evaluand, pixels: Tensor, labels: Tensor, edited: dict[int, T
         if not len(of_label):
             continue
         other = of_label[torch.randint(len(of_label), (len(pixels),), generator=generator)]
-        features = normalised(turns.features(images))
+        features = normalise(turns.features(images))
         difference = (features * source).sum(1) - (features * source[other]).sum(1)
         nearer.append((difference.sign() + 1) / 2)  # one half where the other image is the image itself
     name = f"kept[{turns.name}]"
@@ -117,7 +119,7 @@ def kept(evaluand: Evaluand, pixels: Tensor, labels: Tensor, edited: dict[int, T
     return [share, replace(change, note="mean absolute difference, pixels in [0, 1]")]
 
 
-def normalised(features: Tensor) -> Tensor:
+def normalise(features: Tensor) -> Tensor:
     """Features (N, d) of length 1, without their mean, so that what all edits share does not count."""
     centred = features.double() - features.double().mean(0)
     return centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)

@@ -23,7 +23,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "anomalies": ("score",),
     "translate": ("translate",),
     "edit": ("edit",),
-    "age": ("edit",),
 }
 LACKS = {
     "sample": "it draws no new images",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from limner.figures import choose_scale, measure_text, sheet, shorten, to_pil
 from limner.files import write_atomically
 from limner.models.abilities import Edits
 from limner.training import Run
-from limner.training.codes import map_batches
+from limner.training.codes import BATCH, map_batches
 
 ROWS = 8  # images in a picture
 COLUMNS = 30  # labels in a picture
@@ -52,11 +53,8 @@ def edit(
         chosen, files, notes = choose_test_images(run, n or ROWS, seed)
     else:
         chosen, files, notes = choose_files(run, images, n)
-    own = (
-        chosen.labels
-        if images is None and chosen.labels is not None
-        else nearest_labels(model, chosen.pixels)
-    )
+    known = chosen.labels if images is None else None
+    own = nearest_labels(model, chosen.pixels) if known is None else known
     reconstructions = edit_images(model, chosen.pixels, own)
     errors = reconstruction_errors(chosen.pixels, reconstructions)
     if images is not None:
@@ -86,22 +84,33 @@ def edit_files(
 ) -> tuple[list[Path], list[str]]:
     """Write each image with each label into the folder `out` as NAME-LABEL.png; returns the files and notes.
 
-    Raises LimnerError where two files would get one name.
+    Raises LimnerError where two would get one name, and where an image would be written over.
     """
     model, names, indices = require_ability(run, Edits, "edit"), *choose_labels(run, to)
     chosen, notes = read_files(run, images)
-    stems = [Path(name).stem for name in chosen.names or ()]
-    double = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if double is not None:
-        raise LimnerError(f"two images are called '{double}': edit them into two folders")
-    files = []
-    for name, index in zip(names, indices, strict=True):
-        safe = re.sub(r"[^\w.+-]", "_", name)
-        for stem, pixels in zip(stems, edit_images(model, chosen.pixels, index), strict=True):
-            path = Path(out).expanduser() / f"{stem}-{safe}.png"
+    targets = [edit_targets(chosen.names or (), name, Path(out).expanduser()) for name in names]
+    check_targets([path for paths in targets for path in paths], chosen.names or ())
+    for paths, index in zip(targets, indices, strict=True):
+        for path, pixels in zip(paths, edit_images(model, chosen.pixels, index), strict=True):
             write_atomically(path, to_pil(pixels).save)
-            files.append(path)
-    return files, list(notes)
+    return [path for paths in targets for path in paths], list(notes)
+
+
+def edit_targets(images: Sequence[str], label: str, folder: Path) -> list[Path]:
+    """The files that the images with this label are written to."""
+    safe = re.sub(r"[^\w.+-]", "_", label)
+    return [folder / f"{Path(image).stem}-{safe}.png" for image in images]
+
+
+def check_targets(targets: Sequence[Path], images: Sequence[str]) -> None:
+    """Raise LimnerError where two of the targets are one file, or where one is an image that is edited."""
+    double = next((path for path, count in Counter(targets).items() if count > 1), None)
+    if double is not None:
+        raise LimnerError(f"two edited images would become {double}: edit them into two folders")
+    originals = {Path(image).resolve() for image in images}
+    for path in targets:
+        if path.resolve() in originals:
+            raise LimnerError(f"{path} would be written over: give another --out")
 
 
 def choose_labels(run: Run, to: str | Sequence[str]) -> tuple[list[str], list[int]]:
@@ -115,7 +124,7 @@ def choose_labels(run: Run, to: str | Sequence[str]) -> tuple[list[str], list[in
 def edit_images(model: Edits, pixels: Tensor, labels: Tensor | int) -> Tensor:
     """Pixels (N, C, H, W) uint8 with labels (N,), or with one label: (N, C, H, W) uint8."""
     y = torch.full((len(pixels),), labels) if isinstance(labels, int) else labels
-    parts = iter(y.split(250))  # as `map_batches` splits the images
+    parts = iter(y.split(BATCH))  # as `map_batches` splits the images
     return to_uint8(map_batches(model, pixels, lambda x: model.edit(x, next(parts).to(x.device))))
 
 

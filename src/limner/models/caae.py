@@ -6,12 +6,11 @@ arXiv 1702.08423; lecture, "Age progression and regression").
         + E_(x, l) log D_x(x, l) + E_(x, l) log(1 - D_x(G(E(x), l), l))
 
 E encodes an image as z, G makes an image of z and a label l (y in the code), D_z tells codes from the uniform
-prior, and D_x tells made images of a label from real ones.  The label is an age in the paper; here it is any
-class.
-The paper trains G with an image's own label only.  Ours, each an option: G also makes each image with a
-random label, which D_x judges, and E must find the same z in it (`asked`, `cycle`); D_x learns that a real
-image with a wrong label is wrong (`wrong_labels`); a classifier C tries to read the label from z, and E
-leaves it nothing to read (`confusion`).
+prior, and D_x tells generated images of a label from real ones.  The label is an age in the paper; here it is
+any class.  The paper trains G with an image's own label only.  Ours, each an option: G also makes each image
+with a random label, which D_x judges, and E must find the same z in it (`random_labels`, `cycle`); D_x learns
+that a real image with a wrong label is wrong (`wrong_labels`); a classifier C tries to read the label from z,
+and E leaves it nothing to read (`confusion`).
 Differs from the paper in (default preset): the networks of the DCGAN, which get the label at every layer, in
 place of labels tiled beside z; codes normalised over the batch before their tanh; spectral norm in place of
 batch norm in the discriminators; the hinge loss; an average of the weights of E and G.
@@ -29,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from limner.errors import LimnerError
 from limner.models.abilities import Players
 from limner.models.adversarial import GAMES
 from limner.models.base import (
@@ -82,9 +82,9 @@ class CAAE(Model):
         """weight of the loss from the discriminator of images"""
         prior: NonNegative = 0.1
         """weight of the loss from the discriminator of codes, which makes them uniform"""
-        variation: NonNegative = 0.0
+        total_variation: NonNegative = 0.0
         """weight of the total variation, which smooths"""
-        asked: bool = True
+        random_labels: bool = True
         """also make each image with a random label, for the discriminator to judge"""
         cycle: NonNegative = 1.0
         """weight of the distance of an image's code to that of the same image with a random label"""
@@ -92,12 +92,12 @@ class CAAE(Model):
         """show the discriminator real images with wrong labels, as examples of what is wrong"""
         confusion: NonNegative = 0.3
         """weight of what a classifier can read of the label from the code"""
-        alone: Fraction = 0.1
+        reconstruction_only: Fraction = 0.1
         """share of the run at its start in which encoder and generator learn the reconstruction only; the
         other weights rise in as long a time after it"""
         lr: Positive = 5e-4
         """learning rate"""
-        falling: bool = True
+        lr_decay: bool = True
         """let the learning rate fall linearly to 0 over the last 40 % of the run"""
         beta1: Fraction = 0.5
         """Adam's decay rate of the average gradient"""
@@ -108,9 +108,9 @@ class CAAE(Model):
         # section 4 and the published code, with the discriminator of codes on, which is off there
         "paper": {
             "networks": "paper", "latent_dim": 50, "width": 64, "e_width": 64, "d_width": 16,
-            "loss": "non-saturating", "image": 1e-4, "prior": 1e-4, "variation": 1e-4, "asked": False,
-            "wrong_labels": False, "cycle": 0.0, "confusion": 0.0, "alone": 0.0, "falling": False,
-            "averaged": "nothing", "batch": 100,
+            "loss": "non-saturating", "image": 1e-4, "prior": 1e-4, "total_variation": 1e-4,
+            "random_labels": False, "wrong_labels": False, "cycle": 0.0, "confusion": 0.0,
+            "reconstruction_only": 0.0, "lr_decay": False, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
     tiny: ClassVar[Values] = {
@@ -128,7 +128,7 @@ class CAAE(Model):
         self.classes: int = options.classes or 10
         dim = options.latent_dim
         self.E, self.G, self.D_x, self.D_z = self.networks(options)
-        self.C = mlp(dim, 64, self.classes)
+        self.C = mlp(dim, 64, self.classes) if options.confusion else None
         self.latents = {"z": Latent((dim,), {"uniform": Uniform(dim)})}
         self.ema = ("E", "G") if options.averaged == "both" else ()
         self.class_shares: Tensor
@@ -156,55 +156,60 @@ class CAAE(Model):
         return {
             "D_z": adam(self.D_z.parameters(), lr, betas),
             "D_x": adam(self.D_x.parameters(), lr, betas),
-            "C": adam(self.C.parameters(), lr, betas),
+            **({"C": adam(self.C.parameters(), lr, betas)} if self.C is not None else {}),
             "EG": adam([*self.E.parameters(), *self.G.parameters()], lr, betas),
         }
 
     def schedule(self, name: str, clock: Clock) -> dict[str, float]:
-        falling = self.options.falling
-        return {"lr": self.options.lr * min(1.0, 2.5 * (1 - clock.progress))} if falling else {}
+        if not self.options.lr_decay:
+            return {}
+        return {"lr": self.options.lr * min(1.0, 2.5 * (1 - clock.progress))}
 
     def step(self, data: Iterator[Batch], update: Update) -> Logs:
         x, y = next(data)
         y = require_labels(y)
+        if len(x) < 2:
+            raise LimnerError("a CAAE normalises over the images of a batch: give --batch 2 or more")
         strength = self.strength(update)
         z = self.E(x)
-        labels = torch.cat([y, self.draw_labels(len(x))]) if self.options.asked else y
-        made = self.G(z.repeat(len(labels) // len(x), 1), labels)
+        labels = torch.cat([y, self.draw_labels(len(x))]) if self.options.random_labels else y
+        generated = self.G(z.repeat(len(labels) // len(x), 1), labels)
         game, o = self.game, self.options
         # eq. 2:  E_z* log D_z(z*) + E_x log(1 - D_z(E(x)))
         prior = self.latent.draw(len(x), x.device)
         update("D_z", game.discriminator(self.D_z(prior).float(), self.D_z(z.detach()).float()))
         # eq. 3:  E_(x, l) log D_x(x, l) + E_(x, l) log(1 - D_x(G(E(x), l), l))
-        real, fake = self.D_x(x, y).float(), self.D_x(made.detach(), labels).float()
+        real, fake = self.D_x(x, y).float(), self.D_x(generated.detach(), labels).float()
         if o.wrong_labels:
             fake = torch.cat([fake, self.D_x(x, self.other_labels(y)).float()])
         update("D_x", game.discriminator(real, fake))
-        update("C", F.cross_entropy(self.C(z.detach()).float(), y))
+        if self.C is not None:
+            update("C", F.cross_entropy(self.C(z.detach()).float(), y))
         # eq. 1:  |x - G(E(x), l)|, and the generator's side of both games
         terms = {
             "prior": o.prior * game.generator(self.D_z(z).float()),
-            "image": o.image * game.generator(self.D_x(made, labels).float()),
+            "image": o.image * game.generator(self.D_x(generated, labels).float()),
         }
-        if o.variation:
-            terms["variation"] = o.variation * total_variation(made[: len(x)])
-        if o.asked and o.cycle:
-            terms["cycle"] = o.cycle * (self.E(made[len(x) :]) - z).square().mean()
-        if o.confusion:
-            terms["confusion"] = o.confusion * self.readable(z)
+        if o.total_variation:
+            terms["total_variation"] = o.total_variation * total_variation(generated[: len(x)])
+        if o.random_labels and o.cycle:
+            terms["cycle"] = o.cycle * (self.E(generated[len(x) :]) - z).square().mean()
+        if self.C is not None:
+            terms["confusion"] = o.confusion * self.confusion_loss(self.C(z))
         terms = {name: strength * term for name, term in terms.items()}
-        update("EG", l1(made[: len(x)], x), **terms)
+        update("EG", l1(generated[: len(x)], x), **terms)
         return {"D_x(x)": real.mean(), "D_x(G(z))": fake.mean()}
 
     def strength(self, clock: Clock) -> float:
         """The factor of all weights but the reconstruction's: 0 at first, then rising to 1."""
-        alone = self.options.alone
-        return 1.0 if not alone else min(max(clock.progress / alone - 1, 0.0), 1.0)
+        start = self.options.reconstruction_only
+        return min(max(clock.progress / start - 1, 0.0), 1.0) if start else 1.0
 
-    def readable(self, z: Tensor) -> Tensor:
-        """KL(shares of the classes || C(z)), 0 where C reads nothing from z: (B, latent_dim) -> scalar."""
-        predicted = self.C(z).float().log_softmax(1).mean(0)
-        return F.kl_div(predicted, self.class_shares, reduction="sum")
+    # after Tzeng et al. 2015 (arXiv 1510.02192), with the shares of the classes in place of equal ones
+    def confusion_loss(self, logits: Tensor) -> Tensor:
+        """KL(shares of the classes || C(z)), 0 where C reads nothing: its logits (B, classes) -> scalar."""
+        log_probabilities = logits.float().log_softmax(1).mean(0)
+        return F.kl_div(log_probabilities, self.class_shares, reduction="sum")
 
     def draw_labels(self, n: int) -> Tensor:
         """Random labels (n,), each of those trained on as often as the others."""
@@ -270,7 +275,8 @@ class CAAE(Model):
         """Through every network with label 0: (B, C, H, W) -> D_x's outputs (B, 1)."""
         z, y = self.E(x), torch.zeros(len(x), dtype=torch.int64, device=x.device)
         self.D_z(z)
-        self.C(z)
+        if self.C is not None:
+            self.C(z)
         return self.D_x(self.G(z, y), y)
 
     def validate(self, x: Tensor, y: Tensor | None) -> dict[str, float]:
