@@ -5,6 +5,7 @@
 
     python benchmarks/throughput.py --labs dcgan dcgan-faces                 # GANs, against pytorch/examples
     python benchmarks/throughput.py --labs cyclegan cyclegan16               # against the published loop
+    python benchmarks/throughput.py --profile cyclegan16                     # its operations by their time
     python benchmarks/throughput.py --against ../other --contenders limner   # two versions of Limner
 
 Every contender trains in a process of its own, in turn, round after round.  Ratios are taken within each
@@ -35,8 +36,10 @@ from contenders import (
     PYTHAE_CODE,
     Measurement,
     batch_of,
+    build_model,
     contenders_of,
     load_pixels,
+    shape_of,
 )  # fmt: skip
 
 PYTHAE = ["pythae==0.1.2", "torch==2.13.0"]
@@ -105,6 +108,32 @@ def run_lab(lab: str, arguments: argparse.Namespace) -> None:
     print_table(lab, images, rounds)
 
 
+def print_profile(lab: str) -> None:
+    """The processor's time of ten iterations of a lab's model by operation, and the share of convolutions."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from limner.data import Images
+    from limner.data.examples import Examples
+    from limner.training.trainer import Trainer
+
+    model = build_model(lab)
+    a, b = (Images(load_pixels(shape_of(lab))[first : first + 200]) for first in (0, 200))
+    examples = Examples(a, b if model.trains_on == "domains" else None)
+    trainer = Trainer(model, examples.stream(batch_of(lab), 0, torch.device("cpu")))
+    for _ in range(3):
+        next(trainer)
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for _ in range(10):
+            next(trainer)
+    times = {event.key: event.self_cpu_time_total for event in profiler.key_averages()}
+    total = sum(times.values())
+    for name, seconds in sorted(times.items(), key=lambda item: -item[1])[:12]:
+        print(f"{name:60s}{seconds / total:7.1%}")
+    convolutions = sum(seconds for name, seconds in times.items() if "conv" in name.lower())
+    print(f"{lab}: convolutions {convolutions / total:.1%}, everything else {1 - convolutions / total:.1%}")
+
+
 def print_table(lab: str, images: int, rounds: Sequence[dict[str, Measurement]]) -> None:
     """Medians, ranges, and Limner's speed as a multiple of each contender's, taken round by round."""
     names = list(rounds[0])
@@ -148,6 +177,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--labs", nargs="+", default=["lab1", "lab2", "vae"], choices=LABS)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of images per measurement")
+    parser.add_argument("--profile", choices=LABS, metavar="LAB", help="print a lab's operations instead")
     parser.add_argument("--one", nargs=3, metavar=("CONTENDER", "LAB", "IMAGES"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -157,6 +187,9 @@ def main() -> None:
     if arguments.one:
         contender, lab, images = arguments.one
         run_one(contender, lab, int(images))
+        return
+    if arguments.profile:
+        print_profile(arguments.profile)
         return
     for lab in arguments.labs:
         run_lab(lab, arguments)
