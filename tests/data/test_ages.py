@@ -80,6 +80,13 @@ def test_a_zip_is_read_and_a_run_knows_its_data_again(
     assert "71+" in capsys.readouterr().out
 
 
+def test_an_error_suggests_the_prefix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = draw_faces(tmp_path / "faces", [f"{3 * i}_0_0_20{i:02d}.png" for i in range(36)])
+    assert cli(["train", "caae", "--data", str(folder)]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.endswith(f"its file names tell ages, so give utkface:{folder}")
+
+
 def test_a_source_without_ages_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     draw_faces(tmp_path / "faces", [f"{i}.png" for i in range(8)])
     assert cli(["data", f"utkface:{tmp_path / 'faces'}"]) == 2

@@ -12,6 +12,7 @@ import torch
 
 from limner.data import Dataset, Domains, load_domains
 from limner.data import load as load_dataset
+from limner.data.ages import PREFIX, age_group
 from limner.data.domains import Source
 from limner.errors import LimnerError
 from limner.models import preset_values
@@ -77,10 +78,11 @@ def class_count(cls: type[Model], dataset: Dataset) -> int | None:
     if cls.labels == "ignored" or (cls.labels == "optional" and dataset.train.labels is None):
         return None
     if dataset.train.labels is None:
-        raise LimnerError(
-            f"{cls.__name__} needs labels and {dataset.name} has none: "
-            "sub-folders of a folder of images are labels"
-        )
+        names = dataset.train.names or ()
+        remedy = "sub-folders of a folder of images are labels"
+        if names and age_group(names[0]) is not None:
+            remedy = f"its file names tell ages, so give {PREFIX}{dataset.source}"
+        raise LimnerError(f"{cls.__name__} needs labels and {dataset.name} has none: {remedy}")
     return len(dataset.classes) if dataset.classes else int(dataset.train.labels.max()) + 1
 
 
