@@ -28,7 +28,7 @@ def handwriting(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     images = 200 if quick else IMAGES
     run = train_or_resume(out / "caae", "caae", data, seed=seed, images=images, **SETTINGS)
     n = min(MEASURED, len(data.test))
-    evaluation = evaluate(run, n=n, k=1, images=20, quick=True, families=["edits", "reconstruction", "codes"])
+    evaluation = evaluate(run, n=n, k=1, images=20, quick=True, families=["edits", "reconstruction"])
     values = {measure.name.partition("[")[0]: measure for measure in evaluation.measures}
     rows = [
         at_least("asked digit obtained, mean over digits", values["asked label"].value, ASKED, not quick),
@@ -64,7 +64,7 @@ def slant(pixels: Tensor) -> Tensor:
 
 
 def thickness(pixels: Tensor) -> Tensor:
-    """The mean width of the strokes in pixels, (N,): four times the mean distance to their edge."""
+    """The mean width of the strokes in pixels, (N,): 4 times the mean distance to their edge, less 2."""
     inside = (pixels[:, 0] > 127).numpy()
     distances = [torch.from_numpy(distance_transform_edt(image))[image] for image in inside]
     return torch.stack([4 * d.mean() - 2 if len(d) else torch.zeros(()).double() for d in distances])
