@@ -70,6 +70,10 @@ TRANSLATION: dict[str, Any] = {
     "width": 4, "blocks": 0, "d_width": 4, "d_layers": 1, "pool": 4, "flip": False, "shift": 0.0, "lr": 5e-3,
     "averaged": "nothing", "batch": 16, "images": 2400, "tick": 400,
 }  # fmt: skip
+EDITOR: dict[str, Any] = {
+    "width": 8, "e_width": 8, "d_width": 8, "latent_dim": 16, "lr": 2e-3, "images": 40_000,
+}  # fmt: skip
+NO_GAMES = {"prior": 0.0, "image": 0.0, "confusion": 0.0, "random_labels": False, "latent_dim": 64}
 TOO_STRONG = {"width": 1, "d_width": 16, "d_layers": 2, "d_norm": "none", "cycle": 100.0, "lr": 1e-2}
 
 
@@ -136,6 +140,8 @@ def injections(data: Dataset, seed: int) -> dict[str, Case]:
             {"beta": 30.0, "likelihood": "bernoulli", "binarisation": "dynamic", "images": 40_000},
         ),
         "prior mismatch": ("vae", data, {"beta": 2e-3, "images": 60_000}),
+        "identity lost": ("caae", data, EDITOR | {"networks": "paper"}),
+        "codes off the prior": ("caae", data, EDITOR | NO_GAMES),
         "not finite": ("vae", data, {"lr": 1e15, "images": 20_000}),
         "dead configuration": (f"{__name__}:Grey", data, {"images": 40_000}),
         "getting worse": (f"{__name__}:Jolted", data, {"lr": 1e-3, "images": 120_000}),

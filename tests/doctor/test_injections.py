@@ -21,6 +21,8 @@ from limner.models.gan import GAN
 from limner.training import NotFinite
 
 SMALL: dict[str, Any] = {"hidden": (64, 64), "lr": 1e-3, "dropout": 0.0}
+EDITOR: dict[str, Any] = {"width": 4, "e_width": 4, "d_width": 4, "lr": 2e-3}
+NO_GAMES: dict[str, Any] = {"prior": 0.0, "image": 0.0, "confusion": 0.0, "random_labels": False}
 
 
 class Grey(GAN):
@@ -58,6 +60,8 @@ INJECTIONS: dict[str, tuple[str, dict[str, Any], int, int]] = {
         2000,
     ),
     "prior mismatch": ("vae", {"hidden": (128,), "beta": 1e-3}, 60_000, 5000),
+    "identity lost": ("caae", EDITOR | {"networks": "paper", "latent_dim": 16}, 21_000, 3000),
+    "codes off the prior": ("caae", EDITOR | NO_GAMES, 21_000, 3000),
     "not finite": ("vae", {"hidden": (64,), "lr": 1e15}, 4000, 2000),
     "dead configuration": (f"{__name__}:Grey", SMALL, 24_000, 3000),
     "getting worse": (f"{__name__}:Jolted", SMALL | {"lr": 2e-3, "batch": 32}, 48_000, 3000),
@@ -73,6 +77,8 @@ def spoil(digits: Dataset, trouble: str) -> Dataset:
         assert train.labels is not None
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
         return replace(digits, train=replace(train, labels=train.labels[order]))
+    if trouble in ("identity lost", "codes off the prior"):
+        return load("digits", size=16)
     return digits
 
 

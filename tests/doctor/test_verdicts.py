@@ -11,7 +11,7 @@ import pytest
 
 from limner.doctor import TROUBLES, verdicts
 from limner.doctor.rules import History
-from limner.doctor.verdicts import Remedy
+from limner.doctor.troubles import Remedy
 from limner.models import MODELS, model_class
 from limner.models.base import Model
 from limner.training import TrainConfig
@@ -73,6 +73,16 @@ def translator(i: int) -> Line:
     return line(i, both | rankings) | losses | {"loss/G": 1.0 + 0.02 * (i % 4)}
 
 
+def editor(i: int) -> Line:
+    """Tick i of a healthy model that gives images other labels."""
+    growth = 1 - 0.8 ** (i + 1)
+    signals = {
+        "label_effect": 0.04 * growth, "identity": 0.4, "prior_distance": 0.1, "overlap/D_z": 0.7,
+        "overlap/D_x": 0.8,
+    }  # fmt: skip
+    return vae(i) | line(i, signals)
+
+
 def denoiser(i: int) -> Line:
     """Tick i of a healthy model without codes and without a discriminator."""
     absent = {f"doctor/{name}" for name in (*DISCRIMINATOR, "sensitivity", "reconstruction")}
@@ -93,6 +103,8 @@ CASES: dict[str, tuple[Callable[[int], Line], dict[str, Any]]] = {
     "discriminator overfits": (gan, {"held_out_gap": 0.6}),
     "labels ignored": (gan, {"agreement": 0.1}),
     "posterior collapse": (vae, {"sensitivity": 0.001}),
+    "identity lost": (editor, {"identity": 0.01}),
+    "codes off the prior": (editor, {"overlap/D_z": 0.99}),
     "prior mismatch": (vae, {"distance": 400.0, "distance_ratio": 23.0, "reconstruction": 30.0}),
     "not finite": (vae, {"not_finite": "loss/main became nan at step 7"}),
     "dead configuration": (gan, {"low": 1.0}),
@@ -121,7 +133,7 @@ def test_there_is_a_case_for_every_trouble() -> None:
     assert set(CASES) == set(TROUBLES)
 
 
-@pytest.mark.parametrize("model", [gan, vae, two_gans, critic, translator, denoiser])
+@pytest.mark.parametrize("model", [gan, vae, two_gans, critic, translator, editor, denoiser])
 def test_a_healthy_run_has_no_trouble_at_any_tick(model: Callable[[int], Line]) -> None:
     lines = log(model, {})
     for n in range(1, len(lines) + 1):
@@ -140,6 +152,20 @@ def test_a_trouble_is_named_with_evidence_and_since_when(name: str) -> None:
     assert str(verdict).startswith(f"{name} since {verdict.since:,} images: ")
     assert str(verdict).endswith(f"Try {verdict.advice}.")
     assert name not in names(lines[:10])
+
+
+@pytest.mark.parametrize(
+    ("changes", "trouble", "evidence"),
+    [
+        ({"label_effect": 0.001}, "labels ignored", "changes an image by 0.1%"),
+        ({"prior_distance": 0.9}, "codes off the prior", "it does not see the difference"),
+        ({"prior_distance": 0.9, "overlap/D_z": 0.99}, "codes off the prior", "the encoder does not follow"),
+    ],
+)
+def test_editors_have_troubles_of_their_own(changes: dict[str, float], trouble: str, evidence: str) -> None:
+    (verdict,) = verdicts(log(editor, changes))
+    assert verdict.name == trouble
+    assert evidence in verdict.evidence
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - {"not finite"}))

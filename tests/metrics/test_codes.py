@@ -7,6 +7,7 @@ import warnings
 
 import pytest
 import torch
+from scipy.stats import kstest
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
@@ -15,10 +16,12 @@ from limner.errors import LimnerError
 from limner.metrics import codes
 from limner.metrics.codes import (
     active_units,
+    distance_to_quantiles,
     effective_dimensions,
     knn_accuracy,
     knn_accuracy_leave_one_out,
     linear_accuracy,
+    mean_correlation,
     mmd_to_normal,
 )
 
@@ -141,8 +144,31 @@ def test_points_and_distant_codes_have_closed_forms() -> None:
     assert mmd_to_normal(z).value == pytest.approx(float(((-0.5 / scales).exp() + prior).mean()))
 
 
+def test_the_distance_to_quantiles_is_that_of_kolmogorov_and_smirnov() -> None:
+    shares = torch.linspace(0.001, 0.999, 999)
+    z = torch.rand(400, 2, generator=torch.Generator().manual_seed(0)) ** 1.5
+    expected = [kstest(column.numpy(), "uniform").statistic for column in z.T]
+    value = distance_to_quantiles(z, shares[:, None].expand(-1, 2), shares)
+    assert value == pytest.approx(sum(expected) / 2, abs=0.003)
+
+
+def test_codes_of_the_density_have_the_distance_that_is_documented() -> None:
+    shares, n = torch.linspace(0.01, 0.99, 99), 400
+    z = torch.rand(n, 200, generator=torch.Generator().manual_seed(1))
+    value = distance_to_quantiles(z, shares[:, None].expand(-1, 200), shares)
+    assert value == pytest.approx(0.87 / n**0.5, rel=0.1)
+
+
+def test_the_mean_correlation_is_that_of_the_pairs() -> None:
+    x = normal(5000, 1)[:, 0]
+    z = torch.stack([x, -x, normal(5000, 1, seed=2)[:, 0]], 1)
+    assert mean_correlation(z) == pytest.approx(1 / 3, abs=0.02)
+    assert mean_correlation(torch.stack([x, torch.ones(5000)], 1)) == 0
+    assert mean_correlation(x[:, None]) == 0
+
+
 def test_what_are_no_codes() -> None:
-    for measure in (active_units, effective_dimensions, mmd_to_normal):
+    for measure in (active_units, mean_correlation, effective_dimensions, mmd_to_normal):
         for z in (torch.zeros(1, 3), torch.zeros(5)):
             with pytest.raises(LimnerError, match="n from 2"):
                 measure(z)

@@ -14,7 +14,8 @@ from limner.data.examples import test_examples, training_examples
 from limner.doctor.rules import MEASURED_ONCE
 from limner.doctor.signals import measure_signals
 from limner.doctor.state import State, run_state
-from limner.doctor.verdicts import TROUBLES, Verdict, verdicts
+from limner.doctor.troubles import TROUBLES
+from limner.doctor.verdicts import Verdict, verdicts
 from limner.doctor.watch import FEWEST, new_probe
 from limner.figures import curves
 from limner.tables import format_table

@@ -214,9 +214,13 @@ def overfits(h: History) -> str | None:
 
 
 def labels_ignored(h: History) -> str | None:
-    """The classifier finds the requested class in few samples, and in no more than before."""
+    """The classifier finds the requested class in few samples, or a label changes nothing; as before."""
     shares = h.last("agreement", 3)
-    if h.lines[-1]["images"] < MIN_IMAGES_VARIETY or len(shares) < 3:
+    if h.lines[-1]["images"] < MIN_IMAGES_VARIETY:
+        return None
+    if h.holds("label_effect", lambda v: v < 0.01, 3) and not h.grows("label_effect"):
+        return f"another label changes an image by {h.now('label_effect'):.1%} of the range"
+    if len(shares) < 3:
         return None
     if max(shares) > 0.5 or shares[-1] > shares[0] + 0.05:
         return None

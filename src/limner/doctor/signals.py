@@ -34,6 +34,7 @@ Of a model that encodes and decodes:
     reconstruction  Frechet distance of reconstructions to training images
 Of the iterations since the last tick:
     rhythm          autocorrelation, at lag 1, of the first number that the model logs, such as D(x)
+`edits` and `translations` list those of models that edit or translate.
 A VAE's own `validate` logs KL per dimension, active units and effective beta, as held_out/NAME.
 """
 
@@ -48,6 +49,7 @@ from torch import Tensor, nn
 
 from limner.data import Images, to_float, to_uint8
 from limner.doctor.discriminators import discriminator_signals
+from limner.doctor.edits import edit_signals
 from limner.doctor.features import ProbeFeatures
 from limner.metrics import distance_of_moments, moments
 from limner.models.abilities import Decodes, Encodes, HasPlayers, Samples
@@ -99,8 +101,9 @@ class Probe:
         return player_signals(model, (self.x, self.y), (self.held_x, self.held_y) if known else None)
 
     def measure(self, model: Model) -> dict[str, float]:
-        """The signals of samples and of codes."""
-        return self.samples(model) | self.codes(model)
+        """The signals of samples, of codes and of edits."""
+        edits = edit_signals(model, (self.x[: self.n], self.y[: self.n] if self.y is not None else None))
+        return self.samples(model) | self.codes(model) | edits
 
     def samples(self, model: Model) -> dict[str, float]:
         """Whether samples are varied, close to the data, and still changing; {} where none can be drawn."""

@@ -7,10 +7,12 @@ from limner.metrics.anomaly import auroc, average_precision
 from limner.metrics.codes import (
     MMD,
     active_units,
+    distance_to_quantiles,
     effective_dimensions,
     knn_accuracy,
     knn_accuracy_leave_one_out,
     linear_accuracy,
+    mean_correlation,
     mmd_to_normal,
 )
 from limner.metrics.conditional import gan_test, gan_train, per_class_frechet
@@ -86,6 +88,7 @@ __all__ = [
     "dequantise",
     "disentanglement",
     "distance_of_moments",
+    "distance_to_quantiles",
     "effective_dimensions",
     "extractor",
     "factor_vae_score",
@@ -105,6 +108,7 @@ __all__ = [
     "lerp",
     "likelihood",
     "linear_accuracy",
+    "mean_correlation",
     "memorisation",
     "mig",
     "mmd_to_normal",

@@ -10,8 +10,11 @@ Compare codes with raw pixels for the same number of images.
 Active units (Burda et al. 2016, arXiv 1509.00519, section 5): Var_x E[z|x] > 0.01.  Effective dimensions,
 the participation ratio of the covariance's eigenvalues: (sum l)^2 / sum l^2.
 
-Codes of all images together against the prior: MMD^2 (Gretton et al. 2012; for autoencoders Tolstikhin et
-al. 2018, arXiv 1711.01558), k the mean of Gaussian kernels exp(-|x - y|^2 / 2s), s = d/4, d/2, d, 2d, 4d.
+Codes of all images together against the prior, a variable at a time: the distance of Kolmogorov and Smirnov,
+the largest difference of the two distribution functions, here at some quantiles of the prior.  All variables
+together, which are independent in the prior: the mean correlation of two of them; and MMD^2 (Gretton et al.
+2012; for autoencoders Tolstikhin et al. 2018, arXiv 1711.01558), k the mean of Gaussian kernels
+exp(-|x - y|^2 / 2s), s = d/4, d/2, d, 2d, 4d.
 Estimator: E k(z, y) and E k(y, y') are exact for y ~ N(0, I), only z is a sample (the U-statistic, no code
 with itself), so the estimate is unbiased and may be below 0.  Others differ: WAE draws y too and sums
 inverse multiquadratic kernels, so its numbers do not compare with these.
@@ -90,6 +93,29 @@ def effective_dimensions(z: Tensor) -> float:
     total = centred.square().sum()  # sum l = tr S
     gram = centred.T @ centred if z.shape[1] <= len(z) else centred @ centred.T  # the same eigenvalues
     return float(total.square() / gram.square().sum()) if total > 0 else 0.0  # sum l^2 = |S|^2
+
+
+@accepts_arrays
+def distance_to_quantiles(z: Tensor, quantiles: Tensor, shares: Tensor) -> float:
+    """The Kolmogorov-Smirnov distance of each variable of codes z (n, d) to a density, mean over variables.
+
+    quantiles (k, d): the values below which the density has each of the shares (k,); both are compared there.
+    Between 0 and 1; a sample of the density has about 0.87 / sqrt(n).
+    """
+    z = _codes(z)
+    below = torch.stack([(z <= quantile).double().mean(0) for quantile in quantiles.double().cpu()])
+    return float((below - shares.double()[:, None]).abs().amax(0).mean())
+
+
+@accepts_arrays
+def mean_correlation(z: Tensor) -> float:
+    """The mean absolute correlation of two variables of codes z (n, d); 0 of one, and of constants."""
+    z = _codes(z)
+    size = z.shape[1]
+    if size < 2:
+        return 0.0
+    absolute = torch.corrcoef(z.T).nan_to_num(0.0).abs()
+    return float((absolute.sum() - absolute.diagonal().sum()) / (size * (size - 1)))
 
 
 class MMD(NamedTuple):

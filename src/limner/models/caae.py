@@ -110,7 +110,8 @@ class CAAE(Model):
             "networks": "paper", "latent_dim": 50, "width": 64, "e_width": 64, "d_width": 16,
             "loss": "non-saturating", "image": 1e-4, "prior": 1e-4, "total_variation": 1e-4,
             "random_labels": False, "wrong_labels": False, "cycle": 0.0, "confusion": 0.0,
-            "reconstruction_only": 0.0, "lr_decay": False, "averaged": "nothing", "batch": 100,
+            "reconstruction_only": 0.0, "lr": 2e-4, "lr_decay": False, "averaged": "nothing",
+            "batch": 100,
         },
     }  # fmt: skip
     tiny: ClassVar[Values] = {

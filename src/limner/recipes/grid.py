@@ -27,6 +27,7 @@ MEASURES = {
     "reconstruction": ("mse", "ssim", "fd["),
     "samples": ("fd[", "precision", "recall"),
     "modes": ("classes of", "kl of classes"),
+    "edits": ("asked label", "kept["),
     "translation": ("kid[", "fd[", "taken for", "cycle psnr, stored"),
 }
 
