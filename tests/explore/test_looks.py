@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 from small import DOMAIN_MODELS, blobs, negatives, small
 
 import limner
@@ -205,7 +206,8 @@ def test_codes_are_written_with_names_and_labels(vae: Run, pictures: Path, tmp_p
     with np.load(picture.save(tmp_path / "codes.npz")) as file:
         assert np.array_equal(file["codes"], picture.codes)
         assert file["names"].tolist() == picture.names
-        assert file["labels"][: len(vae.data.train)].tolist() == vae.data.train.labels.tolist()  # type: ignore[union-attr]
+        assert file["names"].tolist() == [f"row {i}" for i in range(1797)]
+        assert file["labels"].tolist() == load_digits().target.tolist()
     rows = list(csv.reader(picture.save(tmp_path / "codes.csv").open()))
     assert rows[0] == ["name", "label", "z0", "z1"]
     assert np.array_equal(np.array([row[2:] for row in rows[1:]], np.float32), picture.codes)
@@ -213,6 +215,28 @@ def test_codes_are_written_with_names_and_labels(vae: Run, pictures: Path, tmp_p
     assert [Path(name).name for name in own.names] == ["seven.png"]
     assert np.allclose(own.codes[0], picture.codes[7], atol=1e-5)
     assert any("broken.png" in note for note in explore.embed(vae, str(pictures)).notes)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "npz"])
+def test_codes_are_in_the_order_of_the_files(vae: Run, packed: bool, tmp_path: Path) -> None:
+    pixels = vae.data.train.pixels[:30]
+    (tmp_path / "photos").mkdir()
+    for i, image in enumerate(pixels):
+        Image.fromarray(image[0].numpy()).save(tmp_path / f"photos/photo {i:02d}.png")
+    np.savez(tmp_path / "photos.npz", images=pixels)
+    source = tmp_path / ("photos.npz" if packed else "photos")
+    one_by_one = explore.embed(vae, [tmp_path / f"photos/photo {i:02d}.png" for i in range(30)])
+    for embedding in (explore.embed(vae, source), explore.embed(vae, source)):  # decoded, and from the cache
+        assert embedding.names == [f"row {i}" if packed else f"photo {i:02d}.png" for i in range(30)]
+        assert np.allclose(embedding.codes, one_by_one.codes, atol=1e-5)
+    ranking = explore.anomalies(vae, source).data["ranking"]
+    assert all(embedding.names[row["index"]] == row["name"] for row in ranking)
+
+
+def test_the_only_image_of_a_folder_is_embedded_once(vae: Run, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    Image.new("L", (28, 28), 90).save(tmp_path / "one/grey.png")
+    assert explore.embed(vae, tmp_path / "one").names == ["grey.png"]
 
 
 def test_channel_means_are_offered_where_there_are_channels(vae: Run, tmp_path: Path) -> None:

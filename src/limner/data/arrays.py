@@ -86,7 +86,7 @@ def _divide(raw: RawDataset, size: tuple[int, int], channels: int) -> tuple[Imag
     if raw.test is None:
         division = divide(_digests(raw.train.pixels), train_digests)
         return _select(train, division.train), _select(train, division.test), division.notes
-    test = _to_images(raw.test, size, channels)
+    test = _to_images(raw.test, size, channels, first=len(train))
     test_digests = _digests(test.pixels.numpy())
     if raw.official_split:
         return train, test, overlap_notes(train_digests, test_digests)
@@ -101,9 +101,11 @@ def _divide(raw: RawDataset, size: tuple[int, int], channels: int) -> tuple[Imag
     return train, _select(test, division.test - len(train)), division.notes
 
 
-def _to_images(raw: RawImages, size: tuple[int, int], channels: int) -> Images:
+def _to_images(raw: RawImages, size: tuple[int, int], channels: int, first: int = 0) -> Images:
+    """A split whose images have the places `first`, `first` + 1, ... in the source."""
     pixels = torch.from_numpy(np.ascontiguousarray(_resize(raw.pixels, size, channels)))
-    return Images(pixels, None if raw.labels is None else torch.from_numpy(raw.labels.astype(np.int64)))
+    labels = None if raw.labels is None else torch.from_numpy(raw.labels.astype(np.int64))
+    return Images(pixels, labels, rows=torch.arange(first, first + len(pixels)))
 
 
 def _resize(pixels: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:

@@ -21,7 +21,7 @@ from limner.data.dataset import Dataset, Images
 from limner.errors import LimnerError
 from limner.files import read_json
 
-VERSION = "1"  # of the format of an entry and of decoding: increase it when either changes
+VERSION = "2"  # of the format of an entry and of decoding: increase it when either changes
 CHUNK = 4096  # images copied at a time
 ABANDONED = 24 * 3600  # seconds; an unfinished entry that is older belongs to no living process
 
@@ -109,6 +109,7 @@ def _describe_split(images: Images) -> dict[str, Any]:
         "shape": list(images.pixels.shape),
         "labels": None if images.labels is None else images.labels.tolist(),
         "names": images.names,
+        "rows": None if images.rows is None else images.rows.tolist(),
     }
     if images.attributes:
         content["attributes"] = {name: values.tolist() for name, values in images.attributes.items()}
@@ -119,11 +120,12 @@ def _read_split(path: Path, content: dict[str, Any]) -> Images:
     pixels = open_pixels(path)
     if list(pixels.shape) != content["shape"] or pixels.dtype != torch.uint8:
         raise ValueError(f"{path} does not hold the array that about.json describes")
-    labels, names = content["labels"], content["names"]
+    labels, names, rows = content["labels"], content["names"], content["rows"]
     attributes = content.get("attributes", {})
     return Images(
         pixels,
         None if labels is None else torch.tensor(labels, dtype=torch.int64),
         None if names is None else tuple(names),
         {name: torch.tensor(values) for name, values in attributes.items()},
+        None if rows is None else torch.tensor(rows, dtype=torch.int64),
     )

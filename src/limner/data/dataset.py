@@ -17,13 +17,15 @@ from limner.errors import LimnerError, nearest
 class Images:
     """One split: `pixels` uint8 (N, C, H, W), `labels` int64 (N,), `names` relative to the source.
 
-    `attributes` are further numbers of each image by name, such as age: int64 or float32 (N,).
+    `attributes` are further numbers of each image by name, such as age: int64 or float32 (N,).  `rows` are
+    the images' places in the source, int64 (N,), where Limner divided it.
     """
 
     pixels: Tensor  # contiguous; may be memory-mapped, copy on write, so the file never changes
     labels: Tensor | None = None
     names: tuple[str, ...] | None = None
     attributes: Mapping[str, Tensor] = field(default_factory=dict)
+    rows: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name, values in self.attributes.items():
@@ -44,6 +46,7 @@ class Images:
             None if self.labels is None else self.labels[rows],
             None if self.names is None else tuple(self.names[i] for i in rows.tolist()),
             {name: values[rows] for name, values in self.attributes.items()},
+            None if self.rows is None else self.rows[rows],
         )
 
     def split_off(self, n: int, seed: int) -> tuple[Images, Images]:

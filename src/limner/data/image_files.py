@@ -223,7 +223,8 @@ def _divide(request: Request, pixels: np.ndarray, summary: Summary, folder: Path
         else:
             cache.save_pixels(folder / f"{part}.npy", pixels, positions, channels)
             rows = cache.open_pixels(folder / f"{part}.npy")
-        return Images(rows, None if labels is None else labels[index], tuple(names[i] for i in index))
+        own_labels = None if labels is None else labels[index]
+        return Images(rows, own_labels, tuple(names[i] for i in index), rows=torch.from_numpy(index))
 
     train, test = split("train", division.train), split("test", division.test)
     notes = (*layout.notes, *label_notes, *division.notes)

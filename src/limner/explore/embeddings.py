@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-import torch
 
 from limner.explore.abilities import require_ability
 from limner.explore.codes import code_view
-from limner.explore.gallery import Source, load_gallery, select_splits
+from limner.explore.gallery import Source, load_gallery, select_all
 from limner.explore.picture import destination
 from limner.figures import class_name
 from limner.files import write_atomically
@@ -66,12 +65,12 @@ def embed(run: Run, source: Source | None = None, codes: str = "flat") -> Embedd
     """Codes of all images of `source`: a data set's name, a folder, zip or .npz, or image files.
 
     Without a source, those of the run's own data, training and test images.  `codes` is 'flat', or 'channels'
-    for the channel means of a convolutional code.
+    for the channel means of a convolutional code.  Rows are in the order of the files; in a folder, by name.
     """
     model = require_ability(run, Encodes, "embed")
-    images = select_splits(run.data, "train", "test") if source is None else load_gallery(run, source)
-    parts = [encode_images(model, part.pixels, progress="encoding") for _, part in images.parts]
-    z, description = code_view(run, torch.cat(parts), codes)
+    images = select_all(run.data) if source is None else load_gallery(run, source)
+    encoded = images.measure(lambda pixels: encode_images(model, pixels, progress="encoding"))
+    z, description = code_view(run, encoded, codes)
     labels = images.labels.numpy() if images.labels is not None else None
     notes = [*images.notes, f"{len(z):,} images of {images.title}, {description}"]
     return Embedding(z.float().numpy(), images.names, labels, images.classes, notes)

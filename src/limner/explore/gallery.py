@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,30 +26,44 @@ ARCHIVES = (".zip", ".npz")
 
 @dataclass(frozen=True)
 class Gallery:
-    """Splits of images by name, without a copy of the pixels; index i counts through them in order."""
+    """Splits of images by name, without a copy of the pixels; index i counts through them in `order`."""
 
     parts: tuple[tuple[str, Images], ...]
     title: str
     classes: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    source_order: bool = False  # else split by split
 
     def __len__(self) -> int:
-        return sum(len(images) for _, images in self.parts)
+        return len(self.order)
+
+    @cached_property
+    def order(self) -> Tensor:
+        """Where each image is among those of all splits (N,); in the order of the source, each image once."""
+        rows = [images.rows for _, images in self.parts if images.rows is not None]
+        if not self.source_order or len(rows) < len(self.parts):
+            return torch.arange(sum(len(images) for _, images in self.parts))
+        return torch.from_numpy(np.unique(torch.cat(rows).numpy(), return_index=True)[1])
 
     @property
     def labels(self) -> Tensor | None:
         """Labels (N,); None unless every split has them."""
         labels = [images.labels for _, images in self.parts if images.labels is not None]
-        return torch.cat(labels) if len(labels) == len(self.parts) else None
+        return torch.cat(labels)[self.order] if len(labels) == len(self.parts) else None
 
     @property
     def names(self) -> list[str]:
         """A name for each image: its file's, or its split and its index there."""
-        return [
+        names = [
             name
             for split, images in self.parts
             for name in images.names or (f"{split}/{i}" for i in range(len(images)))
         ]
+        return [names[i] for i in self.order.tolist()]
+
+    def measure(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """The rows (N, ...) that a function of pixels (n, C, H, W) gives, a split at a time."""
+        return torch.cat([function(images.pixels) for _, images in self.parts])[self.order]
 
     def take(self, index: Sequence[int]) -> Tensor:
         """Pixels (len(index), C, H, W) uint8 of the images of these indices."""
@@ -65,17 +81,23 @@ class Gallery:
         return self.class_of(i) or (Path(images.names[row]).stem if images.names else "")
 
     def _locate(self, i: int) -> tuple[Images, int]:
+        i = int(self.order[i])
         for _, images in self.parts:
             if i < len(images):
                 return images, i
             i -= len(images)
-        raise IndexError(f"there are {len(self)} images")
+        raise AssertionError
 
 
 def select_splits(dataset: Dataset, *splits: Split) -> Gallery:
     """The training and test images of a dataset, or one of the two."""
     parts = tuple((split, dataset.train if split == "train" else dataset.test) for split in splits)
     return Gallery(parts, f"{dataset.name} ({' and '.join(splits)})", dataset.classes)
+
+
+def select_all(dataset: Dataset) -> Gallery:
+    """All images of a dataset, in the order of its source."""
+    return dataclasses.replace(select_splits(dataset, "train", "test"), source_order=True)
 
 
 def load_gallery(run: Run, source: Source) -> Gallery:
@@ -85,8 +107,7 @@ def load_gallery(run: Run, source: Source) -> Gallery:
     if len(paths) == 1 and (not paths[0].is_file() or paths[0].suffix.lower() in ARCHIVES):
         loaded = load(str(sources[0]), size=run.shape[1:], channels=run.shape[0])
         dataset = view_data(loaded, run.model, None)
-        gallery = select_splits(dataset, "train", "test")
-        return dataclasses.replace(gallery, title=dataset.name, notes=dataset.notes)
+        return dataclasses.replace(select_all(dataset), title=dataset.name, notes=dataset.notes)
     images, notes = read_files(run, paths)
     name = paths[0].name if len(paths) == 1 else f"{len(images)} files"
     return Gallery((("file", images),), name, None, notes)

@@ -6,7 +6,6 @@ import csv
 from pathlib import Path
 from typing import TypedDict
 
-import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
@@ -42,8 +41,8 @@ def anomalies(run: Run, source: Source | None = None, n: int = 32) -> Picture:
     if n < 1:
         raise LimnerError(f"n must be at least 1, not {n}")
     images = select_splits(run.data, "test") if source is None else load_gallery(run, source)
-    scores = [map_batches(model, part.pixels, model.score, progress="scoring") for _, part in images.parts]
-    ranking = rank_images(torch.cat(scores), images)
+    scores = images.measure(lambda pixels: map_batches(model, pixels, model.score, progress="scoring"))
+    ranking = rank_images(scores, images)
     top = ranking[:n]
     pixels = images.take([entry["index"] for entry in top])
     captions = [f"{images.caption(entry['index'])}\n{format_score(entry['score'])}".strip() for entry in top]
