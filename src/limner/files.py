@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,29 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         ) from None
     finally:
         beside.unlink(missing_ok=True)
+
+
+def free_path(path: Path, *suffixes: str) -> Path:
+    """The path, or NAME-2, NAME-3, ... where a file has that name with its suffix or one of `suffixes`."""
+    for number in itertools.count(1):
+        stem = path.stem if number == 1 else f"{path.stem}-{number}"
+        if not any(path.with_name(stem + suffix).exists() for suffix in (path.suffix, *suffixes)):
+            return path.with_name(stem + path.suffix)
+    raise AssertionError
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """LimnerError for the first path where something is already."""
+    for path in paths:
+        if path.exists():
+            raise LimnerError(f"{path} would be written over: give another --out")
+
+
+def refuse_originals(path: Path, originals: Iterable[str | Path]) -> None:
+    """LimnerError where a path is one of the files `originals`, or one in a folder of these."""
+    for original in originals:
+        if path.exists() and path.resolve().is_relative_to(Path(original).expanduser().resolve()):
+            refuse_existing([path])
 
 
 def write_problem(error: Exception) -> str:

@@ -137,6 +137,10 @@ def test_compare_prints_and_writes(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[-len(wrote) :] == [f"wrote {path}" for path in wrote]
     assert wrote[:2] == ["comparison/comparison.json", "comparison/pictures.png"]
     assert all(Path(path).stat().st_size > 0 for path in wrote)
+    assert run(["compare", "gan-0", "gan-1", *FEW, "--quiet"]) == 0
+    assert Path("comparison-2/comparison.json").exists()
+    error = mistake(capsys, "compare", "gan-0", "gan-1", *FEW, "--out", "comparison", "--quiet")
+    assert "comparison/comparison.json would be written over" in error
 
 
 def test_compare_as_json_elsewhere_and_quietly(

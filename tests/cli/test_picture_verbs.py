@@ -125,6 +125,56 @@ def test_a_mistake_is_one_line(
     assert not Path("x.txt").exists()
 
 
+def wrote(capsys: pytest.CaptureFixture[str]) -> list[Path]:
+    """The files that the last command says it wrote."""
+    out = capsys.readouterr().out
+    return [Path(line.removeprefix("wrote ")) for line in out.splitlines() if line.startswith("wrote ")]
+
+
+@pytest.mark.parametrize("verb", [*(verb for verb in NEEDS if verb not in ("translate", "edit")), "doctor"])
+def test_a_name_that_limner_chooses_replaces_nothing(
+    lab1: str, verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = [verb, lab1, *IMAGES.get(verb, []), *ARGUMENTS.get(verb, [])]
+    assert cli(argv) == 0
+    first = wrote(capsys)
+    before = [path.read_bytes() for path in first]
+    assert cli(argv) == 0
+    second = wrote(capsys)
+    assert len(first) == len(second) == (2 if verb == "anomalies" else 1)
+    assert not set(first) & set(second)
+    assert all(path.name.startswith(f"{verb}-") for path in second)
+    assert len({path.stem for path in second}) == 1, "a picture and its table have one number"
+    assert [path.read_bytes() for path in first] == before
+
+
+def test_a_file_that_is_named_is_replaced_unless_it_is_read(
+    lab1: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    Image.new("L", (28, 28), 200).save("in/grey.png")
+    before = Path("in/grey.png").read_bytes()
+    for verb, *images in (
+        ["reconstruct", "in/grey.png"],
+        ["reconstruct", "in"],
+        ["similar", "in/grey.png"],
+        ["traverse", "in/grey.png"],
+        ["interpolate", "0", "in/grey.png"],
+        ["anomalies", "in"],
+    ):
+        assert cli([verb, lab1, *images, "--out", "in/grey.png"]) == 2
+        assert "in/grey.png would be written over: give another --out\n" in capsys.readouterr().err
+    assert Path("in/grey.png").read_bytes() == before
+    for n in ("1", "2"):
+        assert cli(["reconstruct", lab1, "--n", n, "--out", "x.png"]) == 0
+        assert wrote(capsys) == [Path("x.png")]
+    assert not Path("x-2.png").exists()
+    Path("x.csv").write_text("mine")
+    assert cli(["anomalies", lab1, "--out", "x.png"]) == 0
+    assert wrote(capsys) == [Path("x.png"), Path("x-2.csv")]
+    assert Path("x.csv").read_text() == "mine"
+
+
 def test_options_of_sampling_are_set_by_name(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
     outputs = []
     for option in (["--prior", "gmm"], ["--set", "prior=gmm"], []):

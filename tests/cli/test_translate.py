@@ -46,10 +46,10 @@ def test_a_file_gets_the_trained_size_or_keeps_its_own(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = paint(tmp_path / "odd.png", (61, 47))
-    for options, size in (([], (24, 20)), (["--full-size"], (61, 47))):
-        assert cli(["translate", str(run.path), file, "--to", "B", *options, "--out", "out"]) == 0
-        assert capsys.readouterr().out == "wrote out\n1 images\n"
-        with Image.open("out/odd.png") as image:
+    for out, options, size in (("small", [], (24, 20)), ("large", ["--full-size"], (61, 47))):
+        assert cli(["translate", str(run.path), file, "--to", "B", *options, "--out", out]) == 0
+        assert capsys.readouterr().out == f"wrote {out}\n1 images\n"
+        with Image.open(f"{out}/odd.png") as image:
             assert image.size == size[::-1]
 
 
@@ -76,6 +76,8 @@ def test_a_folder_goes_into_a_folder(run: Run, tmp_path: Path, capsys: pytest.Ca
     assert out.splitlines()[1:] == [f"wrote {folder}", "2 images"]
     assert out.startswith("note: left out: in/bad.png cannot be read: ")
     assert sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*")) == names
+    assert cli(["translate", str(run.path), "in", "--to", "A"]) == 0
+    assert f"wrote {folder}-2\n" in capsys.readouterr().out
 
 
 def test_quiet_prints_nothing(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

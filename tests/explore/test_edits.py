@@ -134,6 +134,15 @@ def test_mistakes_are_one_line(
         explore.edit(run, to=[])
 
 
+def test_no_file_in_a_folder_is_written_over(run: Run, tmp_path: Path) -> None:
+    image = paint(tmp_path / "me.png", 20)
+    files, _ = explore.edit_files(run, [image], tmp_path / "out", to="down")
+    before = files[0].read_bytes()
+    with pytest.raises(LimnerError, match=r"out/me-down\.png would be written over: give another --out"):
+        explore.edit_files(run, [paint(image, 90)], tmp_path / "out", to="down")
+    assert files[0].read_bytes() == before
+
+
 def test_other_models_say_what_they_lack(tmp_path: Path) -> None:
     run = limner.train("autoencoder", "digits", images=50, quiet=True, out=tmp_path / "run")
     with pytest.raises(LimnerError, match="cannot give an image another label, so edit cannot use it"):

@@ -260,7 +260,10 @@ def test_no_image_is_written_over(run: Run, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in before} == before
     assert not (tmp_path / "out").exists(), "nothing is written before that is known"
     assert len(targets(run, [a, a], tmp_path / "out")) == 1, "the same file twice is one"
-    assert len(targets(run, [folder], tmp_path / "out")) == 2, "earlier translations are replaced"
+    translation = (tmp_path / "out" / "a.png").read_bytes()
+    with pytest.raises(LimnerError, match=r"a\.png would be written over"):
+        targets(run, [folder], tmp_path / "out")
+    assert (tmp_path / "out" / "a.png").read_bytes() == translation
 
 
 def test_sources_that_are_not_there_or_empty_are_one_line(run: Run, tmp_path: Path) -> None:

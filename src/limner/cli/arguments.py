@@ -163,26 +163,35 @@ BaseSettings = Annotated[
 
 # -- what a verb writes and prints --------------------------------------------------------------------
 Seed = Annotated[int, arg(metavar="N", help="seed of everything drawn at random")]
-Out = Annotated[Path | None, optional(metavar="FILE", help="the file to write; default: in the run's folder")]
+Out = Annotated[
+    Path | None,
+    optional(metavar="FILE", help="the file to write or to replace; default: a new one in the run's folder"),
+]
 TranslationOut = Annotated[
     Path | None,
     optional(
         metavar="PATH",
         help="a picture of images, translations and the way back, or a folder for translated files; default: "
-        "in the run's folder",
+        "a new one in the run's folder",
     ),
 ]
 EditOut = Annotated[
     Path | None,
     optional(
         metavar="PATH",
-        help="a picture of all, or a folder for single images; default: a picture in the run's folder",
+        help="a picture of all, or a folder for single images; default: a new picture in the run's folder",
     ),
 ]
 TableOut = Annotated[
-    Path | None, optional(metavar="FILE", help="an .npz or .csv; default: embed.npz in the run's folder")
+    Path | None,
+    optional(
+        metavar="FILE", help="an .npz or .csv to write or to replace; default: a new one in the run's folder"
+    ),
 ]
 Folder = Annotated[Path, arg(metavar="DIR", help="the folder to write to")]
+ComparisonFolder = Annotated[
+    Path | None, optional(metavar="DIR", help="the folder to write to; default: a new one, comparison")
+]
 RunsFolder = Annotated[
     Path | None,
     optional(metavar="DIR", help="the folder of the runs; default: ablations/MODEL-DATA"),

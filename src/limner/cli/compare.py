@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from limner.cli.arguments import (
-    Folder,
+    ComparisonFolder,
     Json,
     LikelihoodCodes,
     LikelihoodImages,
@@ -19,6 +19,7 @@ from limner.cli.arguments import (
 )
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
+from limner.files import free_path
 
 
 def main(argv: Sequence[str]) -> None:
@@ -34,7 +35,7 @@ def compare(
     images: LikelihoodImages = None,
     seed: Seed = 0,
     quick: Quick = False,
-    out: Folder = Path("comparison"),
+    out: ComparisonFolder = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,7 +43,7 @@ def compare(
     from limner.evaluation import compare as measure
 
     comparison = measure(runs, n=n, k=k, images=images, seed=seed, quick=quick)
-    paths = comparison.save(out.expanduser())
+    paths = comparison.save(out.expanduser() if out is not None else free_path(Path("comparison")))
     if json:
         print(jsons.dumps(jsons.loads(paths[0].read_text()) | {"written": [str(path) for path in paths]}))
         return

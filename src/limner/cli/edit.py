@@ -30,7 +30,7 @@ def edit(
 
     labels = "all" if to == "all" else to.split(",")
     if out is None or out.suffix.lower() in PICTURES:
-        opened, path = open_run(run, "edit", out)
+        opened, path = open_run(run, "edit", out, images=images)
         from limner.explore import edit as draw
 
         save_picture(draw(opened, images or None, labels, n, seed), path, quiet)

@@ -24,7 +24,9 @@ def embed(
     quiet: Quiet = False,
 ) -> None:
     """Write the codes of images, with the names of their files, to .npz or .csv."""
-    opened, path = open_run(run, "embed", out, ".npz")
+    from limner.explore.embeddings import TABLES
+
+    opened, path = open_run(run, "embed", out, TABLES, images)
     from limner.explore import embed as encode
 
     embedding = encode(opened, images or None, codes)

@@ -34,7 +34,7 @@ def interpolate(
     quiet: Quiet = False,
 ) -> None:
     """Show the images on a path between the codes of two images; for a GAN, between random codes."""
-    opened, target = open_run(run, "interpolate", out)
+    opened, target = open_run(run, "interpolate", out, images=images)
     from limner.cli.sampling import parse_decoding_options
     from limner.explore import interpolate as draw
 

@@ -7,20 +7,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from limner.files import free_path, refuse_originals
+
 if TYPE_CHECKING:
     from limner.explore import Picture
     from limner.training import Run
 
 
-def open_run(name: str, verb: str, out: Path | None, suffix: str = ".png") -> tuple[Run, Path]:
-    """A run, and the path that its verb writes: `out`, checked before any work, or VERB.png in its folder."""
+def open_run(
+    name: str,
+    verb: str,
+    out: Path | None,
+    suffixes: tuple[str, ...] = (".png",),
+    images: Sequence[str | Path] = (),
+) -> tuple[Run, Path]:
+    """A run, and the path that its verb writes, checked before any work.
+
+    A file `out` that is there is replaced, unless it is one of the `images` that the verb reads.  Without
+    `out` the path is VERB.png in the run's folder, with the first of `suffixes`, numbered where a file of
+    that name with any of them is there: a name that Limner chooses replaces nothing.
+    """
     from limner.explore.embeddings import TABLES
     from limner.explore.picture import PICTURES, destination
     from limner.training import load
 
     run = load(name)
-    path = out.expanduser() if out is not None else run.path / f"{verb}{suffix}"
-    return run, destination(path, TABLES if suffix in TABLES else PICTURES)
+    if out is None:
+        return run, free_path(run.path / f"{verb}{suffixes[0]}", *suffixes)
+    path = destination(out.expanduser(), TABLES if suffixes[0] in TABLES else PICTURES)
+    refuse_originals(path, images)
+    return run, path
 
 
 def save_picture(picture: Picture, path: Path, quiet: bool, values: dict[str, Any] | None = None) -> None:

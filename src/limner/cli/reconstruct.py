@@ -26,7 +26,7 @@ def reconstruct(
     quiet: Quiet = False,
 ) -> None:
     """Show images over their reconstructions, with the error of each."""
-    opened, path = open_run(run, "reconstruct", out)
+    opened, path = open_run(run, "reconstruct", out, images=images)
     from limner.cli.sampling import parse_decoding_options
     from limner.explore import reconstruct as draw
 

@@ -24,7 +24,7 @@ def similar(
     quiet: Quiet = False,
 ) -> None:
     """Find the training images nearest to an image, by code and by pixels."""
-    opened, path = open_run(run, "similar", out)
+    opened, path = open_run(run, "similar", out, images=[image])
     from limner.explore import similar as search
 
     picture = search(opened, image, n)

@@ -19,6 +19,7 @@ from limner.cli.arguments import (
 from limner.cli.output import open_run, report_file, report_notes, save_picture
 from limner.cli.parsing import call
 from limner.errors import LimnerError
+from limner.files import free_path
 
 
 def main(argv: Sequence[str]) -> None:
@@ -44,7 +45,7 @@ def translate(
     if not to_folder:
         if full_size:
             raise LimnerError("--full-size is for image files that are translated into a folder")
-        opened, path = open_run(run, "translate", out)
+        opened, path = open_run(run, "translate", out, images=images)
         from limner.explore import translate as draw
 
         save_picture(draw(opened, images or None, to, n, seed), path, quiet)
@@ -62,7 +63,7 @@ def translate_into_folder(
     from limner.training import load
 
     run = load(name)
-    folder = out if out is not None else run.path / f"translate-{to}"
+    folder = out if out is not None else free_path(run.path / f"translate-{to}")
     files = list(translate_files(run, images, folder, to, full_size))
     report_notes([file.note for file in files if file.note], quiet)
     report_file(folder, quiet)

@@ -35,7 +35,7 @@ def traverse(
     quiet: Quiet = False,
 ) -> None:
     """Vary one latent variable at a time, those that change the image most first."""
-    opened, path = open_run(run, "traverse", out)
+    opened, path = open_run(run, "traverse", out, images=[image] if image else ())
     from limner.cli.sampling import parse_decoding_options
     from limner.explore import traverse as draw
 

@@ -16,7 +16,7 @@ from limner.evaluation.evaluate import evaluate, limit_to_data
 from limner.evaluation.measures import per_image_values
 from limner.evaluation.pictures import compare_images, compare_logs, run_labels
 from limner.evaluation.record import read_evaluation, read_per_image
-from limner.files import write_atomically, write_json
+from limner.files import refuse_existing, write_atomically, write_json
 from limner.tables import format_table
 from limner.training import Run, load
 
@@ -75,13 +75,13 @@ class Comparison:
         return f"{format_table(settings)}\n\n{format_table(rows, right=range(2, len(rows[0]) - 1))}"
 
     def save(self, folder: Path) -> list[Path]:
-        """Write comparison.json and the pictures into a folder."""
+        """Write comparison.json and the pictures into a folder; LimnerError where one is there already."""
         content = {"runs": self.runs, "settings": self.settings, "notes": self.notes}
-        paths = [folder / "comparison.json"]
+        paths = [folder / "comparison.json", *(folder / f"{name}.png" for name in self.pictures)]
+        refuse_existing(paths)
         write_json(paths[0], content | {"measures": [asdict(measure) for measure in self.measures]})
-        for name, image in self.pictures.items():
-            paths.append(folder / f"{name}.png")
-            write_atomically(paths[-1], image.save)
+        for path, image in zip(paths[1:], self.pictures.values(), strict=True):
+            write_atomically(path, image.save)
         return paths
 
 

@@ -20,7 +20,7 @@ from limner.explore.labels import class_index, class_names
 from limner.explore.picture import Picture
 from limner.explore.reconstructions import choose_files, choose_test_images
 from limner.figures import choose_scale, measure_text, sheet, shorten, to_pil
-from limner.files import write_atomically
+from limner.files import refuse_existing, write_atomically
 from limner.models.abilities import Edits
 from limner.training import Run
 from limner.training.codes import BATCH, map_batches
@@ -84,12 +84,12 @@ def edit_files(
 ) -> tuple[list[Path], list[str]]:
     """Write each image with each label into the folder `out` as NAME-LABEL.png; returns the files and notes.
 
-    Raises LimnerError where two would get one name, and where an image would be written over.
+    Raises LimnerError where two would get one name, and where a file would be written over.
     """
     model, names, indices = require_ability(run, Edits, "edit"), *choose_labels(run, to)
     chosen, notes = read_files(run, images)
     targets = [edit_targets(chosen.names or (), name, Path(out).expanduser()) for name in names]
-    check_targets([path for paths in targets for path in paths], chosen.names or ())
+    check_targets([path for paths in targets for path in paths])
     for paths, index in zip(targets, indices, strict=True):
         for path, pixels in zip(paths, edit_images(model, chosen.pixels, index), strict=True):
             write_atomically(path, to_pil(pixels).save)
@@ -102,15 +102,12 @@ def edit_targets(images: Sequence[str], label: str, folder: Path) -> list[Path]:
     return [folder / f"{Path(image).stem}-{safe}.png" for image in images]
 
 
-def check_targets(targets: Sequence[Path], images: Sequence[str]) -> None:
-    """Raise LimnerError where two of the targets are one file, or where one is an image that is edited."""
+def check_targets(targets: Sequence[Path]) -> None:
+    """Raise LimnerError where two of the targets are one file, or where one is there already."""
     double = next((path for path, count in Counter(targets).items() if count > 1), None)
     if double is not None:
         raise LimnerError(f"two edited images would become {double}: edit them into two folders")
-    originals = {Path(image).resolve() for image in images}
-    for path in targets:
-        if path.resolve() in originals:
-            raise LimnerError(f"{path} would be written over: give another --out")
+    refuse_existing(targets)
 
 
 def choose_labels(run: Run, to: str | Sequence[str]) -> tuple[list[str], list[int]]:

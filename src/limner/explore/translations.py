@@ -18,7 +18,7 @@ from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.picture import PICTURES, Picture
 from limner.figures import sheet, to_pil
-from limner.files import write_atomically
+from limner.files import refuse_existing, write_atomically
 from limner.models.abilities import Translates
 from limner.training import Run
 from limner.training.codes import map_batches
@@ -115,7 +115,7 @@ def translate_file(
 
 
 def choose_targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
-    """For every image file the file that its translation is written to, which is none of the images."""
+    """For every image file the new file that its translation is written to."""
     if any(source.is_dir() and folder.resolve().is_relative_to(source.resolve()) for source in sources):
         raise LimnerError(f"{folder} lies in a folder that is translated: give another --out")
     origins: dict[Path, Path] = {}
@@ -123,10 +123,7 @@ def choose_targets(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
         target = folder / (name if name.suffix.lower() in PICTURES else f"{name}.png")
         if origins.setdefault(target, path) != path:
             raise LimnerError(f"two images would become {target}: translate them into two folders")
-    read = {path.resolve() for path in origins.values()}
-    for target in origins:
-        if target.resolve() in read:
-            raise LimnerError(f"{target} would be written over: give another --out")
+    refuse_existing(origins)
     return {path: target for target, path in origins.items()}
 
 
