@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Self, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from limner.errors import LimnerError, nearest
 
@@ -30,6 +32,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, validate_default=True
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def refuse_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """The value; an error for a text, which pydantic would convert, where only numbers are possible."""
+        kinds = list(_leaves(cls.model_fields[str(info.field_name)].annotation))
+        if isinstance(value, str | bytes) and set(kinds) <= {int, float, bool, NoneType}:
+            raise PydanticCustomError(kinds[0].__name__, "a text")
+        return value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -118,6 +129,18 @@ def rule(field: FieldInfo) -> str:
     if low.startswith("at least") and high:
         return f"from {low.removeprefix('at least ')} to {high.removeprefix('at most ')}"
     return " and ".join(part for part in (multiple, low, high) if part)
+
+
+def _leaves(annotation: Any) -> Iterator[Any]:
+    """The types that an annotation is made of; of a tuple or a Literal itself."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        yield from _leaves(parts[0])
+    elif get_origin(annotation) in (Union, UnionType):
+        for part in parts:
+            yield from _leaves(part)
+    else:
+        yield annotation
 
 
 def _bounds(parts: list[Any]) -> Iterator[Any]:

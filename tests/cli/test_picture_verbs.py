@@ -99,6 +99,13 @@ def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
     [
         (["sample", "RUN", "--out", "x.txt"], "x.txt ends in '.txt': it must end in .png"),
         (["embed", "RUN", "--out", "x.png"], "x.png ends in '.png': it must end in .npz, .csv"),
+        (
+            ["sample", "RUN", "--out", "x.gif"],
+            "x.gif ends in '.gif', and this picture does not move: give .png",
+        ),
+        (["map", "RUN", "--out", "x.gif"], "(interpolate and timeline write moving ones)"),
+        (["edit", "RUN", "--out", "x.gif"], "x.gif ends in '.gif'"),
+        (["timeline", "RUN", "--out", "x.txt"], "must end in .png"),
         (["sample", "RUN", "--prior", "normal"], "no prior called 'normal'"),
         (["sample", "RUN", "--set", "prior=normal"], "no prior called 'normal'"),
         (["sample", "RUN", "--set", "stops=3"], "Autoencoder has no option of sampling 'stops'"),
@@ -183,6 +190,17 @@ def test_options_of_sampling_are_set_by_name(lab1: str, capsys: pytest.CaptureFi
     assert outputs[0] == outputs[1]
     assert outputs[0] != outputs[2]
     assert [prior for prior, _ in outputs] == ["gmm", "gmm", "gaussian"]
+
+
+@pytest.mark.parametrize(("verb", "frames"), [("interpolate", 2 * 9 - 2), ("timeline", 2)])
+def test_a_gif_moves(lab1: str, verb: str, frames: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli([verb, lab1, "--out", "x.gif"]) == 0
+    assert wrote(capsys) == [Path("x.gif")]
+    with Image.open("x.gif") as gif:
+        assert gif.n_frames == frames  # type: ignore[attr-defined]
+        assert gif.info["loop"] == 0
+    assert cli([verb, lab1]) == 0
+    assert wrote(capsys)[0].name == f"{verb}.png" or verb == "interpolate"
 
 
 def test_files_of_any_size_are_fitted_with_a_note(

@@ -59,6 +59,11 @@ def text(root, picture):
     (root / "bad file é.png").write_text("I am not a picture")
 
 
+def heic(root, picture):
+    head = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
+    (root / "bad file é.heic").write_bytes(head + bytes(200))
+
+
 def empty(root, picture):
     (root / "bad file é.png").touch()
 
@@ -85,6 +90,7 @@ def broken_link(root, picture):
         (truncated, "truncated"),
         (truncated_png, "truncated"),
         (text, "not an image"),
+        (heic, "a HEIC photo: convert it to JPEG"),
         (empty, "0 bytes"),
         (giant, "giant"),
         (large, "giant: 10,000 wide x 7,000 high"),

@@ -33,6 +33,8 @@ def test_a_dataset_is_returned_if_its_shape_agrees():
     assert load(dataset) is load(dataset, size=28, channels=1) is dataset
     with pytest.raises(LimnerError, match=r"\(1, 28, 28\)"):
         load(dataset, size=32)
+    with pytest.raises(LimnerError, match="size must be one whole number, or height and width, not '28'"):
+        load("digits", size="28")
 
 
 @pytest.mark.parametrize(

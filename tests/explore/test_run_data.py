@@ -14,6 +14,7 @@ from explore.fakes import (
     codes,
     run_of,
 )
+from PIL import Image
 from small import blobs
 from torch import Tensor
 
@@ -75,3 +76,18 @@ def test_previews_are_read_back_as_they_were_written(trained: Run, shape: tuple[
     assert all(torch.equal(previews[count], images[count]) for count in images)
     assert [len(row) for row in preview_history(run, 4).data["pixels"].values()] == [4, 4]
     assert read_previews(run, 50)[100].shape == (12, *shape), "a grid of 3 rows has two empty cells"
+
+
+def test_a_gif_of_training_has_a_frame_for_each_preview(trained: Run, tmp_path: Path) -> None:
+    run = run_of(trained, Plain())
+    folder = run.path / "samples"
+    for path in folder.glob("*.png"):
+        path.unlink()
+    for count in (0, 100, 2000, 123_456):
+        grid(blobs(12, run.shape, seed=count).pixels).save(folder / f"{count:09d}.png")
+    with Image.open(preview_history(run).save(tmp_path / "x.gif")) as gif:
+        assert gif.n_frames == 4  # type: ignore[attr-defined]
+        gif.seek(3)
+        assert gif.info["duration"] > 1000, "the last frame stays"
+    with pytest.raises(LimnerError, match="n must be at least 1, not 0"):
+        preview_history(run, 0)

@@ -27,6 +27,7 @@ VERBS: dict[str, dict[str, str]] = {
         "traverse": "vary one latent variable at a time",
         "manifold": "show the images over two latent variables",
         "map": "plot all codes in two dimensions",
+        "timeline": "show the same images over training",
     },
     "Use": {
         "embed": "write the codes of images to .npz or .csv",

@@ -28,13 +28,14 @@ def open_run(
     that name with any of them is there: a name that Limner chooses replaces nothing.
     """
     from limner.explore.embeddings import TABLES
-    from limner.explore.picture import PICTURES, destination
+    from limner.explore.picture import MOVING, PICTURES, STILL, destination
     from limner.training import load
 
     run = load(name)
     if out is None:
         return run, free_path(run.path / f"{verb}{suffixes[0]}", *suffixes)
-    path = destination(out.expanduser(), TABLES if suffixes[0] in TABLES else PICTURES)
+    pictures = PICTURES if verb in MOVING else STILL
+    path = destination(out.expanduser(), TABLES if suffixes[0] in TABLES else pictures)
     refuse_originals(path, images)
     return run, path
 

@@ -14,6 +14,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from limner.data.kinds import is_heic
 from limner.data.memory import Budget
 
 MAX_PIXELS = 64_000_000  # of an image, as its header declares
@@ -32,6 +33,7 @@ DECODER_ERRORS = (  # what Pillow's decoders raise on damaged files, collected b
     struct.error,
     zlib.error,
 )
+HEIC_REMEDY = "a HEIC photo: convert it to JPEG"
 ORIENTATION_TAG = 0x0112  # of EXIF
 TO_UPRIGHT = {  # value of the EXIF orientation -> the operation that turns the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -97,7 +99,7 @@ def decode(data: bytes, size: tuple[int, int] | None, channels: int) -> Decoded:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise Unreadable(f"giant: more than {MAX_PIXELS / 1e6:.0f} megapixels") from error
     except Image.UnidentifiedImageError as error:
-        raise Unreadable("not an image") from error
+        raise Unreadable(HEIC_REMEDY if is_heic(data) else "not an image") from error
     except MemoryError as error:
         raise Unreadable("does not fit in memory") from error
     except DECODER_ERRORS as error:

@@ -35,9 +35,10 @@ NOT_IMAGES = (
 HEAD = 16  # bytes that tell the type of a file
 SIGNATURES = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM|II[*+]\x00|MM\x00[*+]|RIFF....WEBP|P[1-6]\s|\x00\x00\x01\x00|qoif"
-    rb"|\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  |....ftyp(avi[fs]|mif1)",
+    rb"|\xff\x4f\xff\x51|\x00\x00\x00\x0cjP  |....ftyp(avi[fs]|mif1|msf1|he[iv][cmsx])",
     re.DOTALL,
 )
+HEIC = re.compile(rb"....ftyp(mif1|msf1|he[iv][cmsx])", re.DOTALL)  # phones' photos, which Pillow lacks
 
 
 def is_image_name(name: str) -> bool:
@@ -54,6 +55,11 @@ def is_ignored(name: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Whether a part of a path is hidden or made by the system."""
     return any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))
+
+
+def is_heic(data: bytes) -> bool:
+    """Whether the bytes of a file begin like those of a HEIC photo."""
+    return HEIC.match(data) is not None
 
 
 def is_image_head(head: bytes) -> bool:

@@ -110,7 +110,10 @@ def _check_shape(size: int | tuple[int, int] | None, channels: int | None) -> tu
         raise LimnerError(f"channels {channels}: images have 1 (grey) or 3 (RGB)")
     if size is None:
         return None
-    sides = (size, size) if isinstance(size, int) else (size[0], size[1])
+    sides = size if isinstance(size, tuple | list) else (size, size)
+    if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+        raise LimnerError(f"size must be one whole number, or height and width, not {size!r}")
+    sides = (sides[0], sides[1])
     if not all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
         raise LimnerError(f"size {format_size(sides)}: sides must be {MIN_SIDE} to {MAX_SIDE}")
     return sides

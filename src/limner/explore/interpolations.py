@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from limner.errors import LimnerError, nearest
@@ -15,13 +17,14 @@ from limner.explore.codes import choose_indices, decode_pixels, draw_codes
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
-from limner.explore.picture import Picture, check_count
+from limner.explore.picture import Animation, Picture, check_count
 from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
 from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
 
+STEP, PAUSE = 120, 600  # milliseconds of a frame of the animation, on the way and at either end
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": lerp, "spherical": slerp}
 
 
@@ -55,16 +58,33 @@ def interpolate(
     codes = codes_between(z, mean_code(run), t, kinds)
     pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(codes) * steps), **options)
     pixels = pixels.unflatten(0, codes.shape[:2])
-    rows, columns = list(pixels), [f"{value:.3g}" for value in t.tolist()]
-    if ends is not None:
-        first, last = ends.repeat_interleave(len(kinds), 1)[:, :, None]  # of each row
-        rows, columns = list(torch.cat([first, pixels, last], 1)), ["image", *columns, "image"]
+    fixed = None if ends is None else ends.repeat_interleave(len(kinds), 1)  # both ends of each row
     route = "from noise to noise" if ends is None else "from image to image"
     title = f"{run.name}: {route}, {' and '.join(kinds)} in the code{decoded_class.title}"
-    row_labels = kinds * (len(rows) // len(kinds))
-    picture = sheet(rows, title=title, row_labels=row_labels, column_labels=columns)
+    names = kinds * (len(pixels) // len(kinds))
+    picture = draw_paths(pixels, fixed, names, [f"{value:.3g}" for value in t.tolist()], title)
     data = {"codes": codes.numpy(), "pixels": pixels, "paths": kinds, "notes": [*notes, *decoded_class.notes]}
-    return Picture(picture, data)
+    return Picture(picture, data, partial(animate_paths, pixels, fixed, names, title))
+
+
+def draw_paths(
+    pixels: Tensor, ends: Tensor | None, names: Sequence[str], heads: Sequence[str], title: str
+) -> Image.Image:
+    """Paths (P, steps, C, H, W), a row each, between the images (2, P, C, H, W)."""
+    if ends is not None:
+        first, last = ends[:, :, None]
+        pixels, heads = torch.cat([first, pixels, last], 1), ["image", *heads, "image"]
+    return sheet(list(pixels), title=title, row_labels=names, column_labels=heads)
+
+
+def animate_paths(pixels: Tensor, ends: Tensor | None, names: Sequence[str], title: str) -> Animation:
+    """There and back on paths (P, steps, C, H, W), a column each, between the images (2, P, C, H, W)."""
+    frames = []
+    for images in pixels.unbind(1):
+        rows = [images] if ends is None else [ends[0], images, ends[1]]
+        frames.append(sheet(rows, title=title, column_labels=names))
+    pauses = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE]
+    return Animation([*frames, *frames[-2:0:-1]], [*pauses, *pauses[-2:0:-1]])
 
 
 def codes_between(ends: Tensor, centre: Tensor, t: Tensor, kinds: Sequence[str]) -> Tensor:

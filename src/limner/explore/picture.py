@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,34 @@ from limner.errors import LimnerError
 from limner.files import write_atomically
 
 LARGEST = 20_000_000  # pixels of the images in a picture; small images are drawn enlarged
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+STILL = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+PICTURES = (*STILL, ".gif")
+MOVING = ("interpolate", "timeline")  # verbs whose picture has an animation
+
+
+@dataclass(frozen=True)
+class Animation:
+    """`frames` of one size, and how long each is shown, in `milliseconds`."""
+
+    frames: Sequence[Image.Image]
+    milliseconds: Sequence[int]
+
+    def save(self, path: Path) -> None:
+        """Write a GIF that repeats for ever."""
+        first, *others = self.frames
+        first.save(path, save_all=True, append_images=others, duration=list(self.milliseconds), loop=0)
 
 
 @dataclass
 class Picture:
-    """`image`, and in `data` the arrays that it shows; data["notes"] are lines for the user."""
+    """`image`, and in `data` the arrays that it shows; data["notes"] are lines for the user.
+
+    `animate` draws the animation that a .gif holds, for a picture that has one.
+    """
 
     image: Image.Image
     data: dict[str, Any] = field(default_factory=dict)
+    animate: Callable[[], Animation] | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -29,9 +49,13 @@ class Picture:
         return list(self.data.get("notes", ()))
 
     def save(self, path: str | Path) -> Path:
-        """Write the image in the format of the path's suffix, atomically; LimnerError for an unknown one."""
-        target = destination(Path(path).expanduser(), PICTURES)
-        write_atomically(target, self.image.save)
+        """Write the image in the format of the path's suffix, atomically, as .gif the animation.
+
+        LimnerError for an unknown suffix, and for a .gif where there is no animation.
+        """
+        target = destination(Path(path).expanduser(), PICTURES if self.animate else STILL)
+        moves = self.animate is not None and target.suffix.lower() == ".gif"
+        write_atomically(target, self.animate().save if self.animate and moves else self.image.save)
         return target
 
     def _repr_png_(self) -> bytes:
@@ -54,6 +78,11 @@ def destination(path: Path, suffixes: tuple[str, ...]) -> Path:
     """The path, if a file can have it; LimnerError for a folder, or where it ends in none of the suffixes."""
     if path.is_dir():
         raise LimnerError(f"{path} is a folder: give a file in it, {path / ('name' + suffixes[0])} say")
+    if path.suffix.lower() == ".gif" and suffixes == STILL:
+        raise LimnerError(
+            f"{path} ends in '.gif', and this picture does not move: give .png "
+            f"({' and '.join(MOVING)} write moving ones)"
+        )
     if path.suffix.lower() not in suffixes:
         raise LimnerError(f"{path} ends in '{path.suffix}': it must end in {', '.join(suffixes)}")
     return path
