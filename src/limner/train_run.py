@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from limner.data import Dataset, Domains, progress
+from limner.data.domains import Source
 from limner.data.examples import training_examples
 from limner.errors import LimnerError, nearest
 from limner.files import write_text
@@ -35,7 +36,6 @@ from limner.training.setup import (
 )
 from limner.training.trust import remember
 
-Source = str | Path | Dataset
 Data = Source | Domains | tuple[Source, Source]
 
 
@@ -56,10 +56,11 @@ def train(
 ) -> Run:
     """Train a model on a data set and return its run.
 
-    model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, or a Dataset; 'digits' by
-    default, fitted to `size` and `channels`; for two domains a pair of these, or a folder with trainA and
-    trainB.  `settings` are options of the model and settings of training (`TrainConfig`) by name, as on the
-    command line; `options` and `config` hold the same apart.
+    model: a name in MODELS or 'module:Class'.  data: a name in NAMED, a path, a Dataset, an array of images,
+    (images, labels), or a torch Dataset; 'digits' by default, fitted to `size` and `channels`; for two
+    domains a pair of these, or a folder with trainA and trainB.  `settings` are options of the model and
+    settings of training (`TrainConfig`) by name, as on the command line; `options` and `config` hold the
+    same apart.
     `resume` goes on with the run in `out`, or with the newest run of that model and data.
     Raises LimnerError for a mistake a user can mend, and NotFinite, a LimnerError too, where a loss is no
     longer a number.

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+import limner
+from limner.cli import run as cli
 from limner.data import load
 from limner.errors import LimnerError
 
@@ -134,3 +136,51 @@ def test_a_damaged_file_is_an_error(tmp_path, images):
     path.write_text("not an npz")
     with pytest.raises(LimnerError, match="my set"):
         load(path)
+
+
+def test_a_single_array_needs_no_name(tmp_path, images):
+    expected = load(save(tmp_path, images=images)).fingerprint
+    assert load(save(tmp_path, arr_0=images)).fingerprint == expected
+    np.save(tmp_path / "x.npy", images)
+    assert load(tmp_path / "x.npy").fingerprint == expected
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:500])
+    with pytest.raises(LimnerError, match=r"x\.npy declares shape .* save it again"):
+        load(tmp_path / "x.npy")
+    with pytest.raises(LimnerError, match="has a, b: name images 'images' and labels 'labels', or 'x_train'"):
+        load(save(tmp_path, a=images, b=images))
+
+
+def test_labels_in_a_file_of_their_own(tmp_path, images, monkeypatch, capsys):
+    y = np.arange(20) % 3
+    expected = load(save(tmp_path, images=images, labels=y))
+    folder = tmp_path / "both"
+    folder.mkdir()
+    np.savez(folder / "images.npz", images)
+    np.save(folder / "labels.npy", y)
+    pair = load(f"{folder}/images.npz+{folder}/labels.npy")
+    assert pair.fingerprint == load(folder).fingerprint == expected.fingerprint
+    assert load(pair.source).fingerprint == load(load(folder).source).fingerprint == expected.fingerprint
+    monkeypatch.chdir(folder)
+    assert cli(["data", "images.npz", "--labels", "labels.npy"]) == 0
+    assert "classes: 0, 1, 2" in capsys.readouterr().out
+    words = ["train", "cgan", "--data", "images.npz", "--images", "20", "--batch", "5", "--quiet"]
+    assert cli([*words, "--labels", "labels.npy"]) == 0
+    assert limner.load("cgan-images-0001").data.classes == ("0", "1", "2")
+    assert cli(words) == 2
+    assert "CGAN needs labels and images has none: give --labels FILE" in capsys.readouterr().err
+    assert cli(["data", "digits", "--labels", "labels.npy"]) == 2
+    assert "--labels is for an .npz or .npy of images" in capsys.readouterr().err
+
+
+def test_a_folder_of_four_files(tmp_path, images):
+    y = np.arange(20) % 3
+    for split, rows in (("train", slice(15)), ("test", slice(15, 20))):
+        np.savez(tmp_path / f"kmnist-{split}-imgs.npz", images[rows])
+        np.savez(tmp_path / f"kmnist-{split}-labels.npz", y[rows])
+    (tmp_path / "kmnist_classmap.csv").write_text("index,codepoint")
+    dataset = load(tmp_path)
+    assert (len(dataset.train), len(dataset.test), dataset.classes) == (15, 5, ("0", "1", "2"))
+    assert dataset.test.labels.tolist() == y[15:].tolist()
+    np.savez(tmp_path / "more.npz", images)
+    with pytest.raises(LimnerError, match=r"holds kmnist-train-imgs\.npz and more\.npz"):
+        load(tmp_path)

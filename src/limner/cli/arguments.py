@@ -25,6 +25,9 @@ RecipeName = Annotated[
 Sources = Annotated[
     tuple[str, ...], arg(metavar="D", help="a data set, or two domains: A=D B=D, as for limner train")
 ]
+LabelFile = Annotated[
+    Path | None, optional(metavar="FILE", help="the labels, an .npz or .npy, where D holds images alone")
+]
 ImageSet = Annotated[
     tuple[str, ...],
     optional(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from limner.cli.arguments import Json
+from limner.cli.arguments import Json, LabelFile
 from limner.cli.output import report_notes
 from limner.cli.parsing import call
 
@@ -30,6 +30,7 @@ def data(
     ] = (),
     /,
     *,
+    labels: LabelFile = None,
     size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help="side to fit the images to")] = None,
     json: Json = False,
 ) -> None:
@@ -40,7 +41,7 @@ def data(
     if not source:
         print_names()
         return
-    chosen = parse_source(source)
+    chosen = parse_source(source, labels)
     if isinstance(chosen, tuple):
         domains = load_domains(chosen, size)
         contents = {"A": content(domains.a), "B": content(domains.b)}
@@ -61,7 +62,7 @@ def print_names() -> None:
     for name, named in NAMED.items():
         print(f"{name:16s}{named.description}: {named.count}, {named.size} ({named.licence})")
     print(
-        f"{'or a path':16s}a folder of images (sub-folders are labels), a zip, an .npz, a folder of idx files"
+        f"{'or a path':16s}a folder of images (sub-folders are labels), a zip, an .npz, .npy, or idx folder"
     )
 
 

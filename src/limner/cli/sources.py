@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from limner.errors import LimnerError
 
 
-def parse_source(words: Sequence[str]) -> str | tuple[str, str]:
-    """The data set that --data names, or both domains of A=D B=D; LimnerError for anything else."""
+def parse_source(words: Sequence[str], labels: Path | None = None) -> str | tuple[str, str]:
+    """The data set that --data names, or both domains of A=D B=D; LimnerError for anything else.
+
+    `labels` is the file of --labels, for a file of images.
+    """
     named = dict(word.split("=", 1) for word in words if word.startswith(("A=", "B=")))
     if len(words) == 2 and len(named) == 2:
         return named["A"], named["B"]
     if len(words) == 1 and not named:
-        return words[0]
+        return words[0] if labels is None else join_labels(words[0], labels)
     raise LimnerError(f"data must be one source, or A=SOURCE B=SOURCE, not '{' '.join(words)}'")
+
+
+def join_labels(images: str, labels: Path) -> str:
+    """The source of a file of images with a file of labels; LimnerError for files of another type."""
+    from limner.data.npz import PAIR
+
+    source = f"{images}+{labels}"
+    if PAIR.fullmatch(source) is None:
+        raise LimnerError(f"--labels is for an .npz or .npy of images with one of labels, not '{source}'")
+    return source
 
 
 def source_words(source: str | tuple[str, str]) -> tuple[str, ...]:

@@ -33,8 +33,10 @@ class DataArguments(Settings):
     """Data"""
 
     data: Annotated[tuple[str, ...], Metavar("D")] = ("digits",)
-    """a named data set (limner data lists them), a folder of images, a zip, an .npz or an idx folder; for two
-    domains a folder with trainA and trainB, or A=D B=D"""
+    """a named data set (limner data lists them), a folder of images, a zip, an .npz, .npy or idx folder; for
+    two domains a folder with trainA and trainB, or A=D B=D"""
+    labels: Annotated[Path | None, Metavar("FILE")] = None
+    """the labels, an .npz or .npy, where D holds images alone"""
     size: Annotated[int | None, Metavar("PIXELS")] = None
     """side of the images, 16 to 256; default: as they are, or 64 where they differ or exceed 128"""
     channels: Literal[1, 3] | None = None
@@ -117,8 +119,8 @@ def parse_words(model: str, words: Sequence[str], file: Mapping[str, Any]) -> di
     cls = model_class(model)
     values = flag_values(parse(train_form(cls, words, file), words, f"train {model}"), words)
     values.pop("config", None)
-    if "data" in values:
-        values["data"] = parse_source(values["data"])
+    if {"data", "labels"} & values.keys():
+        values["data"] = parse_source(values.get("data", ("digits",)), values.pop("labels", None))
     flags = option_flags(cls.Options, common_flags())
     options = {option: values.pop(flag) for option, flag in flags.items() if flag in values}
     training = {name: values.pop(name) for name in TrainConfig.model_fields if name in values}

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 
 from limner.data.dataset import Dataset, Images, fingerprint
+from limner.data.in_memory import Arrays
 from limner.data.layout import DOMAIN_FOLDERS
 from limner.data.sources import load
 from limner.errors import LimnerError
 
-Source = str | Path | Dataset
+Source = str | Path | Dataset | Arrays
 HELD_OUT = 10  # one image in so many is held out where a domain has no test images
 
 

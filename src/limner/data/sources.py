@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from limner.data import ages, arrays, idx, image_files, named, npz
+from limner.data import ages, arrays, idx, image_files, in_memory, named, npz
 from limner.data.arrays import MAX_SIDE, MIN_SIDE
 from limner.data.dataset import Dataset, Images
 from limner.data.decode import Decoded, Unreadable, decode, format_size, strict_pillow
+from limner.data.in_memory import Arrays
 from limner.data.kinds import is_ignored
 from limner.data.listing import list_paths
 from limner.data.named import NAMED
@@ -22,7 +24,7 @@ from limner.errors import LimnerError, nearest
 
 
 def load(
-    source: str | Path | Dataset = "digits",
+    source: str | Path | Dataset | Arrays = "digits",
     *,
     size: int | tuple[int, int] | None = None,
     channels: int | None = None,
@@ -30,8 +32,9 @@ def load(
     """Load uint8 images in a training and a test split; no image is in both.
 
     `source` is a name in NAMED, or a path: a folder of images (sub-folders are classes; train/ and test/ are
-    splits), a .zip of such a folder, an .npz, or a folder of idx files; 'utkface:PATH' has faces whose names
-    begin with their ages, which become the classes.
+    splits), a .zip of such a folder, an .npz or .npy, 'IMAGES.npz+LABELS.npz', or a folder of such files or
+    of idx files; 'utkface:PATH' has faces whose names begin with their ages, which become the classes.  Or it
+    is an array or tensor of images, a pair (images, labels), or a torch Dataset.
     `size` is (height, width) or the side of a square, 16 to 256; images are cropped to the middle and
     resized.  By default images that all have one size of at most 128 keep it, and others become 64x64.
     `channels` is 1 or 3; by default 1 if all images are grey.
@@ -47,18 +50,50 @@ def load(
         return arrays.build_dataset(named.read(source), sides, channels)
     if isinstance(source, str) and source.startswith(ages.PREFIX):
         return ages.label_ages(load(source.removeprefix(ages.PREFIX), size=size, channels=channels))
-    path = Path(os.path.abspath(_existing_path(source)))
-    stem = path.name if path.is_dir() else path.stem
-    name = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "images"
+    raw = read_raw(source)
+    if isinstance(raw, arrays.RawDataset):
+        return arrays.build_dataset(raw, sides, channels)
+    return image_files.load_files(raw, _name_of(raw), sides, channels)
+
+
+def read_raw(source: str | Path | Arrays) -> arrays.RawDataset | Path:
+    """The arrays of a source, or the path of a source of image files; LimnerError for anything else."""
+    if in_memory.is_arrays(source):
+        return in_memory.read(source)
+    if not isinstance(source, str | Path):
+        raise LimnerError(
+            f"data cannot be a {type(source).__name__}: give a name, a path, an array, (images, labels) or a "
+            "torch Dataset"
+        )
+    if str(source).startswith(in_memory.PREFIX):
+        raw = npz.read(in_memory.stored_path(str(source)), in_memory.NAME)
+        return replace(raw, source=str(source))
+    if (pair := npz.PAIR.fullmatch(str(source))) and not Path(source).expanduser().exists():
+        images, labels = (_absolute(_existing_path(path)) for path in pair.groups())
+        return npz.read_pair(images, labels, _name_of(images))
+    path = _absolute(_existing_path(source))
     if path.is_dir() and idx.find_files(path):
-        return arrays.build_dataset(named.read_idx_folder(path, name, str(path)), sides, channels)
-    if path.is_file() and path.suffix.lower() == ".npz":
-        return arrays.build_dataset(npz.read(path, name), sides, channels)
+        return named.read_idx_folder(path, _name_of(path), str(path))
+    if path.is_dir() and npz.find_files(path):
+        return npz.read_folder(path, _name_of(path))
+    if path.is_file() and path.suffix.lower() in npz.SUFFIXES:
+        return npz.read(path, _name_of(path))
     if path.is_file() and is_ignored(path.name) and path.suffix.lower() != ".zip":
         raise LimnerError(
-            f"{path} is not a source: give a folder or .zip of images, an .npz or a folder of idx files"
+            f"{path} is not a source: give a folder or .zip of images, an .npz, .npy or a folder of idx files"
         )
-    return image_files.load_files(path, name, sides, channels)
+    return path
+
+
+def _absolute(path: Path) -> Path:
+    """The path from the root, links kept."""
+    return Path(os.path.abspath(path))
+
+
+def _name_of(path: Path) -> str:
+    """The name of a data set at a path, safe as part of a file name."""
+    stem = path.name if path.is_dir() else path.stem
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "images"
 
 
 def read_images(paths: Sequence[str | Path], shape: tuple[int, int, int]) -> tuple[Images, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from limner.data import Dataset, Domains, load_domains
+from limner.data import Dataset, Domains, in_memory, load_domains
 from limner.data import load as load_dataset
 from limner.data.ages import PREFIX, age_group
 from limner.data.domains import Source
@@ -63,7 +63,7 @@ def load_data(
         if isinstance(source, Dataset):
             raise LimnerError(f"a {cls.__name__} needs two domains: give a pair of data sets")
         return load_domains(source, size, channels)
-    if isinstance(source, Domains | tuple):
+    if isinstance(source, Domains) or (isinstance(source, tuple) and not in_memory.is_arrays(source)):
         raise LimnerError(f"a {cls.__name__} trains on one data set, not on two domains")
     if isinstance(channels, tuple):
         raise LimnerError(f"a {cls.__name__} trains on one data set: give channels as one number")
@@ -80,6 +80,10 @@ def class_count(cls: type[Model], dataset: Dataset) -> int | None:
     if dataset.train.labels is None:
         names = dataset.train.names or ()
         remedy = "sub-folders of a folder of images are labels"
+        if dataset.source.startswith(in_memory.PREFIX):
+            remedy = "give (images, labels)"
+        elif dataset.source.endswith((".npz", ".npy")):
+            remedy = "give --labels FILE, or call an array 'labels'"
         if names and age_group(names[0]) is not None:
             remedy = f"its file names tell ages, so give {PREFIX}{dataset.source}"
         raise LimnerError(f"{cls.__name__} needs labels and {dataset.name} has none: {remedy}")
