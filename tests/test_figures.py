@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from PIL import Image
 
-from limner import figures
+from limner import figures, plots
 from limner.figures import (
     GAP,
     MARGIN,
-    curves,
     fit_text,
     grid,
     measure_text,
-    scatter,
     sheet,
     thumbnails,
     to_pil,
     wrap_text,
 )
+from limner.plots import curves, scatter
 
 SHAPES = [(1, 28, 28), (1, 28, 20), (3, 32, 32), (3, 64, 64)]
 
@@ -118,3 +119,36 @@ def test_curves_fit_their_pages() -> None:
     series = {"a": ([1, 10, 100_000], [0.1, 0.2, 0.3]), "b": ([1, 2], [3, 4])}
     assert edges_are_white(curves(series, xlabel="images seen", ylabel="nats per image", title="two"))
     assert edges_are_white(curves(series, xlabel="x", ylabel="y", log_x=True, log_y=True))
+
+
+def test_names_of_classes_do_not_cover_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
+    points = np.random.default_rng(0).normal(size=(500, 2))
+    boxes = []
+
+    def record(ax: Axes, point: tuple[float, float], text: str) -> None:
+        x, y = ax.transData.transform(point)
+        boxes.append((x, y, measure_text(text, plots.NAME_SIZE) / 2))
+
+    monkeypatch.setattr(plots, "write_halo", record)
+    scatter(points, np.arange(500) % 5, names, axes=("a", "b"))
+    assert len(boxes) == 5
+    for i, (x, y, half) in enumerate(boxes):
+        for u, v, other in boxes[:i]:
+            assert abs(x - u) > half + other or abs(y - v) > plots.NAME_HEIGHT
+
+
+@pytest.mark.parametrize("top", [4.5e2, 2e4, 3e-3])
+def test_logarithmic_axes_have_plain_numbers(top: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+
+    def record(figure: Figure) -> Image.Image:
+        figure.canvas.draw()
+        texts.extend(label.get_text() for label in figure.axes[0].get_yticklabels(which="both"))
+        return Image.new("L", (1, 1))
+
+    monkeypatch.setattr(plots, "render", record)
+    for low in (0.8, 0.1, 1e-4):
+        curves({"a": ([1, 2], [low * top, top])}, xlabel="x", ylabel="y", log_y=True)
+    assert len([text for text in texts if text]) >= 6
+    assert not [text for text in texts if "10^" in text or "times" in text]

@@ -1,21 +1,16 @@
-"""Arrays -> pictures: grids of images and plots.  The only file that knows matplotlib."""
+"""Arrays -> pictures: grids and sheets of images, with their text."""
 
 from __future__ import annotations
 
 import functools
 import itertools
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 GAP = 2  # pixels between images of a grid
 BACKGROUND = 255
@@ -28,7 +23,6 @@ CANVAS = 1000  # side of a map of thumbnails
 # Petroff 2021, arXiv 2107.02270: colours that the colour-blind can tell apart too; one grey is black here.
 COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#1a1a1a", "#832db6",
            "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")  # fmt: skip
-MARKERS = "os^Dvp"  # distinguish the classes that share a colour
 
 
 def to_pil(pixels: Tensor) -> Image.Image:
@@ -105,37 +99,6 @@ def sheet(
     return picture
 
 
-def scatter(
-    points: np.ndarray,
-    labels: np.ndarray | None = None,
-    classes: Sequence[str] | None = None,
-    *,
-    title: str = "",
-    axes: tuple[str, str] | None = None,
-) -> Image.Image:
-    """Points (N, 2) coloured by label (N,), with the class's name at its densest point and in the legend.
-
-    `axes` names the two axes and shows their numbers; without it the axes mean nothing and are left out.
-    """
-    figure, ax = new_plot(title, size=(8.6, 7))
-    size = max(4.0, min(30.0, 16_000 / len(points)))
-    for k in [None] if labels is None else np.unique(labels).tolist():
-        group = points if k is None else points[labels == k]
-        colour, marker = COLOURS[(k or 0) % 10], MARKERS[(k or 0) // 10 % len(MARKERS)]
-        label = None if k is None else class_name(k, classes)
-        x, y = group.T
-        ax.scatter(x, y, size, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
-        if label is not None:
-            write_halo(ax, densest_point(group), label)
-    if labels is not None and len(np.unique(labels)) <= 20:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2.0)
-    if axes is None:
-        ax.set_axis_off()
-    else:
-        ax.set(xlabel=axes[0], ylabel=axes[1])
-    return render(figure)
-
-
 def thumbnails(
     points: np.ndarray,
     pixels: Tensor,
@@ -187,67 +150,6 @@ def new_page(
     for i, line in enumerate(lines):
         draw.text((MARGIN, MARGIN + i * LINE), line, "black", load_font(TITLE))
     return picture, draw
-
-
-def curves(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    *,
-    xlabel: str,
-    ylabel: str,
-    title: str = "",
-    log_x: bool = False,
-    log_y: bool = False,
-) -> Image.Image:
-    """A line for each name, through its (x values, y values)."""
-    figure, ax = new_plot(title)
-    for i, (name, (x, y)) in enumerate(series.items()):
-        marker, dashes = "o" if len(x) <= 12 else "", ("-", "--", ":")[i // 10 % 3]
-        ax.plot(x, y, dashes, color=COLOURS[i % 10], label=name, marker=marker, markersize=4)
-    scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}
-    ax.set(xlabel=xlabel, ylabel=ylabel, **scales)
-    if max((max(x) for x, _ in series.values() if len(x)), default=0) >= 10_000 and not log_x:
-        ax.xaxis.set_major_formatter("{x:,.0f}")
-    if len(series) > 1:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)  # never over a line
-    if not log_x:
-        ax.locator_params(axis="x", nbins=5)  # so that counts in the millions do not touch
-    return render(figure)
-
-
-def new_plot(title: str, size: tuple[float, float] = (7, 4.5)) -> tuple[Figure, Axes]:
-    """An empty figure, `size` in inches, with a title at the left, and its axes, without a frame."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    text = "\n".join(wrap_text(title, round(size[0] * 120 - 40), 19))
-    figure.suptitle(text, fontsize=11, x=0.01, ha="left")
-    return figure, ax
-
-
-def render(figure: Figure) -> Image.Image:
-    """A matplotlib figure as a picture."""
-    figure.canvas.draw()
-    return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")  # type: ignore[attr-defined]
-
-
-def write_halo(ax: Axes, point: tuple[float, float], text: str) -> None:
-    """Text with a white outline, legible on points of any colour."""
-    from matplotlib.patheffects import withStroke
-
-    edges = [withStroke(linewidth=3, foreground="white")]
-    ax.annotate(text, point, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
-
-
-def densest_point(points: np.ndarray) -> tuple[float, float]:
-    """The point with the nearest fifth of the points (N, 2) closest around it."""
-    some = points[:: max(1, len(points) // 500)]
-    distance = np.linalg.norm(some[:, None] - some[None], axis=2)
-    x, y = some[np.sort(distance, axis=1)[:, len(some) // 5].argmin()].tolist()
-    return x, y
 
 
 def class_name(label: int, classes: Sequence[str] | None) -> str:

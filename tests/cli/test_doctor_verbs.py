@@ -44,6 +44,23 @@ def test_doctor_prints_and_draws(trained: Path, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == ""
 
 
+def test_the_doctors_curves_have_the_words_of_its_table(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[str] = []
+
+    def record(series: dict[str, Any], **_: Any) -> Image.Image:
+        drawn.extend(series)
+        return Image.new("RGB", (9, 9))
+
+    monkeypatch.setattr("limner.doctor.diagnosis.curves", record)
+    assert run(["doctor", "run"]) == 0
+    output = capsys.readouterr().out
+    in_table = [name for name in drawn if name in output]
+    assert len(in_table) >= 5
+    assert all(" " in name for name in drawn), "words, not names of the log"
+
+
 def test_doctor_without_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "nothing"]) == 2
     assert capsys.readouterr().err.startswith("limner: error: no run called 'nothing'")

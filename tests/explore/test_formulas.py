@@ -60,12 +60,12 @@ def test_random_codes_have_the_moments_of_the_prior() -> None:
 
 def test_the_manifold_grows_to_the_right_and_upwards() -> None:
     prior = gaussian([5.0, 0.0, 1.0], [1.0, 1.0, 2.0])
-    codes, values = quantile_grid(prior, 2, 0, 4)
+    codes, values = quantile_grid(prior, torch.tensor([9.0, 7.0, 9.0]), 2, 0, 4)
     at = [NormalDist().inv_cdf((i + 0.5) / 4) for i in range(4)]
     assert codes.shape == (4, 4, 3)
     for row in range(4):
         for column in range(4):
-            expected = torch.tensor([5 + at[3 - row], 0.0, 1 + 2 * at[column]])
+            expected = torch.tensor([5 + at[3 - row], 7.0, 1 + 2 * at[column]])
             assert torch.allclose(codes[row, column], expected, atol=1e-5)
     assert torch.allclose(values, torch.tensor([[1 + 2 * q for q in at], [5 + q for q in at]]), atol=1e-5)
 

@@ -17,6 +17,7 @@ from small import DOMAIN_MODELS, blobs, negatives, small
 import limner
 from limner import explore
 from limner.errors import LimnerError
+from limner.explore import manifolds, samples
 from limner.explore.abilities import NEEDS
 from limner.explore.ranking import save_ranking
 from limner.explore.samples import draw_samples, fitted_priors
@@ -237,6 +238,27 @@ def test_the_only_image_of_a_folder_is_embedded_once(vae: Run, tmp_path: Path) -
     (tmp_path / "one").mkdir()
     Image.new("L", (28, 28), 90).save(tmp_path / "one/grey.png")
     assert explore.embed(vae, tmp_path / "one").names == ["grey.png"]
+
+
+def test_a_picture_of_samples_says_what_it_is(vae: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr(samples, "sheet", lambda rows, title, **_: titles.append(title))
+    explore.sample(vae, 5, seed=3)
+    assert titles == [f"{vae.name}: 5 new images, codes from N(0,\N{NO-BREAK SPACE}I), seed 3"]
+
+
+def test_a_manifold_of_a_larger_code_is_around_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = limner.train("vae", "digits", latent_dim=5, images=500, quiet=True, out=tmp_path / "run")
+    titles: list[str] = []
+    monkeypatch.setattr(manifolds, "sheet", lambda rows, title, **_: titles.append(title))
+    data = explore.manifold(run, steps=3).data
+    others = [i for i in range(5) if i not in data["dims"]]
+    base = explore.traverse(run, 0).data["base"]
+    assert np.allclose(data["codes"][..., others], base[others], atol=1e-6)
+    assert set(data["dims"]) == set(explore.traverse(run).data["order"][:2].tolist())
+    assert "the two of 5 variables that change the image most; the other 3 as in test image 0" in titles[0]
 
 
 def test_channel_means_are_offered_where_there_are_channels(vae: Run, tmp_path: Path) -> None:

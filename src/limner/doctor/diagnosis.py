@@ -17,7 +17,7 @@ from limner.doctor.state import State, run_state
 from limner.doctor.troubles import TROUBLES
 from limner.doctor.verdicts import Verdict, verdicts
 from limner.doctor.watch import FEWEST, new_probe
-from limner.figures import curves
+from limner.plots import curves
 from limner.tables import format_table
 from limner.training import Run, load
 
@@ -54,6 +54,7 @@ SIGNALS: dict[str, Signal] = {
     "untranslated": Signal("distance of untranslated images to training images", "larger than translated"),
     "effective_beta": Signal("weight of the KL, relative to the reconstruction", "steady, or falling"),
 }
+OTHERS = {"accuracy": "share of images on the right side of D's middle", "grad": "norm of the gradient"}
 PANELS: dict[str, tuple[tuple[str, ...], bool]] = {  # title -> its signals, and whether on a log scale
     "the discriminator: 0.5 is the equilibrium": (("overlap", "d_real", "d_fake", "accuracy"), False),
     "samples, relative to real images": (("diversity", "within", "evenness", "agreement", "movement"), False),
@@ -107,9 +108,7 @@ class Diagnosis:
     def rows(self) -> Iterator[tuple[str, str, str]]:
         """The rows of the table of signals: what each is, its value, and that of a healthy run."""
         for name, value in self.signals.items():
-            signal, _, network = name.partition("/")
-            meaning, healthy = SIGNALS[signal]
-            yield f"{network}: {meaning}" if network else meaning, f"{value:.3g}", healthy
+            yield describe_signal(name), f"{value:.3g}", SIGNALS[name.partition("/")[0]].healthy
 
     def json(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
@@ -128,7 +127,9 @@ class Diagnosis:
         """The signals over the run in four panels; None where the log has none."""
         panels = []
         for title, (names, log) in PANELS.items():
-            series = {name: self.series(name) for prefix in names for name in self.names(prefix)}
+            series = {
+                describe_signal(name): self.series(name) for prefix in names for name in self.names(prefix)
+            }
             if series:
                 panels.append(curves(series, xlabel="images seen", ylabel="", title=title, log_y=log))
         if not panels:
@@ -149,6 +150,13 @@ class Diagnosis:
         pairs = [(line["images"], signal_value(line, name)) for line in self.lines]
         known = [(images, value) for images, value in pairs if value is not None]
         return [images for images, _ in known], [value for _, value in known]
+
+
+def describe_signal(name: str) -> str:
+    """What a signal is, in words, and of which network: 'D_A: mean D(x), a probability'."""
+    signal, _, network = name.partition("/")
+    meaning = SIGNALS[signal].meaning if signal in SIGNALS else OTHERS[signal]
+    return f"{network}: {meaning}" if network else meaning
 
 
 def diagnose(run: str | Path | Run) -> Diagnosis:

@@ -14,8 +14,9 @@ from limner.data import to_uint8
 from limner.evaluation.evaluand import decode_seeded
 from limner.explore.codes import choose_indices
 from limner.explore.samples import draw_samples
-from limner.figures import curves, sheet
+from limner.figures import sheet
 from limner.models.abilities import Decodes, Encodes, Samples, Translates
+from limner.plots import curves
 from limner.training import Run
 from limner.training.codes import encode_images, map_batches
 

@@ -14,6 +14,7 @@ from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture, check_count
+from limner.explore.traversals import base_code
 from limner.figures import choose_scale, sheet
 from limner.models.latent import Prior
 from limner.training import Run
@@ -30,9 +31,9 @@ def manifold(
     """steps x steps images whose codes are the quantiles (i + 1/2) / steps of the prior in two dimensions.
 
     The first dimension grows to the right, the second upwards.  Of a larger code the two dimensions are
-    `dims`, or the two that matter most (`importance`); the others stay at their mean.  Quantiles are those of
-    the model's default prior.  Codes are decoded as the class `label`, with the options `decoding` of
-    `decode`.
+    `dims`, or the two that matter most (`importance`); the others stay as in the code of the first test
+    image, or in noise without an encoder.  Quantiles are those of the model's default prior.  Codes are
+    decoded as the class `label`, with the options `decoding` of `decode`.
     data: "dims", "values" (2, steps), "codes" (steps, steps, d) and "pixels", from the top row down.
     """
     model = require_continuous(run, "manifold")
@@ -42,7 +43,8 @@ def manifold(
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     first, second = choose_dims(run, dims, seed, decoded_class.index)
     prior, total = model.latent.prior(), model.latent.dim
-    codes, values = quantile_grid(prior, first, second, steps)
+    base, subject, _ = (prior.mean, "", ()) if total == 2 else base_code(run, None, seed)
+    codes, values = quantile_grid(prior, base, first, second, steps)
     pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(steps * steps), **options)
     pixels = pixels.unflatten(0, (steps, steps))
     shown = {0, steps // 2, steps - 1} if steps > 5 else set(range(steps))
@@ -52,7 +54,7 @@ def manifold(
     title = f"{run.name}: to the right z{first}, upwards z{second}, at the quantiles of {prior.title}"
     notes = list(decoded_class.notes)
     if total > 2:
-        title += "; the other at its mean" if total == 3 else f"; the other {total - 2} at their mean"
+        title += describe_others(total, subject, dims is None)
         notes.append(f"2 of {total} latent variables move here; traverse shows more of them")
     title += decoded_class.title
     scale = choose_scale(*run.shape[1:], side=56 if steps < 12 else 32)
@@ -61,10 +63,19 @@ def manifold(
     return Picture(picture, data | {"notes": notes})
 
 
-def quantile_grid(prior: Prior, first: int, second: int, steps: int) -> tuple[Tensor, Tensor]:
-    """Codes (steps, steps, d) from the top row down, and the values (2, steps) of both dimensions."""
+def describe_others(total: int, subject: str, chosen: bool) -> str:
+    """The end of the title for a larger code: why these two variables, and what the others are."""
+    reason = f", the two of {total} variables that change the image most" if chosen else ""
+    return f"{reason}; the {'other' if total == 3 else f'other {total - 2}'} as in {subject}"
+
+
+def quantile_grid(prior: Prior, base: Tensor, first: int, second: int, steps: int) -> tuple[Tensor, Tensor]:
+    """Codes (steps, steps, d) from the top row down, and the values (2, steps) of both dimensions.
+
+    The other dimensions are those of `base` (d,).
+    """
     quantiles = prior.quantiles([(i + 0.5) / steps for i in range(steps)])  # (steps, d)
-    codes = prior.mean.repeat(steps, steps, 1)
+    codes = base.repeat(steps, steps, 1)
     codes[:, :, first] = quantiles[:, first]
     codes[:, :, second] = quantiles[:, second].flip(0)[:, None]
     return codes, torch.stack([quantiles[:, first], quantiles[:, second]])

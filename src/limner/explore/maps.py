@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from limner import figures
+from limner import figures, plots
 from limner.errors import LimnerError, nearest
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices, code_view
@@ -55,7 +55,7 @@ def map_codes(
         title += "\nimages that would cover others are left out"
         picture = figures.thumbnails(points, pixels, labels, images.classes, title=title)
     else:
-        picture = figures.scatter(points, labels, images.classes, title=title, axes=axes)
+        picture = plots.scatter(points, labels, images.classes, title=title, axes=axes)
     data = {"points": points, "codes": z.numpy(), "labels": labels, "index": index.numpy()}
     notes = []
     if z.shape[1] <= 2 and method == "tsne":

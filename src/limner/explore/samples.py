@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from limner.explore.abilities import describe_run, require_ability
 from limner.explore.labels import class_index, class_names
 from limner.explore.options import select_options
 from limner.explore.picture import Picture, check_count
-from limner.figures import choose_scale, grid, measure_text, sheet, shorten
+from limner.figures import choose_scale, measure_text, sheet, shorten
 from limner.models.abilities import Encodes, Samples
 from limner.models.latent import FittedPrior, Latent, Normal, Uniform
 from limner.random_state import seeded
@@ -51,7 +52,9 @@ def sample(
         return sample_classes(run, n or ROWS, labels, seed, options, data)
     pixels = draw_samples(run, n or 64, seed=seed, **options)
     notes = [describe_prior(run, prior)] if prior is not None else []
-    return Picture(grid(pixels), data | {"pixels": pixels, "notes": notes})
+    rows = pixels.split(math.ceil(math.sqrt(len(pixels))))
+    picture = sheet(rows, title=describe_samples(run, len(pixels), prior, seed))
+    return Picture(picture, data | {"pixels": pixels, "notes": notes})
 
 
 def sample_classes(
@@ -74,9 +77,17 @@ def sample_classes(
     widest = max(round(measure_text(name)) for name in names)
     scale = choose_scale(*run.shape[1:], side=min(100, max(56, widest)))
     heads = [shorten(name, run.shape[2] * scale) for name in names]
-    picture = sheet(list(pixels), column_labels=heads, scale=scale)
+    title = f"{describe_samples(run, rows * len(names), data['prior'], seed)}, the same noise in every column"
+    picture = sheet(list(pixels), title=title, column_labels=heads, scale=scale)
     y = torch.tensor(indices).repeat(rows)
     return Picture(picture, {**data, "pixels": pixels.flatten(0, 1), "labels": y, "classes": names})
+
+
+def describe_samples(run: Run, n: int, prior: str | None, seed: int) -> str:
+    """The title of a picture of samples."""
+    images = "1 new image" if n == 1 else f"{n:,} new images"
+    density = "" if prior is None else f", codes from {run.model.latent.prior(prior).title}"
+    return f"{run.name}: {images}{density}, seed {seed}"
 
 
 def draw_samples(run: Run, n: int, *, seed: int = 0, y: int | Tensor | None = None, **options: Any) -> Tensor:

@@ -8,8 +8,8 @@ from limner import explore
 from limner.data import to_float, to_uint8
 from limner.explore.samples import draw_samples
 from limner.explore.timeline import preview_history
-from limner.figures import curves
 from limner.metrics import extractor, frechet, mse
+from limner.plots import curves
 from limner.recipes.measures import reconstruct
 from limner.recipes.page import Page
 from limner.training import Run

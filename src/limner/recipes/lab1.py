@@ -9,8 +9,9 @@ from torch import Tensor
 
 from limner.data import Dataset, load, to_float, to_uint8
 from limner.explore.codes import choose_images
-from limner.figures import curves, sheet
+from limner.figures import sheet
 from limner.metrics import mse, pca, psnr
+from limner.plots import curves
 from limner.recipes.measures import reconstruct
 from limner.recipes.report import Report, Row, at_most, save_picture, train_or_resume
 

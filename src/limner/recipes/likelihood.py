@@ -14,9 +14,10 @@ from torch import Tensor
 
 from limner.data import Dataset, load, to_float
 from limner.explore.samples import draw_samples
-from limner.figures import curves, sheet
+from limner.figures import sheet
 from limner.metrics import active_units, importance_bound, likelihood
 from limner.models.abilities import Encodes, HasLikelihood
+from limner.plots import curves
 from limner.recipes.report import Report, Row, at_most, save_picture, train_or_resume
 from limner.training import Run
 from limner.training.codes import encode_images

@@ -8,7 +8,7 @@ from typing import Any
 
 from limner.data import load
 from limner.explore.codes import choose_images
-from limner.figures import curves
+from limner.plots import curves
 from limner.recipes.measures import mean_validation
 from limner.recipes.report import Report, Row, at_most, save_picture, train_or_resume
 from limner.training import Run

@@ -19,8 +19,9 @@ from limner.doctor.diagnosis import SIGNALS
 from limner.errors import LimnerError
 from limner.explore.samples import draw_samples
 from limner.explore.timeline import read_previews
-from limner.figures import curves, sheet
+from limner.figures import sheet
 from limner.files import write_json
+from limner.plots import curves
 from limner.recipes.page import Page
 from limner.recipes.report import train_or_resume
 from limner.training import Run
