@@ -45,19 +45,18 @@ def manifold(
     prior, total = model.latent.prior(), model.latent.dim
     base, subject, _ = (prior.mean, "", ()) if total == 2 else base_code(run, None, seed)
     codes, values = quantile_grid(prior, base, first, second, steps)
-    pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(steps * steps), **options)
-    pixels = pixels.unflatten(0, (steps, steps))
+    y = decoded_class.repeat(steps * steps)
+    pixels = decode_pixels(model, codes.flatten(0, 1), y, **options).unflatten(0, (steps, steps))
     shown = {0, steps // 2, steps - 1} if steps > 5 else set(range(steps))
     across, up = (
         [f"{value:.1f}" if i in shown else "" for i, value in enumerate(row)] for row in values.tolist()
     )
     title = f"{run.name}: to the right z{first}, upwards z{second}, at the quantiles of {prior.title}"
-    notes = list(decoded_class.notes)
+    notes = [*decoded_class.notes]
     if total > 2:
         title += describe_others(total, subject, dims is None)
         notes.append(f"2 of {total} latent variables move here; traverse shows more of them")
-    title += decoded_class.title
-    scale = choose_scale(*run.shape[1:], side=56 if steps < 12 else 32)
+    title, scale = title + decoded_class.title, choose_scale(*run.shape[1:], side=56 if steps < 12 else 32)
     picture = sheet(list(pixels), title=title, row_labels=up[::-1], column_labels=across, scale=scale, gap=0)
     data = {"dims": (first, second), "values": values.numpy(), "codes": codes.numpy(), "pixels": pixels}
     return Picture(picture, data | {"notes": notes})
