@@ -37,18 +37,24 @@ def handwriting(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     ]
     model, pixels = run.model, data.test.pixels[:n]
     assert isinstance(model, Edits)
-    edited = [edit_images(model, pixels, label) for label in range(10)]
-    for name, measure in (("slant", slant), ("thickness", thickness)):
-        before = measure(pixels)
-        kept = [correlation(before, measure(images)) for images in edited]
-        mean = float(torch.stack(kept).mean())
-        rows.append(at_least(f"correlation of {name}, before and after", mean, KEPT, not quick, ".3f"))
+    for name, value in style_kept(model, pixels).items():
+        rows.append(at_least(f"correlation of {name}, before and after", value, KEPT, not quick, ".3f"))
     rows.append(Row("mean squared error of reconstructions", f"{values['mse'].value:.4f}"))
     pictures = [
         save_picture(explore.edit(run, n=10).image, out / "handwriting.png"),
         save_picture(explore.sample(run, labels="all").image, out / "samples.png"),
     ]
     return Report(rows, pictures)
+
+
+def style_kept(model: Edits, pixels: Tensor) -> dict[str, float]:
+    """How slant and thickness correlate before and after an edit of digits (N, 1, H, W), mean over digits."""
+    edited = [edit_images(model, pixels, label) for label in range(10)]
+    kept = {}
+    for name, measure in (("slant", slant), ("thickness", thickness)):
+        before = measure(pixels)
+        kept[name] = float(torch.stack([correlation(before, measure(images)) for images in edited]).mean())
+    return kept
 
 
 def slant(pixels: Tensor) -> Tensor:
