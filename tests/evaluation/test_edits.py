@@ -103,3 +103,25 @@ def test_ages_count_within_one_group(run: Run, digits: Dataset, monkeypatch: pyt
     assert values["asked age within one group"].value == pytest.approx(1)
     assert "would get 0.300" in values["asked age within one group"].note
     assert values["slope of ages"].value == pytest.approx(0.945, abs=0.02)
+
+
+def test_codes_are_compared_with_the_prior(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def uniform(model: CAAE, x: Tensor) -> Tensor:
+        return model.latent.draw(len(x), x.device)
+
+    def doubled(model: CAAE, x: Tensor) -> Tensor:
+        return uniform(model, x)[:, :1].expand(-1, model.latent.dim) / 2
+
+    results = []
+    for encode in (uniform, doubled):
+        monkeypatch.setattr(CAAE, "encode", encode)
+        evaluation = evaluate(run, n=300, quick=True, families=["prior"])
+        results.append({measure.name: measure for measure in evaluation.measures})
+    right, wrong = results
+    for name in ("codes from the prior", "correlation of codes"):
+        floor = right[name].floor
+        assert floor is not None
+        assert right[name].value == pytest.approx(floor, rel=0.3), "codes of the prior itself"
+        assert wrong[name].value > 3 * floor
+    assert wrong["codes from the prior"].value == pytest.approx(0.25, abs=0.06), "half as wide: at -1/2"
+    assert wrong["correlation of codes"].value == pytest.approx(1)

@@ -17,14 +17,17 @@ from limner.explore.codes import choose_indices
 from limner.metrics import (
     auroc,
     disentanglement,
+    distance_to_quantiles,
     effective_dimensions,
     knn_accuracy,
     linear_accuracy,
+    mean_correlation,
     mmd_to_normal,
     pca,
 )
-from limner.models.abilities import Encodes, HasPosterior, Scores
+from limner.models.abilities import Encodes, HasPlayers, HasPosterior, Scores
 from limner.models.latent import Normal
+from limner.random_state import seeded
 from limner.training.codes import encode_images
 
 PROBED = (10_000, 5_000)  # training and test images of a probe
@@ -99,9 +102,11 @@ def code_views(evaluand: Evaluand, train: Images, test: Images) -> dict[str, Spl
 
 
 def prior_match(evaluand: Evaluand) -> list[Measure]:
-    """How near the codes of all images together are to N(0, I), for a model with that prior."""
+    """How near the codes of all images together are to the prior that training makes them similar to."""
     model = evaluand.model
-    assert isinstance(model, HasPosterior)
+    assert isinstance(model, Encodes)
+    if not isinstance(model, HasPosterior):
+        return uniformity(evaluand) if isinstance(model, HasPlayers) else []
     if not isinstance(next(iter(model.latent.priors.values()), None), Normal):
         return []
     z = evaluand.map(model.sample_posterior, evaluand.viewed_test, "drawing codes")[:MMD_CODES]
@@ -110,6 +115,26 @@ def prior_match(evaluand: Evaluand) -> list[Measure]:
     return [
         Measure("mmd of codes to N(0, I)", value, len(z), floor=floor, better="lower", note=note, form=".2e")
     ]
+
+
+def uniformity(evaluand: Evaluand) -> list[Measure]:
+    """How far codes are from the prior that a discriminator of codes holds them to, variable by variable."""
+    model, z = evaluand.model, evaluand.codes
+    assert isinstance(model, Encodes)
+    prior, shares = model.latent.prior(), torch.linspace(0.01, 0.99, 99)
+    quantiles = prior.quantiles(shares.tolist())
+    with seeded(evaluand.seed):
+        drawn = prior.draw(len(z), torch.device("cpu"))  # what codes of the prior itself would have
+    distance, floor = (distance_to_quantiles(codes, quantiles, shares) for codes in (z, drawn))
+    correlation, independent = (mean_correlation(codes) for codes in (z, drawn))
+    note = f"Kolmogorov-Smirnov, mean over variables; {prior.title}"
+    return [
+        Measure("codes from the prior", distance, len(z), None, floor, "lower", note, ".4f"),
+        Measure(
+            "correlation of codes", correlation, len(z), None, independent, "lower",
+            "mean absolute value, of two variables; the prior's are independent", ".4f",
+        ),
+    ]  # fmt: skip
 
 
 def anomalies(evaluand: Evaluand) -> list[Measure]:

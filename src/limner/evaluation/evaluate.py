@@ -26,7 +26,6 @@ from limner.models.abilities import (
     Edits,
     Encodes,
     HasLikelihood,
-    HasPosterior,
     Samples,
     Scores,
     Translates,
@@ -59,7 +58,7 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "reconstruction": Family((Encodes, Decodes), images.reconstruction),
     "likelihood": Family((HasLikelihood,), likelihood.likelihood),
-    "prior": Family((HasPosterior,), codes.prior_match),
+    "prior": Family((Encodes,), codes.prior_match),
     "samples": Family((Samples,), images.samples),
     "modes": Family((Samples,), classes.modes),
     "memorisation": Family((Samples,), images.memory),
