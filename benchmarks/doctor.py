@@ -2,7 +2,7 @@
 
 Games of every loss are among them: healthy ones, ones with a D that is too good, and ones with a fooled D.
 
-    python benchmarks/doctor.py --seeds 2 3 4 5 6 --out build/doctor
+    python benchmarks/doctor.py --seeds 2 3 4 --out build/doctor
     python benchmarks/doctor.py --cost mnist      # its share of the processor's time, by model
 
 A hit: the injected trouble is named at some tick.  A false alarm: any verdict on a healthy run, at any tick.
