@@ -115,7 +115,7 @@ def test_codes_are_compared_with_the_prior(run: Run, monkeypatch: pytest.MonkeyP
     results = []
     for encode in (uniform, doubled):
         monkeypatch.setattr(CAAE, "encode", encode)
-        evaluation = evaluate(run, n=300, quick=True, families=["prior"])
+        evaluation = evaluate(run, n=300, quick=True, families=["uniformity"])
         results.append({measure.name: measure for measure in evaluation.measures})
     right, wrong = results
     for name in ("codes from the prior", "correlation of codes"):

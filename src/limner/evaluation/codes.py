@@ -25,7 +25,7 @@ from limner.metrics import (
     mmd_to_normal,
     pca,
 )
-from limner.models.abilities import Encodes, HasPlayers, HasPosterior, Scores
+from limner.models.abilities import Encodes, HasPosterior, Scores
 from limner.models.latent import Normal
 from limner.random_state import seeded
 from limner.training.codes import encode_images
@@ -102,11 +102,9 @@ def code_views(evaluand: Evaluand, train: Images, test: Images) -> dict[str, Spl
 
 
 def prior_match(evaluand: Evaluand) -> list[Measure]:
-    """How near the codes of all images together are to the prior that training makes them similar to."""
+    """How near the codes of all images together are to N(0, I), for a model with that prior."""
     model = evaluand.model
-    assert isinstance(model, Encodes)
-    if not isinstance(model, HasPosterior):
-        return uniformity(evaluand) if isinstance(model, HasPlayers) else []
+    assert isinstance(model, HasPosterior)
     if not isinstance(next(iter(model.latent.priors.values()), None), Normal):
         return []
     z = evaluand.map(model.sample_posterior, evaluand.viewed_test, "drawing codes")[:MMD_CODES]

@@ -26,6 +26,8 @@ from limner.models.abilities import (
     Edits,
     Encodes,
     HasLikelihood,
+    HasPlayers,
+    HasPosterior,
     Samples,
     Scores,
     Translates,
@@ -58,7 +60,8 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "reconstruction": Family((Encodes, Decodes), images.reconstruction),
     "likelihood": Family((HasLikelihood,), likelihood.likelihood),
-    "prior": Family((Encodes,), codes.prior_match),
+    "prior": Family((HasPosterior,), codes.prior_match),
+    "uniformity": Family((Encodes, HasPlayers), codes.uniformity),
     "samples": Family((Samples,), images.samples),
     "modes": Family((Samples,), classes.modes),
     "memorisation": Family((Samples,), images.memory),
