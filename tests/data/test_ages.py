@@ -12,7 +12,7 @@ from PIL import Image
 import limner
 from limner.cli import run as cli
 from limner.data import load
-from limner.data.ages import GROUPS, age_group
+from limner.data.ages import CLASSES, GENDER_PREFIX, GROUPS, has_ages, has_genders, read_label
 from limner.errors import LimnerError
 
 
@@ -35,7 +35,7 @@ def draw_faces(folder: Path, names: list[str]) -> Path:
     ],
 )  # fmt: skip
 def test_an_age_has_its_group(age: int, group: str) -> None:
-    number = age_group(f"faces/{age}_1_0_20170116203448832.jpg.chip.jpg")
+    number = read_label(f"faces/{age}_1_0_20170116203448832.jpg.chip.jpg")
     assert number is not None
     assert GROUPS[number] == group
 
@@ -44,7 +44,7 @@ def test_an_age_has_its_group(age: int, group: str) -> None:
     "name", ["me.png", "20_1.png", "_1_0_2017.jpg", "999_0_0_2017.jpg", "-3_0_0_2017.jpg", "1x_0_0_2.jpg"]
 )
 def test_other_names_tell_no_age(name: str) -> None:
-    assert age_group(name) is None
+    assert read_label(name) is None
 
 
 def test_labels_are_right_and_names_without_an_age_are_counted(tmp_path: Path) -> None:
@@ -56,11 +56,29 @@ def test_labels_are_right_and_names_without_an_age_are_counted(tmp_path: Path) -
     for split in (data.train, data.test):
         assert split.labels is not None
         assert split.names is not None
-        assert [age_group(name) for name in split.names] == split.labels.tolist()
+        assert [read_label(name) for name in split.names] == split.labels.tolist()
     assert sorted([*(data.train.names or ()), *(data.test.names or ())]) == sorted(names)
     for name in ("portrait.png", "61_0.png"):
         assert f"skipped {name}: its name tells no age" in data.notes
     assert data.fingerprint != load(tmp_path / "faces").fingerprint
+
+
+def test_gender_is_an_option_and_names_without_it_are_skipped(tmp_path: Path) -> None:
+    names = [f"{3 * i}_{i % 2}_0_2017{i:010d}.png" for i in range(36)]
+    folder = draw_faces(tmp_path / "faces", [*names, "44_3_0_20170109.png"])  # UTKFace has a few of these
+    data = load(f"utkface-gender:{folder}")
+    assert data.classes == CLASSES[GENDER_PREFIX]
+    assert has_ages(data)
+    assert has_genders(data)
+    assert not has_genders(load(f"utkface:{folder}"))
+    for split in (data.train, data.test):
+        assert split.labels is not None
+        for name, label in zip(split.names or (), split.labels.tolist(), strict=True):
+            age, gender = (int(part) for part in name.split("_")[:2])
+            assert data.classes[label] == f"{GROUPS[read_label(name) or 0]} {('male', 'female')[gender]}"
+            assert label % 10 == read_label(f"{age}_0_0_2017.png")
+    assert "skipped 44_3_0_20170109.png: its name tells no age and gender" in data.notes
+    assert data.source == f"utkface-gender:{folder}"
 
 
 def test_a_zip_is_read_and_a_run_knows_its_data_again(
@@ -100,7 +118,7 @@ def test_a_source_without_ages_is_one_line(tmp_path: Path, capsys: pytest.Captur
 
 def test_the_groups_of_the_real_faces_are_as_the_document_says(real: Path) -> None:
     with zipfile.ZipFile(real / "utkface_64.zip") as archive:
-        groups = [age_group(name) for name in archive.namelist() if name.endswith(".jpg")]
+        groups = [read_label(name) for name in archive.namelist() if name.endswith(".jpg")]
     assert None not in groups
     counts = [groups.count(number) for number in range(len(GROUPS))]
     document = (Path(__file__).parents[2] / "docs" / "faces.md").read_text()

@@ -11,8 +11,9 @@ from torch import Tensor
 
 import limner
 from limner import evaluate
-from limner.data import Dataset, to_float
-from limner.evaluation.edits import slope
+from limner.data import Dataset, Images, to_float
+from limner.data.ages import CLASSES, GENDER_PREFIX, PREFIX
+from limner.evaluation.edits import hits, slope
 from limner.metrics import classifier, extractor
 from limner.models.caae import CAAE
 from limner.training import Run
@@ -79,17 +80,16 @@ def test_images_of_the_asked_label_that_are_not_the_same_image_are_found_out(
 
 
 def test_the_slope_of_ages_has_a_closed_form() -> None:
-    def answer(factor: float) -> dict[int, Tensor]:
-        return {label: torch.full((6,), round(3 + factor * label)) for label in range(10)}
-
-    assert slope(answer(0), answer(1)).value == pytest.approx(0)
-    assert slope(answer(1), answer(2)).value == pytest.approx(1)
-    assert slope(answer(1), answer(2)).floor == pytest.approx(2)
-    assert slope(answer(-1), answer(1)).value == pytest.approx(-1)
+    labels = range(10)
+    right = {label: torch.full((6,), label) for label in labels}
+    assert slope(dict.fromkeys(labels, torch.tensor([3])), right).value == pytest.approx(0)
+    assert slope(right, right).value == pytest.approx(1)
+    assert slope(right, {label: torch.tensor([label, 4]) for label in labels}).floor == pytest.approx(0.5)
+    assert slope({label: torch.tensor([9 - label]) for label in labels}, right).value == pytest.approx(-1)
 
 
 def test_ages_count_within_one_group(run: Run, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("limner.evaluation.edits.GROUPS", digits.classes)
+    monkeypatch.setattr("limner.evaluation.edits.has_ages", lambda dataset: True)
     network = extractor(digits)
 
     def next_label(model: CAAE, x: Tensor, y: Tensor) -> Tensor:
@@ -103,6 +103,22 @@ def test_ages_count_within_one_group(run: Run, digits: Dataset, monkeypatch: pyt
     assert values["asked age within one group"].value == pytest.approx(1)
     assert "would get 0.300" in values["asked age within one group"].note
     assert values["slope of ages"].value == pytest.approx(0.945, abs=0.02)
+
+
+def test_the_gender_counts_alone_and_ages_count_without_it() -> None:
+    def faces(prefix: str) -> Dataset:
+        none = Images(torch.zeros(0, 3, 16, 16, dtype=torch.uint8))
+        return Dataset("faces", "faces", none, none, CLASSES[prefix], (), "0")
+
+    counted = hits(faces(GENDER_PREFIX))
+    asked = torch.tensor(3)  # 16-20 male
+    found = torch.tensor([3, 13, 4, 14, 5, 15, 2, 12, 19])
+    assert counted["asked label"](found, asked).nonzero().flatten().tolist() == [0]
+    assert found[counted["asked age within one group"](found, asked)].tolist() == [3, 13, 4, 14, 2, 12]
+    assert found[counted["asked gender"](found, asked)].tolist() == [3, 4, 5, 2]
+    assert "asked gender" not in hits(faces(PREFIX))
+    right = {label: torch.tensor([label]) for label in range(20)}
+    assert slope(right, right).value == pytest.approx(1), "0-5 female is as young as 0-5 male"
 
 
 def test_codes_are_compared_with_the_prior(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,6 +244,23 @@ def test_labels_are_requested_as_often_as_the_data_have_them(
     assert result["gan-test"].n == len(data.test)
 
 
+def test_classes_have_distances_with_floors_and_small_ones_are_named(
+    toy: Callable[[Model, Dataset], Run], discs: Dataset
+) -> None:
+    test = blobs(800, SHAPE, 1)
+    assert test.labels is not None
+    rare = (test.labels != 2) | (torch.arange(len(test)) % 10 == 0)
+    data = replace(discs, train=blobs(800, SHAPE), test=test.subset(rare.nonzero()[:, 0]), fingerprint="more")
+    result = evaluate(toy(InOrder(discs.train), data), **FEW | {"n": 1000}, families=["conditional"])
+    for label, name in ((0, "a"), (1, "b"), (3, "d")):
+        measure = result[f"fd, class {name}"]
+        assert measure.n == int((test.labels == label).sum())
+        assert measure.floor is not None
+        assert 0 < measure.floor < measure.value / 3, "one and the same image of the class"
+    assert "fd, class c" not in {measure.name for measure in result.measures}
+    assert "fd of classes c: fewer than 128 test images or samples" in result.left_out
+
+
 def test_a_class_left_out_of_training_is_not_requested(
     discs: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

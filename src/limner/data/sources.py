@@ -33,8 +33,9 @@ def load(
 
     `source` is a name in NAMED, or a path: a folder of images (sub-folders are classes; train/ and test/ are
     splits), a .zip of such a folder, an .npz or .npy, 'IMAGES.npz+LABELS.npz', or a folder of such files or
-    of idx files; 'utkface:PATH' has faces whose names begin with their ages, which become the classes.  Or it
-    is an array or tensor of images, a pair (images, labels), or a torch Dataset.
+    of idx files; 'utkface:PATH' has faces whose names begin with their ages, which become the classes, and
+    'utkface-gender:PATH' ages and genders.  Or it is an array or tensor of images, a pair (images, labels),
+    or a torch Dataset.
     `size` is (height, width) or the side of a square, 16 to 256; images are cropped to the middle and
     resized.  By default images that all have one size of at most 128 keep it, and others become 64x64.
     `channels` is 1 or 3; by default 1 if all images are grey.
@@ -48,8 +49,9 @@ def load(
         if source == "digits" and sides is None:
             sides = (28, 28)
         return arrays.build_dataset(named.read(source), sides, channels)
-    if isinstance(source, str) and source.startswith(ages.PREFIX):
-        return ages.label_ages(load(source.removeprefix(ages.PREFIX), size=size, channels=channels))
+    if isinstance(source, str) and (faces := ages.split_source(source)) is not None:
+        prefix, path = faces
+        return ages.label_faces(load(path, size=size, channels=channels), prefix)
     raw = read_raw(source)
     if isinstance(raw, arrays.RawDataset):
         return arrays.build_dataset(raw, sides, channels)

@@ -83,15 +83,37 @@ def conditional(evaluand: Evaluand) -> list[Measure]:
     note, floor = "share of samples of the requested class", classifier.accuracy
     measures = [mean_measure("gan-test", correct, form=".4f", better="higher", floor=floor, note=note)]
     real = classifier.features(known.test.pixels)
-    distances = per_class_frechet(classifier.features(pixels), requested, real, known.test.labels)
-    for label, distance in distances.items():
-        name = known.classes[label] if known.classes else str(label)
-        measures.append(
-            Measure(f"fd, class {name}", distance, int((requested == label).sum()), better="lower")
-        )
+    measures += class_distances(evaluand, known, classifier.features(pixels), requested, real)
     if not evaluand.quick:
         measures.append(gan_train_measure(evaluand, known, Images(pixels, requested), generator))
     return measures
+
+
+def class_distances(
+    evaluand: Evaluand, known: Dataset, fake: Tensor, requested: Tensor, real: Tensor
+) -> list[Measure]:
+    """The Frechet distance within each class, beside that of as many training images of the class or fewer.
+
+    fake, real: features of samples of the requested labels, and of the test images.
+    """
+    labels, train_labels = known.test.labels, known.train.labels
+    assert labels is not None
+    assert train_labels is not None
+    distances = per_class_frechet(fake, requested, real, labels)
+    chosen = torch.cat(
+        [(train_labels == y).nonzero()[: int((requested == y).sum()), 0] for y in distances]
+        or [torch.zeros(0, dtype=torch.int64)]
+    )
+    train = evaluand.extractor.features(known.train.pixels[chosen])
+    floors = per_class_frechet(train, train_labels[chosen], real, labels)
+    names = {y: known.classes[y] if known.classes else str(y) for y in labels.unique().tolist()}
+    if missing := [name for y, name in names.items() if y not in distances]:
+        few = f"fewer than {2 * real.shape[1]} test images or samples"
+        evaluand.leave_out("fd of classes " + ", ".join(missing), few)
+    return [
+        Measure(f"fd, class {names[y]}", value, int((requested == y).sum()), None, floors.get(y), "lower")
+        for y, value in distances.items()
+    ]
 
 
 def trained_classes(evaluand: Evaluand) -> Dataset:

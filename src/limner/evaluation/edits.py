@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from limner.data import Dataset, to_float
-from limner.data.ages import GROUPS
+from limner.data.ages import GROUPS, has_ages, has_genders
 from limner.evaluation.classes import trained_classes
 from limner.evaluation.evaluand import Evaluand
 from limner.evaluation.measures import Measure, mean_measure
@@ -44,45 +45,52 @@ def label_measures(
     """The share of edited images whose label a classifier finds, the mean over all asked labels.
 
     predicted: asked label -> the labels that the classifier finds in the edited images; untouched: in the
-    images as they are.  Age groups also count within one group.
+    images as they are.  Age groups also count within one group, and genders alone.
     """
     assert isinstance(evaluand.extractor, Extractor)
     assert known.test.labels is not None
     answers, labels = evaluand.extractor.classify(known.test.pixels).argmax(1), known.test.labels
     real = {label: answers[labels == label] for label in predicted}
+    asked = torch.tensor(list(predicted))
     measures = []
-    for name, within in (
-        ("asked label", 0),
-        *((("asked age within one group", 1),) if has_ages(known) else ()),
-    ):
-        hits = [((answers - label).abs() <= within).double() for label, answers in predicted.items()]
-        nothing = [((untouched - label).abs() <= within).double().mean() for label in predicted]
-        floor = [((answers - label).abs() <= within).double().mean() for label, answers in real.items()]
-        constant = max(sum(abs(a - b) <= within for b in predicted) for a in predicted) / len(predicted)
-        note = f"mean over {len(predicted)} labels; one and the same answer would get {constant:.3f}"
-        per_image = torch.stack(hits).mean(0)  # of each image, over the labels
-        measure = mean_measure(name, per_image, form=".4f", better="higher", note=note)
-        measures.append(replace(measure, floor=float(torch.stack(floor).mean())))
-        value = float(torch.stack(nothing).mean())
-        measures.append(
-            Measure(f"{name}, untouched", value, len(untouched), form=".4f", note="doing nothing")
-        )
-    if has_ages(known) and len(predicted) > 1:
+    for name, is_hit in hits(known).items():
+        shares = torch.stack([is_hit(predicted[int(label)], label).double() for label in asked])
+        nothing = torch.stack([is_hit(untouched, label).double().mean() for label in asked])
+        floor = torch.stack([is_hit(real[int(label)], label).double().mean() for label in asked])
+        constant = max(float(is_hit(asked, label).double().mean()) for label in asked)
+        note = f"mean over {len(asked)} labels; one and the same answer would get {constant:.3f}"
+        measure = mean_measure(name, shares.mean(0), form=".4f", better="higher", note=note)
+        measures.append(replace(measure, floor=float(floor.mean())))
+        name, value = f"{name}, untouched", float(nothing.mean())
+        measures.append(Measure(name, value, len(untouched), form=".4f", note="doing nothing"))
+    if has_ages(known) and len(group(asked).unique()) > 1:
         measures.append(slope(predicted, real))
     return measures
 
 
-def has_ages(dataset: Dataset) -> bool:
-    """Whether the labels are the age groups."""
-    return dataset.classes == GROUPS
+def hits(dataset: Dataset) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """What counts as the asked label, by name: the labels found, those asked for -> booleans."""
+    counted: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "asked label": lambda found, asked: found == asked
+    }
+    if has_ages(dataset):
+        counted["asked age within one group"] = lambda found, asked: (group(found) - group(asked)).abs() <= 1
+    if has_genders(dataset):
+        counted["asked gender"] = lambda found, asked: found // len(GROUPS) == asked // len(GROUPS)
+    return counted
+
+
+def group(labels: Tensor) -> Tensor:
+    """The age groups of labels, which may have genders."""
+    return labels % len(GROUPS)
 
 
 def slope(predicted: dict[int, Tensor], real: dict[int, Tensor]) -> Measure:
     """How much older the edited faces look for each group that is asked for: 0 for none, 1 is right."""
 
     def fit(answers: dict[int, Tensor]) -> float:
-        asked = torch.tensor(list(answers), dtype=torch.float64)
-        means = torch.stack([part.double().mean() for part in answers.values()])
+        asked = group(torch.tensor(list(answers))).double()
+        means = torch.stack([group(part).double().mean() for part in answers.values()])
         centred = asked - asked.mean()
         return float((centred * means).sum() / centred.square().sum())
 

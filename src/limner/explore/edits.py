@@ -11,14 +11,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from limner.data import Images, to_float, to_uint8
+from limner.data import Images, to_uint8
 from limner.errors import LimnerError
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.gallery import read_files
 from limner.explore.labels import class_index, class_names
 from limner.explore.picture import Picture
-from limner.explore.reconstructions import choose_files, choose_test_images
+from limner.explore.reconstructions import (
+    choose_files,
+    choose_test_images,
+    nearest_labels,
+    reconstruction_errors,
+)  # fmt: skip
 from limner.figures import choose_scale, measure_text, sheet, shorten, to_pil
 from limner.files import refuse_existing, write_atomically
 from limner.models.abilities import Edits
@@ -54,7 +59,7 @@ def edit(
     else:
         chosen, files, notes = choose_files(run, images, n)
     known = chosen.labels if images is None else None
-    own = nearest_labels(model, chosen.pixels) if known is None else known
+    own = choose_own_labels(model, chosen.pixels) if known is None else known
     reconstructions = edit_images(model, chosen.pixels, own)
     errors = reconstruction_errors(chosen.pixels, reconstructions)
     if images is not None:
@@ -125,23 +130,17 @@ def edit_images(model: Edits, pixels: Tensor, labels: Tensor | int) -> Tensor:
     return to_uint8(map_batches(model, pixels, lambda x: model.edit(x, next(parts).to(x.device))))
 
 
-def nearest_labels(model: Edits, pixels: Tensor) -> Tensor:
-    """For each image the label (N,) with which it is reconstructed best."""
+def choose_own_labels(model: Edits, pixels: Tensor) -> Tensor:
+    """For each image the label (N,) with which the model reconstructs it best."""
     assert model.classes is not None
-    errors = [reconstruction_errors(pixels, edit_images(model, pixels, y)) for y in range(model.classes)]
-    return torch.stack(errors).argmin(0)
-
-
-def reconstruction_errors(pixels: Tensor, reconstructions: Tensor) -> Tensor:
-    """The mean absolute error of each image on the [0, 1] scale: two (N, C, H, W) uint8 -> (N,)."""
-    return (to_float(pixels) - to_float(reconstructions)).abs().flatten(1).mean(1) / 2
+    return nearest_labels(pixels, model.classes, lambda y: edit_images(model, pixels, y))
 
 
 def note_unusual(run: Run, names: Sequence[str], errors: Tensor) -> list[str]:
     """A line for each image whose error is above that of 99 % of the test images."""
     model = require_ability(run, Edits, "edit")
     test: Images = run.data.test.subset(choose_indices(len(run.data.test), COMPARED, 0))
-    labels = test.labels if test.labels is not None else nearest_labels(model, test.pixels)
+    labels = test.labels if test.labels is not None else choose_own_labels(model, test.pixels)
     usual = reconstruction_errors(test.pixels, edit_images(model, test.pixels, labels))
     bound = float(usual.quantile(UNUSUAL))
     return [

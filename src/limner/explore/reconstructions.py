@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from limner.errors import LimnerError
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.gallery import read_files
-from limner.explore.labels import choose_class, is_conditional
+from limner.explore.labels import choose_class, class_names, is_conditional
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture
 from limner.figures import sheet
@@ -38,7 +38,8 @@ def reconstruct(
 
     `images` are files or folders, of any size and mode: data["notes"] says how each was fitted.  Without
     them n random test images are shown (16), with them the first n (all files, the first 16 of a folder).
-    A conditional model decodes test images as their own class, unless `label` names another one.
+    A conditional model decodes test images as their own class and files as the class that gives the least
+    error, unless `label` names another one.
     `decoding`: options of the model's `decode`.
     """
     encoder = require_ability(run, Encodes, "reconstruct")
@@ -52,19 +53,39 @@ def reconstruct(
     else:
         chosen, names, notes = choose_files(run, images, n)
         subject = "1 image file" if len(chosen) == 1 else f"{len(chosen)} image files"
-    y = chosen.labels if is_conditional(run) and label is None else None
-    if y is None:
+    pixels = chosen.pixels
+    z = encode_images(encoder, pixels)
+    if is_conditional(run) and label is None:
+        y = chosen.labels
+        if y is None:
+            y = nearest_labels(
+                pixels, len(class_names(run)), lambda y: to_uint8(decode_codes(decoder, z, y, **options))
+            )
+            subject += "; each of the class that gives the least error"
+    else:
         decoded_class = choose_class(run, label)
         y = decoded_class.repeat(len(chosen))
         subject += decoded_class.title
-        notes += decoded_class.notes
-    pixels = chosen.pixels
-    decoded = decode_codes(decoder, encode_images(encoder, pixels), y, **options)
+    decoded = decode_codes(decoder, z, y, **options)
     mse = ((decoded - to_float(pixels)) / 2).square().flatten(1).mean(1)
     title = f"{run.name}: {subject} (above) and their reconstructions (below), with the mean squared error"
     picture = draw_pairs(pixels, to_uint8(decoded), [f"{error:.4f}" for error in mse.tolist()], title)
     data = {"pixels": pixels, "reconstructions": to_uint8(decoded), "mse": mse.numpy(), "names": names}
     return Picture(picture, data | {"notes": notes})
+
+
+def nearest_labels(pixels: Tensor, classes: int, reconstruct: Callable[[Tensor], Tensor]) -> Tensor:
+    """For each image the label (N,) with which it is reconstructed best.
+
+    reconstruct: labels (N,) -> the reconstructions of pixels (N, C, H, W), both uint8.
+    """
+    labels = [torch.full((len(pixels),), y) for y in range(classes)]
+    return torch.stack([reconstruction_errors(pixels, reconstruct(y)) for y in labels]).argmin(0)
+
+
+def reconstruction_errors(pixels: Tensor, reconstructions: Tensor) -> Tensor:
+    """The mean absolute error of each image on the [0, 1] scale: two (N, C, H, W) uint8 -> (N,)."""
+    return (to_float(pixels) - to_float(reconstructions)).abs().flatten(1).mean(1) / 2
 
 
 def choose_test_images(run: Run, n: int, seed: int) -> tuple[Images, list[str], list[str]]:

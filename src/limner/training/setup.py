@@ -12,7 +12,7 @@ import torch
 
 from limner.data import Dataset, Domains, in_memory, load_domains
 from limner.data import load as load_dataset
-from limner.data.ages import PREFIX, age_group
+from limner.data.ages import PREFIX, read_label
 from limner.data.domains import Source
 from limner.errors import LimnerError
 from limner.models import preset_values
@@ -84,7 +84,7 @@ def class_count(cls: type[Model], dataset: Dataset) -> int | None:
             remedy = "give (images, labels)"
         elif dataset.source.endswith((".npz", ".npy")):
             remedy = "give --labels FILE, or call an array 'labels'"
-        if names and age_group(names[0]) is not None:
+        if names and read_label(names[0]) is not None:
             remedy = f"its file names tell ages, so give {PREFIX}{dataset.source}"
         raise LimnerError(f"{cls.__name__} needs labels and {dataset.name} has none: {remedy}")
     return len(dataset.classes) if dataset.classes else int(dataset.train.labels.max()) + 1
