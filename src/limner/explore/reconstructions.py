@@ -55,23 +55,30 @@ def reconstruct(
         subject = "1 image file" if len(chosen) == 1 else f"{len(chosen)} image files"
     pixels = chosen.pixels
     z = encode_images(encoder, pixels)
-    if is_conditional(run) and label is None:
-        y = chosen.labels
-        if y is None:
-            y = nearest_labels(
-                pixels, len(class_names(run)), lambda y: to_uint8(decode_codes(decoder, z, y, **options))
-            )
-            subject += "; each of the class that gives the least error"
-    else:
-        decoded_class = choose_class(run, label)
-        y = decoded_class.repeat(len(chosen))
-        subject += decoded_class.title
-    decoded = decode_codes(decoder, z, y, **options)
+
+    def decode(y: Tensor | None) -> Tensor:
+        return decode_codes(decoder, z, y, **options)
+
+    y, title = choose_reconstructed_labels(run, chosen, label, decode)
+    subject, decoded = subject + title, decode(y)
     mse = ((decoded - to_float(pixels)) / 2).square().flatten(1).mean(1)
     title = f"{run.name}: {subject} (above) and their reconstructions (below), with the mean squared error"
     picture = draw_pairs(pixels, to_uint8(decoded), [f"{error:.4f}" for error in mse.tolist()], title)
     data = {"pixels": pixels, "reconstructions": to_uint8(decoded), "mse": mse.numpy(), "names": names}
     return Picture(picture, data | {"notes": notes})
+
+
+def choose_reconstructed_labels(
+    run: Run, chosen: Images, label: str | None, decode: Callable[[Tensor], Tensor]
+) -> tuple[Tensor | None, str]:
+    """The labels (N,) that images are decoded with, None where the decoder gets none; the end of a title."""
+    if label is not None or not is_conditional(run):
+        decoded_class = choose_class(run, label)
+        return decoded_class.repeat(len(chosen)), decoded_class.title
+    if chosen.labels is not None:
+        return chosen.labels, ""
+    y = nearest_labels(chosen.pixels, len(class_names(run)), lambda y: to_uint8(decode(y)))
+    return y, "; each with the class that gives the least error"
 
 
 def nearest_labels(pixels: Tensor, classes: int, reconstruct: Callable[[Tensor], Tensor]) -> Tensor:
