@@ -86,7 +86,7 @@ class CAAE(Model):
         """weight of the total variation, which smooths"""
         random_labels: bool = True
         """also make each image with a random label, for the discriminator to judge"""
-        cycle: NonNegative = 1.0
+        cycle: NonNegative = 0.1
         """weight of the distance of an image's code to that of the same image with a random label"""
         wrong_labels: bool = True
         """show the discriminator real images with wrong labels, as examples of what is wrong"""
