@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -443,6 +444,29 @@ def test_one_image_per_class_is_noticed_though_every_class_occurs() -> None:
     assert values["agreement"] > 0.9
     assert values["evenness"] == pytest.approx(1, abs=0.05)
     assert values["within"] < 1e-3
+
+
+def test_agreement_is_relative_to_that_of_real_images() -> None:
+    images, held_out = blobs(600, SHAPE), blobs(300, SHAPE, seed=1)
+    assert held_out.labels is not None
+    unsure = torch.where(torch.arange(300) % 2 == 0, held_out.labels, (held_out.labels + 1) % 4)
+
+    class OfTheClass(Draws):
+        classes = 4
+
+        def sample(self, n: int, y: Tensor | None = None) -> Tensor:
+            assert y is not None
+            assert images.labels is not None
+            first = [int((images.labels == k).nonzero()[0]) for k in range(4)]
+            return images.pixels[first][y].float() / 127.5 - 1
+
+    model = OfTheClass(images.pixels)
+    sure = new_probe(model, images, held_out)
+    half = new_probe(model, images, replace(held_out, labels=unsure))
+    assert half.real_agreement == pytest.approx(sure.real_agreement / 2, abs=0.1)
+    assert half.samples(model)["agreement"] == pytest.approx(
+        sure.samples(model)["agreement"] * sure.real_agreement / half.real_agreement
+    )
 
 
 def test_one_class_is_as_even_as_it_can_be() -> None:

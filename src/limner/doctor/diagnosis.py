@@ -41,7 +41,7 @@ SIGNALS: dict[str, Signal] = {
     "diversity": Signal("distance of two samples, divided by that of two real images", "near 1"),
     "within": Signal("the same for two samples of one class", "near 1"),
     "evenness": Signal("entropy of the samples' classes, divided by the data's", "near 1"),
-    "agreement": Signal("share of samples that are of the requested class", "near 1"),
+    "agreement": Signal("share of samples of the requested class, divided by that of real images", "near 1"),
     "movement": Signal("change of the samples of the same noise in a tick", "falling"),
     "reconstruction": Signal("distance of reconstructions to training images", "falling"),
     "sensitivity": Signal("change of a decoded image with another image's code", "near 1"),

@@ -224,7 +224,7 @@ def labels_ignored(h: History) -> str | None:
         return None
     if max(shares) > 0.5 or shares[-1] > shares[0] + 0.05:
         return None
-    return f"the classifier finds the requested class in {shares[-1]:.0%} of the samples"
+    return f"the classifier finds the requested class in {shares[-1]:.0%} as many samples as real images"
 
 
 def posterior_collapses(h: History) -> str | None:

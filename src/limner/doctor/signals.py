@@ -26,7 +26,8 @@ Of a model that samples, on the same noise at every tick, with the weights that 
     movement        how far a sample has moved in these features since the last tick, in the same unit
     classes         share of the data's classes that occur, by the classifier, where there is one
     evenness        entropy of the classes, divided by that of real images
-    agreement       share of samples that the classifier assigns to their requested class
+    agreement       share of samples that the classifier assigns to their requested class, divided by that of
+                    real held-out images, the mean over classes
     low, high       how far the darkest and brightest hundredth of pixels are from the data's; 2 is the range
 Of a model that encodes and decodes:
     sensitivity     how much a decoded image changes when its code is exchanged for another image's, divided
@@ -89,11 +90,20 @@ class Probe:
         self.real_within = mean_distance_within(real[:IMAGES], self.y.cpu()) if self.y is not None else 1.0
         self.held_x = to_float(held_out.pixels[:IMAGES]).to(device)
         self.held_y = held_out.labels[:IMAGES].to(device) if held_out.labels is not None else None
+        self.real_agreement = self.agreement_of(held_out)
         self.before: Tensor | None = None  # features of the samples at the last tick
 
     def distance(self, features: Tensor) -> float:
         """The Frechet distance of features (n, d) to those of the training images."""
         return distance_of_moments(moments(features), self.moments)
+
+    def agreement_of(self, images: Images) -> float:
+        """The share of images that the classifier assigns to their class, a mean over classes; 1 without."""
+        y, features = images.labels, self.features
+        if not (features.labelled and y is not None and len(y)):
+            return 1.0
+        right = (features.classes(features.features(images.pixels)) == y).double()
+        return float(torch.stack([right[y == label].mean() for label in y.unique()]).mean())
 
     def players(self, model: Model) -> dict[str, float]:
         """How each discriminator separates real from generated images, and what the generator learns."""
@@ -139,7 +149,8 @@ class Probe:
             "evenness": evenness(predicted, self.real_classes),
         }
         if y is not None:
-            signals["agreement"] = float((predicted == y.cpu()).float().mean())
+            share = float((predicted == y.cpu()).float().mean())
+            signals["agreement"] = share / (self.real_agreement + 1e-12)
         return signals
 
     def codes(self, model: Model) -> dict[str, float]:

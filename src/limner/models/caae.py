@@ -285,7 +285,7 @@ class CAAE(Model):
         y = require_labels(y)
         z = self.E(x)
         own, other = self.G(z, y), self.G(z, self.other_labels(y))
-        return {"l1": float(l1(own, x)) / 2, "change": float(l1(own, other)) / 2}
+        return {"l1": float(l1(own, x)) / 2, "label_change": float(l1(own, other)) / 2}
 
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
