@@ -150,7 +150,8 @@ def test_a_model_is_measured_by_what_it_can_do(
     result = evaluations[model]
     without = {"factors"} if model == "vae" else {"factors", "anomalies"}  # of digits no factors are known
     assert {m.family for m in result.measures} == suitable - without
-    assert result.left_out == [] or "anomalies" in suitable
+    left_out = [line for line in result.left_out if not line.startswith("fd of classes")]  # few images
+    assert left_out == [] or "anomalies" in suitable
     assert {m.n for m in result.measures if m.family in ("reconstruction", "samples", "modes")} == {150}
     titles = [(m.family, m.name) for m in result.measures]
     assert len({name for _, name in titles}) == len(titles), "a name means one measure"
