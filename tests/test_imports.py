@@ -22,6 +22,7 @@ FLOORS = [
     {"explore"},
     {"evaluation"},
     {"doctor"},
+    {"train_summary"},
     {"train_session"},
     {"train_run", "train_file"},
     {"recipes"},

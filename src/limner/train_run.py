@@ -72,6 +72,7 @@ def train(
     devices = [where] if where.type == "cuda" else []
     with progress.silent(quiet), torch.random.fork_rng(devices), ExitStack() as held:
         run, network, original = request.resume(held) if resume else request.start(held)
+        progress.say(describe_start(network, original))
         data_view = view_data(original, network, run.config.training.leave_out)
         TrainingSession(run, network, data_view, quiet).run()
     trained = Run(run.path, trust=run.trust)
@@ -105,6 +106,7 @@ class Request:
         own, training = self.split_settings(cls)
         config = TrainConfig.parse(training)
         source = "digits" if self.data is None else self.data
+        progress.say(f"loading {source_name(source)}")
         original = load_data(cls, source, self.size, self.channels)
         options = model_options(cls, self.preset, complete_options(cls, original, own))
         dataset = leave_class_out(original, config.leave_out)
@@ -127,6 +129,7 @@ class Request:
         """
         path = find_resumable(self.model, self.data, self.out).path
         held.enter_context(RunLock(path))
+        progress.say(f"resuming {path.name}")
         run = Run(path)  # as it is now that no other process writes it
         if run.config.model == self.model:  # the user names the code
             run.trust = True
@@ -153,3 +156,28 @@ class Request:
                 known = [*cls.Options.model_fields, *TrainConfig.model_fields]
                 raise LimnerError(f"{cls.__name__} has no option '{name}': {nearest(name, known)}")
         return options, training
+
+
+def source_name(source: Data) -> str:
+    """What a user calls the data: a name or a path, those of two domains, or what holds the images."""
+    if isinstance(source, str | Path):
+        return str(source)
+    if isinstance(source, Dataset | Domains):
+        return source.name
+    if isinstance(source, tuple) and all(isinstance(part, str | Path) for part in source):
+        return " and ".join(map(str, source))
+    return "the images"
+
+
+def describe_start(network: Model, data: Dataset | Domains) -> str:
+    """The images that were loaded and the network that is trained on them, in one line."""
+    sets = (data.a, data.b) if isinstance(data, Domains) else (data,)
+    images = "; ".join(
+        f"{part.name}, {len(part.train):,} training and {len(part.test):,} test images of "
+        + "x".join(map(str, part.shape))
+        for part in sets
+    )
+    weights = sum(weight.numel() for weight in network.parameters())
+    count = torch.get_num_threads()
+    threads = f" with {count} thread{'s' * (count > 1)}" if network.device.type == "cpu" else ""
+    return f"{images}; {type(network).__name__} of {weights:,} weights on {network.device}{threads}"

@@ -7,18 +7,20 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from limner.data import Dataset, Domains, Images
+from limner.data import Dataset, Domains, Images, progress
 from limner.data.examples import Examples, test_examples, training_examples
 from limner.doctor.watch import FEWEST, Doctor
 from limner.errors import LimnerError
 from limner.files import remove_unfinished
 from limner.models.base import Logs, Model
+from limner.train_summary import summarise
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
 from limner.training.config import TrainConfig
 from limner.training.display import Display
+from limner.training.duration import LONG, Duration, describe_duration, time_steps
 from limner.training.held_out import HeldOut, preview_files, validation_loss
-from limner.training.log import append_line, cut_log
+from limner.training.log import append_line, cut_log, read_log
 from limner.training.run import Run
 from limner.training.session import Session
 from limner.training.stop import stop_signals
@@ -37,6 +39,7 @@ class TrainingSession:
 
     def __init__(self, run: Run, network: Model, data: Dataset | Domains, quiet: bool) -> None:
         self.path, self.config, self.quiet = run.path, run.config.training, quiet
+        self.opened = run
         config = self.config
         assert config.batch is not None
         self.data, self.validation = split_validation(data, config)
@@ -69,6 +72,7 @@ class TrainingSession:
             self.held_out.save_preview(trainer, self.path / "samples", last=True)
             return
         self.call_doctor(log)
+        self.announce()
         display = Display(self.path.name, trainer.images_seen, config.images, self.quiet)
         with display, stop_signals() as stop:
             for note in self.notes:
@@ -113,6 +117,24 @@ class TrainingSession:
             if count > images:
                 picture.unlink()
         return cut_log(self.path / "log.jsonl", images)
+
+    def announce(self) -> None:
+        """Measure how long training takes, and say so: on a terminal, or as a note where it is long."""
+        config, trainer = self.config, self.trainer
+        assert config.images is not None
+        if self.quiet:
+            return
+        images = config.images - trainer.images_seen
+
+        def measure(network: Model) -> Duration:
+            return time_steps(network, self.examples, config, images)
+
+        duration = measure(trainer.model)
+        text = describe_duration(duration, trainer.model, self.opened.options, measure)
+        if duration.seconds > LONG:
+            self.notes.append(text)
+        else:
+            progress.say(text)
 
     def call_doctor(self, log: list[dict[str, Any]]) -> None:
         """Let the doctor watch, unless it is turned off or there are too few images to compare with."""
@@ -173,8 +195,13 @@ class TrainingSession:
             self.held_out.save_preview(self.trainer, self.path / "samples", last=True)
         self.save()
         display.show(self.trainer.images_seen, last=True)
-        if best := self.weights.best():
+        best = self.weights.best()
+        if best:
             display.say(f"note: stored {best}")
+        images = self.trainer.images_seen, self.session.target
+        stored = str(best) if best else f"the last, of {images[0]:,} images"
+        log = read_log(self.path / "log.jsonl")
+        display.summarise(summarise(self.opened, self.trainer.model, log, images, stored))
 
     def end_not_finite(self, error: NotFinite, display: Display) -> None:
         """A loss is not finite: log it; go back to the best weights if on_trouble says so, else raise."""

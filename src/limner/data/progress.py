@@ -28,6 +28,12 @@ def silent(quiet: bool = True) -> Iterator[None]:
         _silenced.reset(token)
 
 
+def say(text: str, everywhere: bool = False) -> None:
+    """Print a line on stderr where that is a terminal, or everywhere; nothing inside a silent block."""
+    if not _silenced.get() and (everywhere or sys.stderr.isatty()):
+        print(text, file=sys.stderr, flush=True)
+
+
 class Bar:
     """A rich bar on stderr that appears after `DELAY` seconds and disappears when it stops."""
 

@@ -17,6 +17,8 @@ from limner.random_state import seeded
 from limner.training.checks import LARGEST_GROWTH, are_usable, check_same_shapes, restore_optimizer
 from limner.training.config import TrainConfig
 
+RECENT = 20  # iterations that a loss on the screen is averaged over
+
 
 class NotFinite(LimnerError):
     """A loss, or the weights after it, are no longer finite, or are absurd."""
@@ -86,6 +88,17 @@ class Trainer:
     def note(self, name: str, value: Tensor) -> None:
         """Keep a scalar on the device for the next tick."""
         self._values.setdefault(name, []).append((self.iteration + 1, value.detach()))
+
+    def leading_loss(self) -> tuple[str, float] | None:
+        """The first loss by its name, its mean over the last RECENT iterations since the last tick, if any.
+
+        Waits for the device.
+        """
+        for name, noted in self._values.items():
+            if name.startswith("loss/"):
+                recent = [value for _, value in noted[-RECENT:]]
+                return name, float(torch.stack(recent).float().mean())
+        return None
 
     # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average)
     @torch.no_grad()
