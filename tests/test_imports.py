@@ -109,3 +109,14 @@ def test_import_limner_is_light() -> None:
     code = "import sys, limner; print('torch' in sys.modules, limner.__version__)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split()[0] == "False"
+
+
+def test_a_run_opens_without_torch_dynamo() -> None:
+    code = (
+        "import sys; from limner.models import model_class; from limner.training.run import empty_weights\n"
+        "for name in ('autoencoder', 'vae', 'gan', 'dcgan'):\n"
+        "    cls = model_class(name); assert empty_weights(cls, (1, 32, 32), cls.Options())\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n", "its import takes seconds"

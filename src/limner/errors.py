@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from numbers import Integral
 
 
 class LimnerError(Exception):
@@ -33,3 +34,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"choose from: {', '.join(names)}" if names else "there is none"
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise LimnerError unless the value is a whole number of at least `least`."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise LimnerError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise LimnerError(f"{name} must be at least {least}, not {value}")

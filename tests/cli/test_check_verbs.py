@@ -17,6 +17,7 @@ import limner
 from limner.cli import run
 from limner.data import Dataset
 from limner.evaluation import FAMILIES
+from limner.metrics import classifier
 
 measuring = importlib.import_module("limner.evaluation.evaluate")
 FEW = ["--quick", "--n", "30", "--k", "2", "--images", "20"]
@@ -65,6 +66,33 @@ def test_evaluate_prints_a_table_and_what_it_wrote(capsys: pytest.CaptureFixture
     assert lines[-2:] == ["wrote runs/gan-0/evaluation.json", "wrote runs/gan-0/evaluation.npz"]
     record = json.loads(Path("runs/gan-0/evaluation.json").read_text())
     assert (record["n"], record["k"], record["images"], record["quick"]) == (30, 2, 20, True)
+
+
+def test_evaluate_says_it_in_sentences_above_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "gan-0", *FEW]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    table = next(i for i, line in enumerate(lines) if line.startswith("samples  kid["))
+    sentences = lines[4:7]
+    assert sentences[0].startswith("Samples are poor: ")
+    assert sentences[1].endswith(".")
+    assert sentences[2].startswith("Look at limner sample gan-0 ")
+    assert run(sentences[2].split()[3:5]) == 0, "the command works"
+    assert lines[7] == ""
+    assert table > 7
+
+
+def test_evaluate_says_when_it_trains_a_feature_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
+    np.savez("circles.npz", images=blobs(300, (1, 16, 16)).pixels.numpy())
+    limner.train("gan", "circles.npz", out="circles", hidden=(8,), **TINY)
+    few = ["--quick", "--n", "20"]
+    for words, cache, trains in (([], "a", True), ([], "a", False), (["--json"], "b", False)):
+        monkeypatch.setenv("LIMNER_CACHE", str(tmp_path / cache))
+        assert run(["evaluate", "circles", *words, *few]) == 0
+        note = "training a feature network on circles: once, the cache keeps it\n"
+        assert capsys.readouterr().err == (note if trains else "")
 
 
 def test_several_seeds_have_a_mean(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,7 @@ def evaluate(
 ) -> None:
     """Measure everything that a run's model can do, on test images; several seeds give mean and spread."""
     from limner.cli.sampling import parse_sampling_options
+    from limner.data import progress
     from limner.evaluation import evaluate as measure
     from limner.training import load
 
@@ -61,12 +62,12 @@ def evaluate(
     evaluations = []
     for run in opened:
         options = parse_sampling_options(type(run.model), sampling)
-        evaluations.append(
-            measure(
+        with progress.silent(json or quiet):
+            evaluation = measure(
                 run, n=n, k=k, images=images, seed=seed, quick=quick,
                 sampling=options, features=features, weights=weights, against=against,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
+        evaluations.append(evaluation)
         if not (json or quiet):
             print_evaluation(evaluations[-1])
             print()
@@ -91,10 +92,14 @@ def print_result(runs: list[Run], evaluations: list[Evaluation], json: bool, qui
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print an evaluation: its header, its table, what could not be measured."""
+    """Print an evaluation: its header, three sentences, its table, what could not be measured."""
+    from limner.evaluation.sentences import describe
+
     for line in evaluation.header:
         print(line)
     print()
+    if sentences := describe(evaluation):
+        print(*sentences, "", sep="\n")
     print(evaluation.table())
     for line in evaluation.left_out:
         print(f"not measured: {line}")

@@ -36,8 +36,8 @@ def modes(evaluand: Evaluand) -> list[Measure]:
         evaluand.leave_out("classes of samples", f"{classifier.name} knows no classes")
         return []
     fake = classifier.classify(evaluand.samples)
-    reference = classifier.classify(evaluand.original.test.pixels)
-    real, classes = reference[evaluand.indices], fake.shape[1]
+    real, classes = classifier.classify(evaluand.test), fake.shape[1]
+    reference = real if evaluand.quick else classifier.classify(evaluand.original.test.pixels)
     least = max(1, round(n / classes / 10))
     present, real_present = (float(classes_present(class_counts(p), least)) for p in (fake, real))
     score, real_score, error = classifier_score(fake), classifier_score(real), classifier_score_error(fake)
@@ -117,8 +117,13 @@ def class_distances(
 
 
 def trained_classes(evaluand: Evaluand) -> Dataset:
-    """The real images, both splits without the class that was left out of training."""
+    """The real images, both splits without the class that was left out of training.
+
+    Of a quick evaluation, the n test images that are measured.
+    """
     left_out, original = evaluand.run.config.training.leave_out, evaluand.original
+    if evaluand.quick:
+        original = replace(original, test=original.test.subset(evaluand.indices))
     if left_out is None:
         return original
     assert original.test.labels is not None

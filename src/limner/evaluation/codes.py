@@ -30,7 +30,7 @@ from limner.models.latent import Normal
 from limner.random_state import seeded
 from limner.training.codes import encode_images
 
-PROBED = (10_000, 5_000)  # training and test images of a probe
+PROBED, QUICK_PROBED = (10_000, 5_000), (2_000, 1_000)  # training and test images of a probe
 MOST_CLASSES = 200  # of a linear probe, which would take long to fit
 DEAD = 1e-3  # of the largest deviation
 MMD_CODES = 5_000  # the cost is quadratic
@@ -66,9 +66,10 @@ def probes(evaluand: Evaluand) -> list[Measure]:
     ):
         evaluand.leave_out(name, f"{original.name} has no labels")
         return []
+    sizes = map(min, PROBED, QUICK_PROBED) if evaluand.quick else PROBED
     train, test = (
         split.subset(choose_indices(len(split), most, evaluand.seed))
-        for split, most in zip((original.train, original.test), PROBED, strict=True)
+        for split, most in zip((original.train, original.test), sizes, strict=True)
     )
     assert train.labels is not None
     assert test.labels is not None

@@ -17,7 +17,7 @@ from limner.explore.edits import edit_images
 from limner.metrics import Extractor, extractor
 from limner.models.abilities import Edits
 
-MOST = 1000  # images that are edited, each with every label
+MOST, QUICK_MOST = 1000, 200  # images that are edited, each with every label
 
 
 def edits(evaluand: Evaluand) -> list[Measure]:
@@ -30,7 +30,8 @@ def edits(evaluand: Evaluand) -> list[Measure]:
     known = trained_classes(evaluand)
     assert known.test.labels is not None
     asked = known.test.labels.unique().tolist()
-    pixels, labels = evaluand.test[:MOST], labels[:MOST]
+    most = QUICK_MOST if evaluand.quick else MOST
+    pixels, labels = evaluand.test[:most], labels[:most]
     edited = {label: edit_images(model, pixels, label) for label in asked}
     predicted = {label: classifier.classify(images).argmax(1) for label, images in edited.items()}
     return [

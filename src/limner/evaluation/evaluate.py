@@ -12,7 +12,7 @@ from typing import Any
 from limner import data as datasets
 from limner.data import Dataset, Domains
 from limner.data.named import is_available
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.evaluation import classes, codes, edits, images, likelihood, smoothness, translation
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
@@ -129,8 +129,7 @@ def resolve_sizes(sizes: Mapping[str, int | None], quick: bool, seed: int, run: 
     for name, size in sizes.items():
         least = 1 if name == "k" else FEWEST
         resolved[name] = DEFAULTS[name][quick] if size is None else size
-        if resolved[name] < least:
-            raise LimnerError(f"{name} must be at least {least}, not {resolved[name]}")
+        check_whole(name, resolved[name], least)
     if not 0 <= seed < 2**32:
         raise LimnerError(f"seed must be from 0 to 4294967295, not {seed}")
     n = limit_to_data(run.loaded, resolved["n"])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
 from limner.evaluation.evaluand import Evaluand, pca_size, prior_name
 from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
+from limner.explore.codes import choose_images
 from limner.explore.samples import draw_samples
 from limner.metrics import (
     authentic,
@@ -23,11 +26,13 @@ from limner.metrics import (
     pca_mse,
     prdc,
     psnr,
+    sharpness,
     ssim,
 )
 
 BOOTSTRAPS = 200
 BLOCK = 1000  # features in a block of the kernel distance
+QUICK_TRAINED = 10_000  # training images that PCA is fitted to
 
 
 def reconstruction(evaluand: Evaluand) -> list[Measure]:
@@ -51,10 +56,16 @@ def reconstruction(evaluand: Evaluand) -> list[Measure]:
 def pca_reconstruction(evaluand: Evaluand, x: Tensor) -> list[Measure]:
     """The error of PCA with as many components as the code has numbers."""
     train = evaluand.run.data.train.pixels
+    if evaluand.quick:
+        train = choose_images(train, QUICK_TRAINED, evaluand.seed)
     if (size := pca_size(evaluand, len(train))) is None:
         return []
     error = pca_mse(to_float(train), x, [size])[size]
-    return [Measure("mse of PCA", error, len(x), note=f"{size} components", form=".5f")]
+    return [
+        Measure(
+            "mse of PCA", error, len(x), note=f"{size} components, {len(train):,} training images", form=".5f"
+        )
+    ]
 
 
 def enough_images(evaluand: Evaluand, name: str) -> bool:
@@ -78,6 +89,13 @@ def samples(evaluand: Evaluand) -> list[Measure]:
     for measure, value in prdc(real, fake)._asdict().items():
         share_error = standard_error_of_share(value, n) if measure != "density" else None
         measures.append(Measure(measure, value, n, share_error, floors[measure], "higher", "k 5", ".3f"))
+    note = "of pixels: as real images have it; lower is blurred, higher is noisy"
+    sharp, real = (sharpness(pixels).double() for pixels in (evaluand.samples, evaluand.test))
+    measures.append(
+        replace(
+            mean_measure("sharpness", sharp, form=".3f", note=note, floor=float(real.mean())), per_image=None
+        )
+    )
     return measures
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from limner.data import Images, to_uint8
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.gallery import read_files
@@ -52,8 +52,8 @@ def edit(
     """
     model = require_ability(run, Edits, "edit")
     names, indices = choose_labels(run, to)
-    if n is not None and n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    if n is not None:
+        check_whole("n", n, 1)
     if images is None:
         chosen, files, notes = choose_test_images(run, n or ROWS, seed)
     else:

@@ -102,7 +102,13 @@ def select_all(dataset: Dataset) -> Gallery:
 
 def load_gallery(run: Run, source: Source) -> Gallery:
     """All images of a data set's name, a folder, .zip or .npz, or of image files, fitted to the run."""
-    sources = [source] if isinstance(source, (str, Path)) else list(source)
+    sources = list(source) if isinstance(source, Sequence) and not isinstance(source, str) else [source]
+    if not sources or not all(isinstance(path, (str, Path)) for path in sources):
+        kind = type(source).__name__
+        raise LimnerError(
+            f"give a data set's name, a folder, an archive or image files, not {kind} "
+            "(numpy.save writes an array to a file that can be given)"
+        )
     paths = [Path(path).expanduser() for path in sources]
     if len(paths) == 1 and (not paths[0].is_file() or paths[0].suffix.lower() in ARCHIVES):
         loaded = load(str(sources[0]), size=run.shape[1:], channels=run.shape[0])

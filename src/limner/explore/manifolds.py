@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.labels import choose_class
@@ -37,8 +37,7 @@ def manifold(
     data: "dims", "values" (2, steps), "codes" (steps, steps, d) and "pixels", from the top row down.
     """
     model = require_continuous(run, "manifold")
-    if steps < 2:
-        raise LimnerError(f"steps must be at least 2, not {steps}")
+    check_whole("steps", steps, 2)
     check_count(steps * steps, run.shape)
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     first, second = choose_dims(run, dims, seed, decoded_class.index)

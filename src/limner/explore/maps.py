@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from limner import figures, plots
-from limner.errors import LimnerError, nearest
+from limner.errors import LimnerError, check_whole, nearest
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices, code_view
 from limner.explore.gallery import Gallery, select_splits
@@ -65,6 +65,7 @@ def map_codes(
 
 def select_images(run: Run, n: int) -> Gallery:
     """The test images, and the training images too where there are fewer than n, or fewer than 1000."""
+    check_whole("n", n, 1)
     if len(run.data.test) >= min(n, 1000):
         return select_splits(run.data, "test")
     return select_splits(run.data, "test", "train")

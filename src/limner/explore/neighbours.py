@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from limner.data import to_float
-from limner.errors import LimnerError
+from limner.errors import check_whole
 from limner.explore.abilities import require_ability
 from limner.explore.gallery import Gallery, read_image, select_splits
 from limner.explore.picture import Picture
@@ -38,8 +38,7 @@ def similar(run: Run, image: str | Path | int, n: int = 8) -> Picture:
     first.
     """
     model = require_ability(run, Encodes, "similar")
-    if n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    check_whole("n", n, 1)
     query, subject, notes = read_image(run, image)
     images, training = select_splits(run.data, "train"), run.data.train.pixels
     by_code = distances(encode_images(model, query), encode_images(model, training, progress="encoding"))

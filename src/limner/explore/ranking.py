@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from torch import Tensor
 
-from limner.errors import LimnerError
+from limner.errors import check_whole
 from limner.explore.abilities import require_ability
 from limner.explore.gallery import Gallery, Source, load_gallery, select_splits
 from limner.explore.picture import Picture, destination
@@ -38,8 +38,7 @@ def anomalies(run: Run, source: Source | None = None, n: int = 32) -> Picture:
     data["ranking"] lists {rank, name, index, score, label} of all images.
     """
     model = require_ability(run, Scores, "anomalies")
-    if n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    check_whole("n", n, 1)
     images = select_splits(run.data, "test") if source is None else load_gallery(run, source)
     scores = images.measure(lambda pixels: map_batches(model, pixels, model.score, progress="scoring"))
     ranking = rank_images(scores, images)

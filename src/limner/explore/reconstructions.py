@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from limner.data import Images, to_float, to_uint8
-from limner.errors import LimnerError
+from limner.errors import check_whole
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.gallery import read_files
@@ -45,8 +45,8 @@ def reconstruct(
     encoder = require_ability(run, Encodes, "reconstruct")
     decoder = require_ability(run, Decodes, "reconstruct")
     options = check_decoding_options(run, decoding)
-    if n is not None and n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    if n is not None:
+        check_whole("n", n, 1)
     if images is None:
         chosen, names, notes = choose_test_images(run, n or 16, seed)
         subject = f"{len(chosen)} test images of {run.data.name}"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from limner.data import to_uint8
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.explore.abilities import describe_run, require_ability
 from limner.explore.labels import class_index, class_names
 from limner.explore.options import select_options
@@ -43,8 +43,8 @@ def sample(
     (n * columns,) int64, data["classes"] the names.
     """
     require_ability(run, Samples, "sample")
-    if n is not None and n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    if n is not None:
+        check_whole("n", n, 1)
     check_count(n or 1, run.shape)
     prior = prepare_prior(run, check_options(run, options))
     data: dict[str, Any] = {"prior": prior, "seed": seed, "notes": []}

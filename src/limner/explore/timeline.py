@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.explore.picture import Animation, Picture
 from limner.figures import GAP, GRID_SIDE, choose_scale, sheet
 from limner.training import Run
@@ -24,8 +24,7 @@ def preview_history(run: Run, n: int = 12) -> Picture:
 
     data["pixels"] has them by images seen: {count: (n, C, H, W) uint8}; LimnerError where there are none.
     """
-    if n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    check_whole("n", n, 1)
     previews = read_previews(run, n)
     if not previews:
         raise LimnerError(f"{run.name} has no pictures in samples/")

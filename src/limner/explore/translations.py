@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from limner.data import Images, read_file, read_images, to_float, to_uint8
 from limner.data.listing import list_folder
-from limner.errors import LimnerError
+from limner.errors import LimnerError, check_whole
 from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices
 from limner.explore.picture import PICTURES, Picture
@@ -42,8 +42,8 @@ def translate(
     The way back begins at the translation in 8 bits, as a file has it; errors are on the [0, 1] scale.
     """
     model, source = require_translator(run, to), OTHER[to]
-    if n is not None and n < 1:
-        raise LimnerError(f"n must be at least 1, not {n}")
+    if n is not None:
+        check_whole("n", n, 1)
     chosen, notes = choose_images(run, images, source, n, seed)
     x = to_float(chosen.pixels)
     translated = map_batches(model, chosen.pixels, lambda part: model.translate(part, to))

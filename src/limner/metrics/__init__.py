@@ -54,6 +54,7 @@ from limner.metrics.prdc import PRDC, prdc
 from limner.metrics.reconstruction import PCA, mse, pca, pca_mse, psnr, ssim
 from limner.metrics.resampling import bootstrap, standard_error
 from limner.metrics.score import classifier_score, classifier_score_error
+from limner.metrics.sharpness import sharpness
 from limner.metrics.smoothness import PathLength, feature_distance, path_length
 from limner.metrics.translation import Cycle, cycle_error, identity_baseline
 
@@ -123,6 +124,7 @@ __all__ = [
     "prdc",
     "psnr",
     "sap",
+    "sharpness",
     "slerp",
     "ssim",
     "stack",

@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from limner.data import Dataset, Images, to_float
+from limner.data import Dataset, Images, progress, to_float
 from limner.data.cache import root
 from limner.errors import LimnerError
 from limner.files import WriteError, write_atomically
@@ -118,6 +118,7 @@ def extractor(dataset: Dataset) -> Extractor:
     available = available_extractor(dataset)
     if available is not None:
         return available
+    progress.say(f"training a feature network on {dataset.name}: once, the cache keeps it", everywhere=True)
     train_extractor(first_channel(dataset) if is_stacked(dataset) else dataset, cache_path(dataset))
     return read_cached(dataset)
 

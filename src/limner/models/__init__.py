@@ -48,8 +48,8 @@ def preset_values(cls: type[Model], preset: str | None) -> dict[str, Any]:
     """What a preset sets, of the model and of training; LimnerError for an unknown one."""
     if preset is None:
         return {}
-    if preset not in cls.presets:
-        choices = nearest(preset, cls.presets) if cls.presets else "it has no presets"
+    if not isinstance(preset, str) or preset not in cls.presets:
+        choices = nearest(str(preset), cls.presets) if cls.presets else "it has no presets"
         raise LimnerError(f"{cls.__name__} has no preset '{preset}': {choices}")
     return dict(cls.presets[preset])
 

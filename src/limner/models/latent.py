@@ -190,7 +190,7 @@ class FittedPriors(nn.Module):
         self.register_buffer("std", torch.ones(dim))
         self.register_buffer("axes", torch.zeros(rank, dim))  # rows: principal axes times their deviation
         self.register_buffer("rest", torch.zeros(dim))  # deviation the axes leave out
-        self.register_buffer("gmm_weights", torch.ones(components) / components)
+        self.register_buffer("gmm_weights", torch.full((components,), 1 / components))
         self.register_buffer("gmm_means", torch.zeros(components, mixed))  # in whitened coordinates
         self.register_buffer("gmm_factors", torch.zeros(components, mixed, mixed))  # Cholesky factors
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from limner import data as datasets
 from limner.data import Dataset, Domains, Images
@@ -90,7 +92,7 @@ class Run:
 
     def outline(self) -> Model:
         """The model without values or memory of its weights, on torch's meta device."""
-        with torch.random.fork_rng(), torch.device("meta"):
+        with torch.random.fork_rng(), torch.device("meta"), WithoutDrawing():
             return self.model_class(self.shape, self.options)
 
     def network(self, name: str) -> nn.Module:
@@ -195,12 +197,26 @@ class Run:
         return images_seen(self.path / "weights.safetensors")
 
 
+class WithoutDrawing(TorchFunctionMode):
+    """Weights are not drawn at random, because those on the meta device have no values.
+
+    Torch draws there by code whose import takes seconds.
+    """
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "").endswith(("uniform_", "normal_")):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def empty_weights(
     cls: type[Model], shape: tuple[int, int, int], options: Settings
 ) -> dict[str, Tensor] | None:
     """The weights of a model without their values or memory; None where it reads values while it is built."""
     try:
-        with torch.random.fork_rng(), torch.device("meta"):
+        with torch.random.fork_rng(), torch.device("meta"), WithoutDrawing():
             return cls(shape, options).inference_state()
     except (RuntimeError, TypeError, ValueError):
         return None
