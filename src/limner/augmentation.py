@@ -1,4 +1,4 @@
-"""Differentiable augmentation: random changes to all images before the discriminator, real and generated.
+"""Differentiable augmentation: random changes to images before the discriminator, real and generated.
 
 Zhao et al. 2020 (arXiv 2006.10738).  With it the discriminator memorises a small data set later; gradients
 pass through the changes to the generator, whose samples do not show them.  Every image gets its own change,
@@ -71,4 +71,71 @@ CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
     "colour": colour,
     "translation": translation,
     "cutout": cutout,
+}
+
+
+# Adaptive augmentation (Karras et al. 2020, arXiv 2006.06676).  Every image gets each change with probability
+# p.  The changes can be undone, and 1 - p of the images do not get them, so that the generator's samples do
+# not show them.  All are linear in the pixels: their second derivatives, which R1 needs, exist.
+
+
+def augment_adaptively(x: Tensor, changes: Sequence[str], p: Tensor) -> Tensor:
+    """Images after the changes of these names, each with probability p (scalar): (B, C, H, W) -> the same."""
+    for name in changes:
+        chosen = torch.rand(len(x), 1, 1, 1, device=x.device) < p
+        x = torch.where(chosen, INVERTIBLE_CHANGES[name](x), x)
+    return x
+
+
+def flip(x: Tensor) -> Tensor:
+    """Left and right exchanged in half of the images."""
+    return torch.where(amounts(x) < 0.5, x.flip(3), x)
+
+
+def turn(x: Tensor) -> Tensor:
+    """Images turned by 0 to 3 quarters, by 0 or 2 where they are not square."""
+    x = torch.where(amounts(x) < 0.5, x.flip(2, 3), x)
+    if x.shape[2] != x.shape[3]:
+        return x
+    return torch.where(amounts(x) < 0.5, x.rot90(1, (2, 3)), x)
+
+
+def shift(x: Tensor, ratio: float = 0.125) -> Tensor:
+    """Each image shifted by up to `ratio` of its sides; what leaves at one side enters at the other."""
+    _, _, height, width = x.shape
+    rows = torch.arange(height, device=x.device) + shifts(len(x), round(height * ratio), x.device)
+    columns = torch.arange(width, device=x.device) + shifts(len(x), round(width * ratio), x.device)
+    image = torch.arange(len(x), device=x.device)[:, None, None]
+    return x.permute(0, 2, 3, 1)[image, (rows % height)[:, :, None], (columns % width)[:, None]].permute(
+        0, 3, 1, 2
+    )
+
+
+# appendix B: brightness N(0, 0.2), contrast and saturation log-normal, hue a rotation about the grey axis
+def recolour(x: Tensor) -> Tensor:
+    """Brightness and contrast changed at random for each image, of RGB images saturation and hue too."""
+    matrix, offset = colour_matrices(len(x), x.shape[1], x.device)
+    return torch.einsum("nij,njhw->nihw", matrix.to(x.dtype), x) + offset.to(x.dtype)
+
+
+def colour_matrices(n: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """n random maps of colours x -> A x + b: A (n, channels, channels), b (n, channels, 1, 1)."""
+    contrast = torch.exp2(0.5 * torch.randn(n, 1, 1, device=device))
+    offset = (0.2 * torch.randn(n, 1, 1, 1, device=device)).expand(n, channels, 1, 1)
+    unit = torch.eye(channels, device=device)
+    if channels != 3:
+        return contrast * unit, offset
+    grey = torch.full((3, 3), 1 / 3, device=device)  # the projection on the grey axis
+    cross = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
+    angle = torch.pi * (2 * torch.rand(n, 1, 1, device=device) - 1)
+    turned = angle.cos() * (unit - grey) + angle.sin() * cross  # Rodrigues' formula, off the axis
+    saturation = torch.exp2(torch.randn(n, 1, 1, device=device))
+    return contrast * (grey + saturation * turned), offset
+
+
+INVERTIBLE_CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
+    "flip": flip,
+    "turn": turn,
+    "shift": shift,
+    "colour": recolour,
 }

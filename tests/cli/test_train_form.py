@@ -123,7 +123,7 @@ def test_help_has_every_option_in_groups(model: str, capsys: pytest.CaptureFixtu
 
 def test_the_game_of_a_gan_is_a_group_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     boxes = groups(help_of(capsys, "train", "gan"))
-    assert list(boxes) == ["", "data", "length", "model", "game", "training", "output"]
+    assert list(boxes) == ["", "data", "length", "model", "network", "game", "training", "output"]
     assert {"--loss", "--penalty", "--d-lr"} <= set(boxes["game"])
     assert "--hidden" in boxes["model"]
     boxes = groups(help_of(capsys, "train", "vae"))

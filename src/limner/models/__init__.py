@@ -22,6 +22,7 @@ MODELS: dict[str, str] = {
     "cgan": "limner.models.cgan:CGAN",
     "cyclegan": "limner.models.cyclegan:CycleGAN",
     "caae": "limner.models.caae:CAAE",
+    "stylegan": "limner.models.stylegan:StyleGAN",
 }
 
 

@@ -91,18 +91,12 @@ class GameOptions(Model.Options):
     r2, twice that where the loss has the factor"""
     penalty_every: PositiveInt = 1
     """compute the penalty only in every N-th iteration, with N times its weight: faster"""
-    spectral_norm: bool = False
-    """divide the weights of each layer of the discriminator by their largest singular value"""
     augment: tuple[Literal["colour", "translation", "cutout"], ...] = ()
     """random changes to real and generated images before the discriminator, for small data sets"""
     soft_labels: bool = False
     """train the discriminator with labels in [0.7, 0.9] for real and [0, 0.3] for generated images"""
     flip_labels: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """share of pairs whose labels are exchanged when the discriminator is trained"""
-    generator_dropout: Fraction = 0.0
-    """share of the generator's hidden units left out, in training and in sampling"""
-    inputs: Literal["centred", "unit"] = "centred"
-    """range of pixels in the networks: centred, [-1, 1] from a tanh, or unit, [0, 1] from a sigmoid"""
     lr: Positive = 2e-4
     """learning rate of both networks"""
     d_lr: Positive | None = None
@@ -124,10 +118,21 @@ class GameOptions(Model.Options):
         return self
 
 
+class NetworkOptions(GameOptions):
+    """Options of networks that several GANs share"""
+
+    spectral_norm: bool = False
+    """divide the weights of each layer of the discriminator by their largest singular value"""
+    generator_dropout: Fraction = 0.0
+    """share of the generator's hidden units left out, in training and in sampling"""
+    inputs: Literal["centred", "unit"] = "centred"
+    """range of pixels in the networks: centred, [-1, 1] from a tanh, or unit, [0, 1] from a sigmoid"""
+
+
 class Adversarial(Model):
     """A generator G and a discriminator D, trained in turn."""
 
-    Options = GameOptions
+    Options = NetworkOptions
 
     images: ClassVar[int] = 800_000
     # the lecture's tricks and later remedies, as `limner ablate` switches them on
@@ -154,7 +159,7 @@ class Adversarial(Model):
     def set_networks(self, G: nn.Module, D: nn.Module) -> None:
         """Take both networks: G gives images in [-1, 1], D outputs (B, 1), larger for real images."""
         self.G, self.D = G, D
-        if self.options.spectral_norm:
+        if isinstance(self.options, NetworkOptions) and self.options.spectral_norm:
             normalise_spectrally_(D)
 
     def optimizers(self) -> dict[str, Optimizer]:

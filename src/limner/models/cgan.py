@@ -26,7 +26,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from limner.models.adversarial import Adversarial, GameOptions
+from limner.models.adversarial import Adversarial, NetworkOptions
 from limner.models.base import Clock, Presets, Shape, Values, check_labels, require_labels
 from limner.models.networks import Pair, conditional_maxout_pair, conv_pair, mlp_pair
 from limner.settings import Fraction, PositiveInt
@@ -35,7 +35,7 @@ from limner.settings import Fraction, PositiveInt
 class CGAN(Adversarial):
     """Conditional GAN: both networks get the class, so that images can be drawn by label."""
 
-    class Options(GameOptions):
+    class Options(NetworkOptions):
         """Options of the conditional GAN"""
 
         networks: Literal["conv", "mlp", "maxout"] = "conv"

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from limner.models.adversarial import Adversarial, GameOptions
+from limner.models.adversarial import Adversarial, NetworkOptions
 from limner.models.base import Presets, Shape, Values
 from limner.models.networks import conv_pair
 from limner.settings import PositiveInt
@@ -26,7 +26,7 @@ from limner.settings import PositiveInt
 class DCGAN(Adversarial):
     """Deep convolutional GAN: strided and transposed convolutions with batch norm."""
 
-    class Options(GameOptions):
+    class Options(NetworkOptions):
         """Options of the DCGAN"""
 
         latent_dim: PositiveInt = 100

@@ -23,7 +23,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.optim import SGD, Optimizer
 
-from limner.models.adversarial import Adversarial, GameOptions
+from limner.models.adversarial import Adversarial, NetworkOptions
 from limner.models.base import Clock, Presets, Shape, Values
 from limner.models.layers import SigmoidGenerator
 from limner.models.networks import maxout_pair, mlp_pair
@@ -33,7 +33,7 @@ from limner.settings import Fraction, Positive, PositiveInt
 class GAN(Adversarial):
     """Generative adversarial network: a generator against a discriminator, both fully connected (Lab 4)."""
 
-    class Options(GameOptions):
+    class Options(NetworkOptions):
         """Options of the GAN"""
 
         networks: Literal["leaky", "maxout"] = "leaky"
