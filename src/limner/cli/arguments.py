@@ -67,6 +67,14 @@ DecodingOptions = Annotated[
         name="set", metavar="NAME=VALUE,...", help="options of decoding that the model has, such as steps"
     ),
 ]
+Truncation = Annotated[
+    float | None,
+    optional(
+        metavar="PSI",
+        help="how far styles keep from their mean, of a StyleGAN: 0.7 has fewer odd images than 1, and less "
+        "variety; 0 is one image; default: 1",
+    ),
+]
 Prior = Annotated[
     str | None,
     optional(

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from limner.cli.arguments import Json, Labels, Out, Prior, Quiet, RunName, SampleCount, SamplingOptions, Seed
+from limner.cli.arguments import (
+    Json,
+    Labels,
+    Out,
+    Prior,
+    Quiet,
+    RunName,
+    SampleCount,
+    SamplingOptions,
+    Seed,
+    Truncation,
+)  # fmt: skip
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
 
@@ -20,6 +31,7 @@ def sample(
     n: SampleCount = None,
     prior: Prior = None,
     label: Labels = None,
+    truncation: Truncation = None,
     sampling: SamplingOptions = "",
     seed: Seed = 0,
     out: Out = None,
@@ -33,6 +45,7 @@ def sample(
 
     options = parse_sampling_options(type(opened.model), sampling)
     options |= {"prior": prior} if prior is not None else {}
+    options |= {"truncation": truncation} if truncation is not None else {}
     names = None if label is None else [name.strip() for name in label.split(",")]
     picture = draw(opened, n, seed=seed, labels="all" if label == "all" else names, **options)
     data = picture.data

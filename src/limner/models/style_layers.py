@@ -256,7 +256,7 @@ class MinibatchDeviation(nn.Module):
         n, _, height, width = x.shape
         group = next((size for size in (4, 3, 2) if n % size == 0), n)
         values = x.unflatten(0, (group, -1))  # images of a group stand n / group apart
-        variance = values.var(0, correction=0)
+        variance = (values - values.mean(0)).square().mean(0)  # quicker than var
         deviation = (variance + EPSILON).sqrt().mean((1, 2, 3))  # (n / group,)
         plane = deviation.repeat(group)[:, None, None, None].expand(n, 1, height, width)
         return torch.cat([x, plane], 1)
