@@ -128,9 +128,9 @@ def colour_matrices(n: int, channels: int, device: torch.device) -> tuple[Tensor
     grey = torch.full((3, 3), 1 / 3, device=device)  # the projection on the grey axis
     cross = torch.tensor([[0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=device) / 3**0.5
     angle = torch.pi * (2 * torch.rand(n, 1, 1, device=device) - 1)
-    turned = angle.cos() * (unit - grey) + angle.sin() * cross  # Rodrigues' formula, off the axis
+    rotation = angle.cos() * (unit - grey) + angle.sin() * cross  # Rodrigues' formula, off the axis
     saturation = torch.exp2(torch.randn(n, 1, 1, device=device))
-    return contrast * (grey + saturation * turned), offset
+    return contrast * (grey + saturation * rotation), offset
 
 
 INVERTIBLE_CHANGES: dict[str, Callable[[Tensor], Tensor]] = {
