@@ -162,14 +162,15 @@ def test_noise_is_in_the_layers_that_are_asked_for(pixel_noise: str, sides: list
 
 
 def test_r1_is_the_squared_gradient_with_gamma_by_size_and_batch() -> None:
-    model, x = build(), images()
+    paper = {"loss": "non-saturating", "penalty": "r1", "penalty_every": 16}
+    model, x = build(**paper), images()
     term = model.gradient_penalty(x, x, None, RecordingUpdate(16))["penalty"]
     leaf = x.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(model.discriminate(leaf).sum(), leaf)
     squares = gradient.square().sum((1, 2, 3)).mean()
     gamma = 2e-4 * 16 * 16 / 8
     torch.testing.assert_close(term, 16 * 0.5 * gamma / 2 * squares)  # 0.5: the factor of this loss
-    fixed = build(gamma=3.0)
+    fixed = build(**paper, gamma=3.0)
     torch.testing.assert_close(
         fixed.gradient_penalty(x, x, None, RecordingUpdate(0))["penalty"], 16 * 0.5 * 3 / 2 * squares
     )

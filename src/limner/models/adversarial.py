@@ -67,6 +67,9 @@ GAMES: dict[str, Game] = {
 }  # fmt: skip
 
 
+Loss = Literal["non-saturating", "minimax", "least-squares", "hinge", "wasserstein", "relativistic"]
+
+
 class GameOptions(Model.Options):
     """Options of every GAN"""
 
@@ -74,9 +77,7 @@ class GameOptions(Model.Options):
     """length of the noise vector that an image is made from"""
     noise: Literal["gaussian", "uniform"] = "gaussian"
     """distribution of the noise: gaussian, N(0, I), or uniform on [-1, 1]"""
-    loss: Literal["non-saturating", "minimax", "least-squares", "hinge", "wasserstein", "relativistic"] = (
-        "non-saturating"
-    )
+    loss: Loss = "non-saturating"
     """losses of both networks; minimax saturates where the discriminator is sure, non-saturating does not;
     wasserstein comes with the penalty gp, but not with its paper's settings: add --critic-steps 5 --beta1 0
     --beta2 0.9; relativistic comes with r1+r2"""
