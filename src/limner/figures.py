@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -44,6 +45,14 @@ def grid(pixels: Tensor, columns: int | None = None, scale: int | None = None) -
         corner = (i % columns * step_x + GAP, i // columns * step_y + GAP)
         picture.paste(enlarge(image, scale), corner)
     return picture
+
+
+def colour_map(values: Tensor, most: float) -> Tensor:
+    """Numbers (N, H, W) from 0, black, to `most`, white, as images (N, 3, H, W) uint8 in colours between."""
+    import matplotlib
+
+    colours = matplotlib.colormaps["hot"](values.cpu().numpy() / most, bytes=True)  # (N, H, W, 4)
+    return torch.from_numpy(np.moveaxis(colours[..., :3], -1, 1).copy())
 
 
 def choose_scale(height: int, width: int, side: int) -> int:

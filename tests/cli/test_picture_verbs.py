@@ -25,6 +25,8 @@ ARGUMENTS = {  # that make the verb fast, or that it requires
     "manifold": ["--steps", "3", "--dims", "1", "0"],
     "map": ["--n", "40", "--method", "pca"],
     "similar": ["--n", "2"],
+    "mix": ["--rows", "1", "--columns", "2,3"],
+    "noise": ["--seed", "1-2", "--noises", "2"],
     "anomalies": ["--n", "5"],
     "translate": ["--n", "3", "--to", "A"],
 }
@@ -138,7 +140,9 @@ def wrote(capsys: pytest.CaptureFixture[str]) -> list[Path]:
     return [Path(line.removeprefix("wrote ")) for line in out.splitlines() if line.startswith("wrote ")]
 
 
-@pytest.mark.parametrize("verb", [*(verb for verb in NEEDS if verb not in ("translate", "edit")), "doctor"])
+@pytest.mark.parametrize(
+    "verb", [*(verb for verb in NEEDS if verb not in ("translate", "edit", "mix", "noise")), "doctor"]
+)
 def test_a_name_that_limner_chooses_replaces_nothing(
     lab1: str, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,8 @@ LOOKS: dict[str, Callable[[Run], Any]] = {
     "anomalies": lambda run: explore.anomalies(run, n=9),
     "embed": lambda run: explore.embed(run),
     "translate": lambda run: explore.translate(run, n=3),
+    "mix": lambda run: explore.mix(run, [1], [2, 3]),
+    "noise": lambda run: explore.noise(run, [1, 2], 2),
 }
 
 
@@ -82,7 +84,7 @@ def test_a_look_gives_a_picture_or_says_why_not(run: Run, verb: str, tmp_path: P
         assert np.array_equal(picture.codes, again.codes)
         return
     assert picture.image.tobytes() == again.image.tobytes()
-    coloured = run.shape[0] == 3 or verb in ("traverse", "map")
+    coloured = run.shape[0] == 3 or verb in ("traverse", "map", "mix", "noise")
     assert picture.image.mode == ("RGB" if coloured else "L")
     path = picture.save(tmp_path / "new" / "picture.png")
     with Image.open(path) as image:

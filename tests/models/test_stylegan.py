@@ -17,9 +17,9 @@ from limner.cli import run as cli
 from limner.data.stream import Stream
 from limner.errors import LimnerError
 from limner.models import create, stylegan
-from limner.models.abilities import Decodes, HasPlayers, Samples, abilities
-from limner.models.style_layers import Noise
-from limner.models.stylegan import StyleGAN, mix_styles, path_lengths
+from limner.models.abilities import Decodes, HasPlayers, HasStyles, Samples, abilities
+from limner.models.style_layers import Noise, mix_styles, path_lengths
+from limner.models.stylegan import StyleGAN
 from limner.training import TrainConfig, Trainer
 
 SHAPE = (1, 16, 16)
@@ -52,9 +52,9 @@ def images(n: int = 8) -> Tensor:
 
 def test_what_it_can_do_and_its_options_of_sampling() -> None:
     model = build()
-    for ability in (Samples, Decodes, HasPlayers):
+    for ability in (Samples, Decodes, HasPlayers, HasStyles):
         assert isinstance(model, ability)
-    assert abilities(model) == ["sample", "decode"]
+    assert abilities(model) == ["sample", "decode", "styles"]
     assert list(model.sampling_options()) == list(model.decoding_options()) == ["truncation", "noise"]
 
 

@@ -27,6 +27,8 @@ VERBS: dict[str, dict[str, str]] = {
         "traverse": "vary one latent variable at a time",
         "manifold": "show the images over two latent variables",
         "map": "plot all codes in two dimensions",
+        "mix": "show images with the coarse styles of one and the fine styles of another",
+        "noise": "show what only noise changes",
         "timeline": "show the same images over training",
     },
     "Use": {

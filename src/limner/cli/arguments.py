@@ -174,6 +174,16 @@ BaseSettings = Annotated[
 
 # -- what a verb writes and prints --------------------------------------------------------------------
 Seed = Annotated[int, arg(metavar="N", help="seed of everything drawn at random")]
+SampleSeeds = Annotated[
+    str,
+    arg(
+        metavar="N or N-M,...",
+        help="seed of everything drawn at random; with several, as 1-64 or 1,5,9, one image of each",
+    ),
+]
+ImageSeeds = Annotated[
+    str, arg(metavar="N-M,...", help="seeds of images, as limner sample --seed draws them: 1,5,7-9")
+]
 Out = Annotated[
     Path | None,
     optional(metavar="FILE", help="the file to write or to replace; default: a new one in the run's folder"),

@@ -14,6 +14,7 @@ import tyro
 from limner.errors import LimnerError, nearest
 
 T = TypeVar("T")
+MOST_SEEDS = 10_000  # in a range
 
 
 def call(function: Callable[..., Any], argv: Sequence[str], name: str = "") -> None:
@@ -53,6 +54,20 @@ def parse(
         if end.code:
             raise LimnerError(f"{explain(errors.getvalue())}; see limner {verb} --help") from None
         raise
+
+
+def parse_seeds(text: str, flag: str = "--seed") -> list[int]:
+    """The numbers in a text such as '3', '1-64' or '1,5,7-9', in order; LimnerError for another text."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,18})(?:-(\d{1,18}))?\s*", part)
+        if match is None:
+            raise LimnerError(f"{flag} must be whole numbers such as 3, 1-64 or 1,5,7-9, not '{text}'")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not 0 <= last - first < MOST_SEEDS:
+            raise LimnerError(f"{flag} {part.strip()} has no seeds, or more than {MOST_SEEDS:,}")
+        seeds += range(first, last + 1)
+    return seeds
 
 
 def refuse_unknown_flags(help: str, argv: Sequence[str], verb: str) -> None:

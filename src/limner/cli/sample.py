@@ -12,12 +12,12 @@ from limner.cli.arguments import (
     Quiet,
     RunName,
     SampleCount,
+    SampleSeeds,
     SamplingOptions,
-    Seed,
     Truncation,
 )  # fmt: skip
 from limner.cli.output import open_run, save_picture
-from limner.cli.parsing import call
+from limner.cli.parsing import call, parse_seeds
 
 
 def main(argv: Sequence[str]) -> None:
@@ -33,12 +33,14 @@ def sample(
     label: Labels = None,
     truncation: Truncation = None,
     sampling: SamplingOptions = "",
-    seed: Seed = 0,
+    seed: SampleSeeds = "0",
     out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Draw new images, in a grid; with --label a column for each class."""
+    seeds = parse_seeds(seed)
+    several = not seed.strip().isdecimal()
     opened, path = open_run(run, "sample", out)
     from limner.cli.sampling import parse_sampling_options
     from limner.explore import sample as draw
@@ -47,8 +49,9 @@ def sample(
     options |= {"prior": prior} if prior is not None else {}
     options |= {"truncation": truncation} if truncation is not None else {}
     names = None if label is None else [name.strip() for name in label.split(",")]
-    picture = draw(opened, n, seed=seed, labels="all" if label == "all" else names, **options)
+    chosen = seeds if several else seeds[0]
+    picture = draw(opened, n, seed=chosen, labels="all" if label == "all" else names, **options)
     data = picture.data
-    values = {"run": str(opened.path), "n": len(data["pixels"]), "prior": data["prior"], "seed": seed}
+    values = {"run": str(opened.path), "n": len(data["pixels"]), "prior": data["prior"], "seed": chosen}
     values |= {"labels": data["classes"]} if names else {}
     save_picture(picture, path, quiet, values if json else None)

@@ -6,7 +6,9 @@ from limner.explore.embeddings import Embedding, embed
 from limner.explore.interpolations import interpolate
 from limner.explore.manifolds import manifold
 from limner.explore.maps import map_codes
+from limner.explore.mixing import mix
 from limner.explore.neighbours import similar
+from limner.explore.noises import noise
 from limner.explore.picture import Picture
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
@@ -28,6 +30,8 @@ __all__ = [
     "interpolate",
     "manifold",
     "map_codes",
+    "mix",
+    "noise",
     "preview_history",
     "reconstruct",
     "sample",

@@ -23,6 +23,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "anomalies": ("score",),
     "translate": ("translate",),
     "edit": ("edit",),
+    "mix": ("styles",),
+    "noise": ("styles",),
 }
 LACKS = {
     "sample": "it draws no new images",
@@ -31,6 +33,7 @@ LACKS = {
     "score": "it has no anomaly score",
     "translate": "it does not translate between domains",
     "edit": "it cannot give an image another label",
+    "styles": "its layers have no styles",
 }
 CONTINUOUS = ("interpolate", "traverse", "manifold")  # verbs that decode codes which no image has
 

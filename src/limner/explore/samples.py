@@ -30,12 +30,13 @@ def sample(
     run: Run,
     n: int | None = None,
     *,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     labels: Sequence[str] | None = None,
     **options: Any,
 ) -> Picture:
     """n new images (64) in a grid; data["pixels"] (n, C, H, W) uint8, data["prior"] the name of their prior.
 
+    Of several seeds each is the seed of one image, which has it as its caption; then n is their number.
     `options` are the model's options of sampling (`sampling_options`): `prior`, `steps`, say.  A prior that
     has to be fitted to the training codes is fitted once and stored with the model.
     `labels` names classes, or is 'all', for a conditional model: the picture has a column for each and n rows
@@ -43,8 +44,7 @@ def sample(
     (n * columns,) int64, data["classes"] the names.
     """
     require_ability(run, Samples, "sample")
-    if n is not None:
-        check_whole("n", n, 1)
+    n = check_number(n, seed)
     check_count(n or 1, run.shape)
     prior = prepare_prior(run, check_options(run, options))
     data: dict[str, Any] = {"prior": prior, "seed": seed, "notes": []}
@@ -52,16 +52,30 @@ def sample(
         return sample_classes(run, n or ROWS, labels, seed, options, data)
     pixels = draw_samples(run, n or 64, seed=seed, **options)
     notes = [describe_prior(run, prior)] if prior is not None else []
-    rows = pixels.split(math.ceil(math.sqrt(len(pixels))))
-    picture = sheet(rows, title=describe_samples(run, len(pixels), prior, seed))
+    columns = math.ceil(math.sqrt(len(pixels)))
+    texts = [] if isinstance(seed, int) else [str(s) for s in seed]
+    captions = [texts[i : i + columns] for i in range(0, len(texts), columns)] or None
+    title = describe_samples(run, len(pixels), prior, seed)
+    picture = sheet(pixels.split(columns), title=title, captions=captions)
     return Picture(picture, data | {"pixels": pixels, "notes": notes})
+
+
+def check_number(n: int | None, seed: int | Sequence[int]) -> int | None:
+    """The number of images: n, or that of the seeds where there are several; LimnerError for a wrong one."""
+    if not isinstance(seed, int):
+        if n is not None or not seed:
+            raise LimnerError("each of several seeds is the seed of one image: leave n out, and name a seed")
+        return len(seed)
+    if n is not None:
+        check_whole("n", n, 1)
+    return n
 
 
 def sample_classes(
     run: Run,
     rows: int,
     labels: Sequence[str],
-    seed: int,
+    seed: int | Sequence[int],
     options: Mapping[str, Any],
     data: Mapping[str, Any],
 ) -> Picture:
@@ -78,20 +92,36 @@ def sample_classes(
     scale = choose_scale(*run.shape[1:], side=min(100, max(56, widest)))
     heads = [shorten(name, run.shape[2] * scale) for name in names]
     title = f"{describe_samples(run, rows * len(names), data['prior'], seed)}, the same noise in every column"
-    picture = sheet(list(pixels), title=title, column_labels=heads, scale=scale)
+    row_labels = None if isinstance(seed, int) else [f"seed {s}" for s in seed]
+    picture = sheet(list(pixels), title=title, row_labels=row_labels, column_labels=heads, scale=scale)
     y = torch.tensor(indices).repeat(rows)
     return Picture(picture, {**data, "pixels": pixels.flatten(0, 1), "labels": y, "classes": names})
 
 
-def describe_samples(run: Run, n: int, prior: str | None, seed: int) -> str:
+def describe_samples(run: Run, n: int, prior: str | None, seed: int | Sequence[int]) -> str:
     """The title of a picture of samples."""
     images = "1 new image" if n == 1 else f"{n:,} new images"
     density = "" if prior is None else f", codes from {run.model.latent.prior(prior).title}"
-    return f"{run.name}: {images}{density}, seed {seed}"
+    return f"{run.name}: {images}{density}, {describe_seeds(seed)}"
 
 
-def draw_samples(run: Run, n: int, *, seed: int = 0, y: int | Tensor | None = None, **options: Any) -> Tensor:
-    """n new images (n, C, H, W) uint8, on the CPU.
+def describe_seeds(seed: int | Sequence[int]) -> str:
+    """'seed 3', 'seeds 1 to 64', 'seeds 1, 5, 9'."""
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def draw_samples(
+    run: Run,
+    n: int,
+    *,
+    seed: int | Sequence[int] = 0,
+    y: int | Tensor | None = None,
+    **options: Any,
+) -> Tensor:
+    """n new images (n, C, H, W) uint8, on the CPU; of n seeds, the first image of each.
 
     `y` is the label of all, the labels (n,), or None for the model's own choice; the noise does not depend on
     it.  `options` are the model's options of sampling; one that is None has its default.
@@ -102,11 +132,13 @@ def draw_samples(run: Run, n: int, *, seed: int = 0, y: int | Tensor | None = No
     if y is not None:
         class_names(run)  # raises where the model knows no classes
     labels = torch.full((n,), y) if isinstance(y, int) else y
+    seeds = [seed] if isinstance(seed, int) else seed
     images = []
-    with seeded(seed):
-        for rows in torch.arange(n).split(BATCH):
-            part = None if labels is None else labels[rows].to(model.device)
-            images.append(to_uint8(model.sample(len(rows), part, **chosen)).cpu())
+    for start, indices in zip(seeds, torch.arange(n).chunk(len(seeds)), strict=True):
+        with seeded(start):
+            for rows in indices.split(BATCH):
+                part = None if labels is None else labels[rows].to(model.device)
+                images.append(to_uint8(model.sample(len(rows), part, **chosen)).cpu())
     return torch.cat(images)
 
 

@@ -57,6 +57,7 @@ from limner.metrics.score import classifier_score, classifier_score_error
 from limner.metrics.sharpness import sharpness
 from limner.metrics.smoothness import PathLength, feature_distance, path_length
 from limner.metrics.translation import Cycle, cycle_error, identity_baseline
+from limner.metrics.variance import VarianceShares, variance_shares
 
 __all__ = [
     "DCI",
@@ -72,6 +73,7 @@ __all__ = [
     "Likelihood",
     "Memorisation",
     "PathLength",
+    "VarianceShares",
     "active_units",
     "auroc",
     "authentic",
@@ -131,4 +133,5 @@ __all__ = [
     "stacked_counts",
     "stacked_modes",
     "standard_error",
+    "variance_shares",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -109,6 +109,30 @@ class Edits(HasDevice, Protocol):
         """Images (B, C, H, W) with the labels y (B,): (B, C, H, W) in [-1, 1]."""
 
 
+NoiseMode = Literal["random", "fixed", "off"]  # of layers that add noise
+
+
+@runtime_checkable
+class HasStyles(Samples, Decodes, Protocol):
+    """Makes an image of a style for each of its layers, and of noise."""
+
+    @property
+    def style_sizes(self) -> Sequence[tuple[int, int]]:
+        """The height and width of the layer that each style is for."""
+
+    def style_weights(self) -> list[Tensor]:
+        """For each style the matrix (outputs, dim) that its layer multiplies it with."""
+
+    def draw_codes(self, n: int, y: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """What `sample` draws first: codes (n, latent.dim), and classes (n,) where the model has some."""
+
+    def styles(self, z: Tensor, y: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        """Codes (B, latent.dim), classes (B,) -> styles (B, layers, dim), the same w for every layer."""
+
+    def synthesise(self, w: Tensor, noise: NoiseMode = "fixed") -> Tensor:
+        """Styles (B, layers, dim) -> images (B, C, H, W) in [-1, 1]."""
+
+
 # logit: sigmoid is a probability.  regression: 1 is real and 0 generated.  margin: the sign decides.
 # critic: only differences mean anything.
 Scale = Literal["logit", "regression", "margin", "critic"]
@@ -143,6 +167,7 @@ ABILITIES: dict[str, type] = {
     "score": Scores,
     "translate": Translates,
     "edit": Edits,
+    "styles": HasStyles,
 }
 
 

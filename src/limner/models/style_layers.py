@@ -8,15 +8,15 @@ activations, because both keep their second derivatives as cheap as their first.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limner.losses import full_precision
+from limner.models.abilities import NoiseMode
 
-NoiseMode = Literal["random", "fixed", "off"]
 Size = tuple[int, int]  # height, width
 HE = math.sqrt(2)  # gain before a leaky ReLU, which halves the variance
 FILTER = (1 / 8, 3 / 8, 3 / 8, 1 / 8)
@@ -260,3 +260,16 @@ class MinibatchDeviation(nn.Module):
         deviation = (variance + EPSILON).sqrt().mean((1, 2, 3))  # (n / group,)
         plane = deviation.repeat(group)[:, None, None, None].expand(n, 1, height, width)
         return torch.cat([x, plane], 1)
+
+
+def mix_styles(w: Tensor, other: Tensor, layers: Tensor) -> Tensor:
+    """The styles w (B, L, dim), and `other` at the layers (L,) or (B, L) that are true."""
+    return torch.where(layers[..., None], other, w)
+
+
+def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """|J_w^T y| for images y of noise, over the layers as a root mean square: w (B, L, dim) -> (B,)."""
+    images = synthesis(w)
+    y = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
+    (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
+    return gradient.square().sum(2).mean(1).sqrt()

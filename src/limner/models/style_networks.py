@@ -93,11 +93,16 @@ class Synthesis(nn.Module):
         super().__init__()
         self.up_sizes, self.up_widths = sizes[::-1], widths[::-1]
         self.styles = 2 * len(sizes)
+        self.style_sizes = [size for size in self.up_sizes for _ in range(2)]  # of each style's layer
         self.constant = nn.Parameter(torch.randn(1, self.up_widths[0], *self.up_sizes[0]))
 
     def start(self, w: Tensor) -> Tensor:
         """The constant for as many images as there are styles (B, styles, dim)."""
         return self.constant.expand(len(w), -1, -1, -1)
+
+    def affine_layers(self) -> list[EqualLinear]:
+        """The layer that each style goes through."""
+        raise NotImplementedError
 
 
 # Karras et al. 2020, figure 2 (c) and figure 7 (b)
@@ -124,6 +129,12 @@ class SkipSynthesis(Synthesis):
             ModulatedConv(width, shape[0], 1, dim, SameConv(), demodulate=False) for width in self.up_widths
         )
         self.bias = nn.Parameter(torch.zeros(shape[0], 1, 1))
+        self.style_sizes = [*self.style_sizes[1:], self.up_sizes[-1]]  # one layer only at the least size
+
+    def affine_layers(self) -> list[EqualLinear]:
+        levels = [layer for pair in zip(self.ups, self.convs, strict=True) for layer in pair]
+        convs = [layer.conv for layer in (self.first, *levels) if isinstance(layer, ModulatedLayer)]
+        return [conv.style for conv in (*convs, self.pixels[-1]) if isinstance(conv, ModulatedConv)]
 
     def forward(self, w: Tensor, mode: NoiseMode = "random") -> Tensor:
         x = self.first(self.start(w), w[:, 0], mode)
@@ -154,6 +165,9 @@ class AdaINSynthesis(Synthesis):
             layers += [layer(a, b, UpConv(small, large), large), layer(b, b, SameConv(), large)]
         self.layers = nn.ModuleList(layers)
         self.pixels = EqualConv(self.up_widths[-1], shape[0], 1)
+
+    def affine_layers(self) -> list[EqualLinear]:
+        return [layer.adain.style for layer in self.layers if isinstance(layer, AdaINLayer)]
 
     def forward(self, w: Tensor, mode: NoiseMode = "random") -> Tensor:
         x = self.start(w)

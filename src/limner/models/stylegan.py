@@ -23,7 +23,7 @@ Image size: any, from 8 pixels; sides are halved, rounded up, while at least 4 r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 import torch
@@ -44,7 +44,7 @@ from limner.models.base import (
     check_labels,
     require_labels,
 )  # fmt: skip
-from limner.models.style_layers import NoiseMode
+from limner.models.style_layers import NoiseMode, mix_styles, path_lengths
 from limner.models.style_networks import StyleDiscriminator, StyleGenerator, style_pair
 from limner.settings import Fraction, NonNegative, Positive, PositiveInt
 
@@ -161,6 +161,7 @@ class StyleGAN(Adversarial):
                 classes=self.classes,
             )
         )
+        self.style_sizes = self.G.synthesis.style_sizes
         self.class_shares: Tensor
         self.path_mean: Tensor
         self.p: Tensor
@@ -210,6 +211,10 @@ class StyleGAN(Adversarial):
     def synthesise(self, w: Tensor, noise: NoiseMode = "fixed") -> Tensor:
         """The images of styles (B, styles, dim): (B, C, H, W) in [-1, 1]."""
         return self.G.synthesis(w, noise).clamp(-1, 1)
+
+    def style_weights(self) -> list[Tensor]:
+        """For each style the matrix (outputs, dim) that its layer multiplies it with."""
+        return [layer.weight * layer.scale for layer in self.G.synthesis.affine_layers()]
 
     # -- terms ------------------------------------------------------------------------------------------
     # Karras et al. 2020, eq. 4:  E_(w, y) (|J_w^T y| - a)^2,  y ~ N(0, I), a the running mean
@@ -276,25 +281,19 @@ class StyleGAN(Adversarial):
         self, n: int, y: Tensor | None = None, *, truncation: float = 1.0, noise: NoiseMode = "random"
     ) -> Tensor:
         """n new images (n, C, H, W), of classes y (n,) or as in training; options are those of `decode`."""
-        z = self.draw_z(n)
-        if y is None and self.classes:
-            y = torch.multinomial(self.class_shares, max(n, 1), replacement=True)[:n]  # it refuses 0
+        z, y = self.draw_codes(n, y)
         return self.decode(z, y, truncation=truncation, noise=noise)
+
+    def draw_codes(self, n: int, y: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Codes (n, latent_dim), and classes: y (n,), or as frequent as in training; None without classes."""
+        z = self.draw_z(n)
+        if not self.classes:
+            return z, None
+        if y is None:
+            y = torch.multinomial(self.class_shares, max(n, 1), replacement=True)[:n]  # it refuses 0
+        return z, y
 
     def preview(self, x: Tensor, y: Tensor | None, n: int) -> Tensor:
         """n new images (n, C, H, W); of a conditional model the classes in order, each as often."""
         trained = self.class_shares.nonzero()[:, 0]
         return self.sample(n, trained[torch.arange(n, device=self.device) * len(trained) // n])
-
-
-def mix_styles(w: Tensor, other: Tensor, layers: Tensor) -> Tensor:
-    """The styles w (B, L, dim), and `other` at the layers (L,) or (B, L) that are true."""
-    return torch.where(layers[..., None], other, w)
-
-
-def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
-    """|J_w^T y| for images y of noise, over the layers as a root mean square: w (B, L, dim) -> (B,)."""
-    images = synthesis(w)
-    y = torch.randn_like(images) / (images.shape[2] * images.shape[3]) ** 0.5
-    (gradient,) = torch.autograd.grad((images * y).sum(), w, create_graph=True)
-    return gradient.square().sum(2).mean(1).sqrt()
