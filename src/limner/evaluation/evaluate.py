@@ -13,7 +13,7 @@ from limner import data as datasets
 from limner.data import Dataset, Domains
 from limner.data.named import is_available
 from limner.errors import LimnerError, check_whole
-from limner.evaluation import classes, codes, edits, images, likelihood, smoothness, translation
+from limner.evaluation import classes, codes, edits, images, likelihood, smoothness, styles, translation
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import header, provenance, write_evaluation
@@ -28,6 +28,7 @@ from limner.models.abilities import (
     HasLikelihood,
     HasPlayers,
     HasPosterior,
+    HasStyles,
     Samples,
     Scores,
     Translates,
@@ -70,6 +71,7 @@ FAMILIES: dict[str, Family] = {
     "factors": Family((Encodes,), codes.factors),
     "anomalies": Family((Scores,), codes.anomalies),
     "smoothness": Family((Samples, Decodes), smoothness.smoothness),
+    "styles": Family((HasStyles,), styles.styles),
     "edits": Family((Edits,), edits.edits, classes=True),
     "translation": Family((Translates,), translation.translation),
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from torch import Tensor
 
@@ -26,8 +29,7 @@ def smoothness(evaluand: Evaluand) -> list[Measure]:
     if model.latent.kind == "discrete":
         evaluand.leave_out("path length", "the codes are discrete, so there are none between two of them")
         return []
-    network, prior = extractor.network, model.latent.prior(prior_name(evaluand))
-    pairs = QUICK_PAIRS if evaluand.quick else PAIRS
+    prior, pairs = model.latent.prior(prior_name(evaluand)), count_pairs(evaluand)
 
     def decode(z: Tensor, y: Tensor | None = None) -> Tensor:
         return model.decode(z.to(model.device), None if y is None else y.to(model.device))
@@ -36,16 +38,33 @@ def smoothness(evaluand: Evaluand) -> list[Measure]:
         with seeded(int(torch.randint(2**31, (), generator=generator))):
             return prior.draw(n, torch.device("cpu")).cpu()
 
-    def features(x: Tensor) -> Tensor:
-        return network.features(x.to(network.device))
+    path: Literal["lerp", "slerp"] = "slerp" if isinstance(prior, Normal) else "lerp"
+    return [measure_path(evaluand, "path length", decode, draw, path, path_labels(evaluand, pairs))]
 
-    path = "slerp" if isinstance(prior, Normal) else "lerp"
-    labels, distance = path_labels(evaluand, pairs), feature_distance(features)
+
+def measure_path(
+    evaluand: Evaluand,
+    name: str,
+    decode: Callable[..., Tensor],
+    draw: Callable[[int, torch.Generator], Tensor],
+    path: Literal["lerp", "slerp"],
+    labels: Tensor | None = None,
+) -> Measure:
+    """The path length between codes that `draw` gives, in the features of the evaluand's extractor."""
+    extractor, pairs = evaluand.extractor, count_pairs(evaluand)
+    assert isinstance(extractor, Extractor)
+    network = extractor.network
+    distance = feature_distance(lambda x: network.features(x.to(network.device)))
     length = path_length(decode, draw, distance, pairs, interpolation=path, seed=evaluand.seed, labels=labels)
     kept = length.values.sort().values[pairs // 100 : pairs - pairs // 100]
     error = float(kept.std() / len(kept) ** 0.5)
     note = f"{path}, squared distance of features, 1 % tails left out"
-    return [Measure(f"path length[{extractor.name}]", length.mean, pairs, error, better="lower", note=note)]
+    return Measure(f"{name}[{extractor.name}]", length.mean, pairs, error, better="lower", note=note)
+
+
+def count_pairs(evaluand: Evaluand) -> int:
+    """The number of paths."""
+    return QUICK_PAIRS if evaluand.quick else PAIRS
 
 
 def path_labels(evaluand: Evaluand, pairs: int) -> Tensor | None:
