@@ -27,6 +27,7 @@ ARGUMENTS = {  # that make the verb fast, or that it requires
     "similar": ["--n", "2"],
     "mix": ["--rows", "1", "--columns", "2,3"],
     "noise": ["--seed", "1-2", "--noises", "2"],
+    "directions": ["--k", "2", "--steps", "3"],
     "anomalies": ["--n", "5"],
     "translate": ["--n", "3", "--to", "A"],
 }

@@ -40,6 +40,7 @@ LOOKS: dict[str, Callable[[Run], Any]] = {
     "translate": lambda run: explore.translate(run, n=3),
     "mix": lambda run: explore.mix(run, [1], [2, 3]),
     "noise": lambda run: explore.noise(run, [1, 2], 2),
+    "directions": lambda run: explore.directions(run, 2, 3),
 }
 
 

@@ -29,6 +29,7 @@ VERBS: dict[str, dict[str, str]] = {
         "map": "plot all codes in two dimensions",
         "mix": "show images with the coarse styles of one and the fine styles of another",
         "noise": "show what only noise changes",
+        "directions": "show the directions of the code that change images most",
         "timeline": "show the same images over training",
     },
     "Use": {

@@ -10,7 +10,7 @@ from limner.evaluation.images import enough_images
 from limner.evaluation.measures import Measure, standard_error_of_share
 from limner.evaluation.smoothness import measure_path
 from limner.explore.samples import draw_samples
-from limner.explore.styles import draw_styles, group_layers, style_pixels
+from limner.explore.styles import draw_styles, group_layers, repeat_styles, style_pixels
 from limner.metrics import Extractor, frechet, variance_shares
 from limner.models.abilities import HasStyles
 from limner.models.style_layers import mix_styles
@@ -24,7 +24,7 @@ def styles(evaluand: Evaluand) -> list[Measure]:
     """Whether styles or noise vary the images, what truncation costs, and which styles carry the class."""
     model = evaluand.model
     assert isinstance(model, HasStyles)
-    w = repeat_styles(model, draw_styles(model, count_styles(evaluand), evaluand.seed)[1])
+    w = repeat_styles(model, draw_styles(model, count_styles(evaluand), evaluand.seed))
     measures = [noise_share(evaluand, model, w), *truncated_distances(evaluand)]
     if isinstance(evaluand.extractor, Extractor):
         measures.append(path_length_in_w(evaluand, model))
@@ -36,11 +36,6 @@ def styles(evaluand: Evaluand) -> list[Measure]:
 def count_styles(evaluand: Evaluand) -> int:
     """The number of styles that variances and shares of classes are measured on."""
     return min(evaluand.n, QUICK_STYLES if evaluand.quick else STYLES)
-
-
-def repeat_styles(model: HasStyles, w: Tensor) -> Tensor:
-    """Each w (n, dim) for every layer: (n, layers, dim)."""
-    return w[:, None].expand(-1, len(model.style_sizes), -1)
 
 
 def noise_share(evaluand: Evaluand, model: HasStyles, w: Tensor) -> Measure:
@@ -79,7 +74,7 @@ def path_length_in_w(evaluand: Evaluand, model: HasStyles) -> Measure:
         return model.synthesise(repeat_styles(model, w.to(model.device)))
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
-        return draw_styles(model, n, int(torch.randint(2**31, (), generator=generator)))[1]
+        return draw_styles(model, n, int(torch.randint(2**31, (), generator=generator)))
 
     return measure_path(evaluand, "path length in w", decode, draw, "lerp")
 

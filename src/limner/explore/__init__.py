@@ -1,6 +1,7 @@
 """Pictures of what a model has learned, each with its numbers: functions of a run."""
 
 from limner.explore.codes import code_importance, importance
+from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
 from limner.explore.interpolations import interpolate
@@ -22,6 +23,7 @@ __all__ = [
     "Picture",
     "anomalies",
     "code_importance",
+    "directions",
     "draw_samples",
     "edit",
     "edit_files",

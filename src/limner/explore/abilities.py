@@ -25,6 +25,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "edit": ("edit",),
     "mix": ("styles",),
     "noise": ("styles",),
+    "directions": ("decode",),
 }
 LACKS = {
     "sample": "it draws no new images",
@@ -35,7 +36,12 @@ LACKS = {
     "edit": "it cannot give an image another label",
     "styles": "its layers have no styles",
 }
-CONTINUOUS = ("interpolate", "traverse", "manifold")  # verbs that decode codes which no image has
+CONTINUOUS = (
+    "interpolate",
+    "traverse",
+    "manifold",
+    "directions",
+)  # verbs that decode codes which no image has
 
 
 def require_ability(run: Run, ability: type[Ability], verb: str) -> Ability:

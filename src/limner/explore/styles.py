@@ -84,11 +84,16 @@ def seed_styles(
     return torch.cat(styles), names
 
 
-def draw_styles(model: HasStyles, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """The codes (n, d) of n new images and their w (n, dim), on the CPU, of classes as in training."""
+def draw_styles(model: HasStyles, n: int, seed: int, y: Tensor | None = None) -> Tensor:
+    """The w (n, dim), on the CPU, of n new images, of the classes y (n,) or of classes as in training."""
     with seeded(seed):
-        z, y = model.draw_codes(n)
-        return z.cpu(), model.styles(z, y)[:, 0].cpu()
+        z, y = model.draw_codes(n, None if y is None else y.to(model.device))
+        return model.styles(z, y)[:, 0].cpu()
+
+
+def repeat_styles(model: HasStyles, w: Tensor) -> Tensor:
+    """Each w (n, dim) for every layer: (n, layers, dim)."""
+    return w[:, None].expand(-1, len(model.style_sizes), -1)
 
 
 def style_pixels(model: HasStyles, w: Tensor, noise: NoiseMode = "fixed", seed: int = 0) -> Tensor:
