@@ -75,6 +75,41 @@ Truncation = Annotated[
         "variety; 0 is one image; default: 1",
     ),
 ]
+Moves = Annotated[
+    str,
+    optional(
+        metavar="NAME=X,...",
+        help="move codes X standard deviations along a direction that limner directions --name stored",
+    ),
+]
+Layers = Annotated[
+    str,
+    arg(metavar="LAYERS", help="the layers of a model with styles: coarse, middle, fine, all, or as 2-4"),
+]
+DirectionName = Annotated[
+    str | None,
+    optional(
+        metavar="NAME",
+        help="show the direction of that name; --number, --classes, --seeds or --images stores it first",
+    ),
+]
+Number = Annotated[int | None, optional(metavar="N", help="store direction N of those without a name")]
+TwoClasses = Annotated[
+    tuple[str, str] | None,
+    optional(metavar="A B", help="store the direction from images of class A to those of class B"),
+]
+TwoSeeds = Annotated[
+    tuple[str, str] | None,
+    optional(metavar="A B", help="store that from the images of seeds A to those of seeds B: 1,5 2,7-9"),
+]
+TwoFolders = Annotated[
+    tuple[str, str] | None,
+    optional(metavar="A B", help="store that from the images of folder A to those of folder B"),
+]
+GroupMethod = Annotated[
+    Literal["centroid", "probe"],
+    arg(help="how to store one: from mean to mean, or the normal of a logistic regression"),
+]
 Prior = Annotated[
     str | None,
     optional(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-import tyro
-
-from limner.cli.arguments import ImageSeeds, Label, Out, Quiet, RunName, Truncation
+from limner.cli.arguments import ImageSeeds, Label, Layers, Out, Quiet, RunName, Truncation
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call, parse_seeds
 
@@ -22,13 +19,7 @@ def mix(
     *,
     rows: ImageSeeds = "0-4",
     columns: ImageSeeds = "100-105",
-    layers: Annotated[
-        str,
-        tyro.conf.arg(
-            metavar="LAYERS",
-            help="layers with the column's styles: coarse, middle, fine, all, or numbers as 2-4",
-        ),
-    ] = "coarse",
+    layers: Layers = "coarse",
     label: Label = None,
     truncation: Truncation = None,
     out: Out = None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from limner.cli.arguments import (
     Json,
     Labels,
+    Moves,
     Out,
     Prior,
     Quiet,
@@ -32,6 +33,7 @@ def sample(
     prior: Prior = None,
     label: Labels = None,
     truncation: Truncation = None,
+    move: Moves = "",
     sampling: SamplingOptions = "",
     seed: SampleSeeds = "0",
     out: Out = None,
@@ -42,7 +44,7 @@ def sample(
     seeds = parse_seeds(seed)
     several = not seed.strip().isdecimal()
     opened, path = open_run(run, "sample", out)
-    from limner.cli.sampling import parse_sampling_options
+    from limner.cli.sampling import parse_moves, parse_sampling_options
     from limner.explore import sample as draw
 
     options = parse_sampling_options(type(opened.model), sampling)
@@ -50,7 +52,8 @@ def sample(
     options |= {"truncation": truncation} if truncation is not None else {}
     names = None if label is None else [name.strip() for name in label.split(",")]
     chosen = seeds if several else seeds[0]
-    picture = draw(opened, n, seed=chosen, labels="all" if label == "all" else names, **options)
+    labels = "all" if label == "all" else names
+    picture = draw(opened, n, seed=chosen, labels=labels, move=parse_moves(move), **options)
     data = picture.data
     values = {"run": str(opened.path), "n": len(data["pixels"]), "prior": data["prior"], "seed": chosen}
     values |= {"labels": data["classes"]} if names else {}

@@ -25,6 +25,19 @@ def parse_decoding_options(model: type[Model], text: str) -> dict[str, Any]:
     return _parse_options(model, text, model.decoding_options(), "decoding")
 
 
+def parse_moves(text: str) -> dict[str, float]:
+    """The amounts by direction in 'smile=1.5,age=-2'; LimnerError for one that is no number."""
+    from limner.recipes.switches import parse_assignments
+
+    moves = {}
+    for name, value in parse_assignments(text).items():
+        try:
+            moves[name] = float(value)
+        except ValueError:
+            raise LimnerError(f"--move {name} must be a number such as 1.5, not '{value}'") from None
+    return moves
+
+
 def _parse_options(
     model: type[Model], text: str, known: Mapping[str, Parameter], process: str
 ) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from limner.explore.interpolations import interpolate
 from limner.explore.manifolds import manifold
 from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
+from limner.explore.named_directions import keep_direction, name_direction, read_directions, show_direction
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
 from limner.explore.picture import Picture
@@ -30,13 +31,17 @@ __all__ = [
     "embed",
     "importance",
     "interpolate",
+    "keep_direction",
     "manifold",
     "map_codes",
     "mix",
+    "name_direction",
     "noise",
     "preview_history",
+    "read_directions",
     "reconstruct",
     "sample",
+    "show_direction",
     "similar",
     "translate",
     "translate_files",

@@ -13,6 +13,7 @@ from limner.data import to_uint8
 from limner.errors import LimnerError, check_whole
 from limner.explore.abilities import describe_run, require_ability
 from limner.explore.labels import class_index, class_names
+from limner.explore.named_directions import draw_moved
 from limner.explore.options import select_options
 from limner.explore.picture import Picture, check_count
 from limner.figures import choose_scale, measure_text, sheet, shorten
@@ -32,6 +33,7 @@ def sample(
     *,
     seed: int | Sequence[int] = 0,
     labels: Sequence[str] | None = None,
+    move: Mapping[str, float] | None = None,
     **options: Any,
 ) -> Picture:
     """n new images (64) in a grid; data["pixels"] (n, C, H, W) uint8, data["prior"] the name of their prior.
@@ -41,21 +43,22 @@ def sample(
     has to be fitted to the training codes is fitted once and stored with the model.
     `labels` names classes, or is 'all', for a conditional model: the picture has a column for each and n rows
     (10), and the images of a row have the same noise; data["pixels"] is row by row, data["labels"]
-    (n * columns,) int64, data["classes"] the names.
+    (n * columns,) int64, data["classes"] the names.  `move` goes so many standard deviations along directions
+    that are stored with the run (`name_direction`), by name.
     """
     require_ability(run, Samples, "sample")
     n = check_number(n, seed)
     check_count(n or 1, run.shape)
     prior = prepare_prior(run, check_options(run, options))
-    data: dict[str, Any] = {"prior": prior, "seed": seed, "notes": []}
+    data: dict[str, Any] = {"prior": prior, "seed": seed, "move": dict(move or {}), "notes": []}
     if labels is not None:
-        return sample_classes(run, n or ROWS, labels, seed, options, data)
-    pixels = draw_samples(run, n or 64, seed=seed, **options)
+        return sample_classes(run, n or ROWS, labels, seed, {**options, "move": move}, data)
+    pixels = draw_samples(run, n or 64, seed=seed, move=move, **options)
     notes = [describe_prior(run, prior)] if prior is not None else []
     columns = math.ceil(math.sqrt(len(pixels)))
     texts = [] if isinstance(seed, int) else [str(s) for s in seed]
     captions = [texts[i : i + columns] for i in range(0, len(texts), columns)] or None
-    title = describe_samples(run, len(pixels), prior, seed)
+    title = describe_samples(run, len(pixels), prior, seed) + describe_move(move)
     picture = sheet(pixels.split(columns), title=title, captions=captions)
     return Picture(picture, data | {"pixels": pixels, "notes": notes})
 
@@ -91,7 +94,8 @@ def sample_classes(
     widest = max(round(measure_text(name)) for name in names)
     scale = choose_scale(*run.shape[1:], side=min(100, max(56, widest)))
     heads = [shorten(name, run.shape[2] * scale) for name in names]
-    title = f"{describe_samples(run, rows * len(names), data['prior'], seed)}, the same noise in every column"
+    title = describe_samples(run, rows * len(names), data["prior"], seed) + describe_move(data["move"])
+    title += ", the same noise in every column"
     row_labels = None if isinstance(seed, int) else [f"seed {s}" for s in seed]
     picture = sheet(list(pixels), title=title, row_labels=row_labels, column_labels=heads, scale=scale)
     y = torch.tensor(indices).repeat(rows)
@@ -103,6 +107,11 @@ def describe_samples(run: Run, n: int, prior: str | None, seed: int | Sequence[i
     images = "1 new image" if n == 1 else f"{n:,} new images"
     density = "" if prior is None else f", codes from {run.model.latent.prior(prior).title}"
     return f"{run.name}: {images}{density}, {describe_seeds(seed)}"
+
+
+def describe_move(move: Mapping[str, float] | None) -> str:
+    """', smile +1.5' for a title."""
+    return "".join(f", {name} {amount:+g}" for name, amount in (move or {}).items())
 
 
 def describe_seeds(seed: int | Sequence[int]) -> str:
@@ -119,6 +128,7 @@ def draw_samples(
     *,
     seed: int | Sequence[int] = 0,
     y: int | Tensor | None = None,
+    move: Mapping[str, float] | None = None,
     **options: Any,
 ) -> Tensor:
     """n new images (n, C, H, W) uint8, on the CPU; of n seeds, the first image of each.
@@ -138,7 +148,12 @@ def draw_samples(
         with seeded(start):
             for rows in indices.split(BATCH):
                 part = None if labels is None else labels[rows].to(model.device)
-                images.append(to_uint8(model.sample(len(rows), part, **chosen)).cpu())
+                x = (
+                    draw_moved(run, len(rows), part, move, chosen)
+                    if move
+                    else model.sample(len(rows), part, **chosen)
+                )
+                images.append(to_uint8(x).cpu())
     return torch.cat(images)
 
 
