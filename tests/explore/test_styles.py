@@ -197,6 +197,20 @@ def test_truncation_and_labels_reach_the_styles(conditional: Run) -> None:
         explore.mix(conditional, [], [2])
 
 
+def test_a_line_in_w_goes_from_seed_to_seed(run: Run, conditional: Run) -> None:
+    data = explore.interpolate_styles(run, 2, 3, 5, decoding={"truncation": 0.5}).data
+    w, _ = seed_styles(run, styled(run), [5, 6, 7, 8], None, 0.5)
+    assert torch.equal(data["pixels"][:, 0], style_pixels(styled(run), w[[0, 2]]))
+    assert torch.equal(data["pixels"][:, 2], style_pixels(styled(run), w[[1, 3]]))
+    middle = torch.tensor(data["styles"][1, 1])
+    torch.testing.assert_close(middle, (w[2] + w[3]) / 2)
+    of_class = explore.interpolate_styles(conditional, 1, 2, 3, "b").data
+    w, _ = seed_styles(conditional, styled(conditional), [3], "b")
+    assert torch.equal(of_class["pixels"][0, :1], style_pixels(styled(conditional), w))
+    with pytest.raises(LimnerError, match="a pair and two steps at least"):
+        explore.interpolate_styles(run, 1, 1)
+
+
 # Noise
 
 
@@ -239,6 +253,7 @@ def test_pictures_from_the_shell(trained: str, capsys: pytest.CaptureFixture[str
         ["mix", "--rows", "1-2", "--columns", "5,7,9", "--layers", "middle", "--truncation", ".7"],
         ["mix", "--rows", "1", "--columns", "5", "--layers", "2-3", "--label", "3"],
         ["noise", "--seed", "1-2", "--noises", "3"],
+        ["interpolate", "--space", "w", "--pairs", "1", "--steps", "3", "--set", "truncation=.7"],
     ):
         verb, *rest = words_
         assert cli([verb, trained, *rest, "--out", "x.png"]) == 0
@@ -256,6 +271,7 @@ def test_pictures_from_the_shell(trained: str, capsys: pytest.CaptureFixture[str
         (["mix", "--rows", "1,", "--layers", "fine"], "--rows must be whole numbers"),
         (["mix", "--layers", "corse"], "did you mean 'coarse'"),
         (["mix", "--label", "x"], "knows no class 'x'"),
+        (["interpolate", "1", "2", "--space", "w"], "--space w goes from seed to seed"),
         (["noise", "--seed", "4"], "two seeds and one noise at least are needed, not 1 and 6"),
     ],
 )

@@ -10,6 +10,7 @@ import tyro
 from limner.cli.arguments import DecodingOptions, Label, Out, Quiet, RunName, Seed, Steps, TwoImages
 from limner.cli.output import open_run, save_picture
 from limner.cli.parsing import call
+from limner.errors import LimnerError
 
 
 def main(argv: Sequence[str]) -> None:
@@ -27,6 +28,9 @@ def interpolate(
         Literal["linear", "spherical", "both"],
         tyro.conf.arg(help="straight from code to code, or around the centre of the codes"),
     ] = "both",
+    space: Annotated[
+        Literal["z", "w"], tyro.conf.arg(help="codes, or the styles of a model that has some")
+    ] = "z",
     label: Label = None,
     decoding: DecodingOptions = "",
     seed: Seed = 0,
@@ -35,9 +39,14 @@ def interpolate(
 ) -> None:
     """Show the images on a path between the codes of two images; for a GAN, between random codes."""
     opened, target = open_run(run, "interpolate", out, images=images)
+    from limner import explore
     from limner.cli.sampling import parse_decoding_options
-    from limner.explore import interpolate as draw
 
     options = parse_decoding_options(type(opened.model), decoding)
-    picture = draw(opened, images or None, pairs, steps, path, seed, label=label, decoding=options)
+    if space == "w":
+        if images:
+            raise LimnerError("--space w goes from seed to seed: leave the images out")
+        picture = explore.interpolate_styles(opened, pairs, steps, seed, label, options)
+    else:
+        picture = explore.interpolate(opened, images or None, pairs, steps, path, seed, label, options)
     save_picture(picture, target, quiet)

@@ -4,7 +4,7 @@ from limner.explore.codes import code_importance, importance
 from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
-from limner.explore.interpolations import interpolate
+from limner.explore.interpolations import interpolate, interpolate_styles
 from limner.explore.manifolds import manifold
 from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
@@ -31,6 +31,7 @@ __all__ = [
     "embed",
     "importance",
     "interpolate",
+    "interpolate_styles",
     "keep_direction",
     "manifold",
     "map_codes",

@@ -12,15 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from limner.errors import LimnerError, nearest
-from limner.explore.abilities import describe_run, require_continuous
+from limner.explore.abilities import describe_run, require_ability, require_continuous
 from limner.explore.codes import choose_indices, decode_pixels, draw_codes
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Animation, Picture, check_count
+from limner.explore.styles import seed_styles, style_pixels
 from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
-from limner.models.abilities import Encodes
+from limner.models.abilities import Encodes, HasStyles
 from limner.training import Run
 from limner.training.codes import encode_images
 
@@ -65,6 +66,40 @@ def interpolate(
     picture = draw_paths(pixels, fixed, names, [f"{value:.3g}" for value in t.tolist()], title)
     data = {"codes": codes.numpy(), "pixels": pixels, "paths": kinds, "notes": [*notes, *decoded_class.notes]}
     return Picture(picture, data, partial(animate_paths, pixels, fixed, names, title))
+
+
+def interpolate_styles(
+    run: Run,
+    pairs: int = 4,
+    steps: int = 9,
+    seed: int = 0,
+    label: str | None = None,
+    decoding: Mapping[str, Any] | None = None,
+) -> Picture:
+    """From one image to another on a straight line in w, a row for each pair of seeds from `seed` on.
+
+    A seed names an image as `sample` draws it, of the class `label` where the model has classes.  `decoding`
+    has the options truncation and noise, 'fixed' or 'off'.  data["styles"] is (pairs, steps, layers, dim),
+    data["pixels"] (pairs, steps, C, H, W).
+    """
+    model = require_ability(run, HasStyles, "interpolate in w")
+    if pairs < 1 or steps < 2:
+        raise LimnerError(f"there must be a pair and two steps at least, not {pairs} and {steps}")
+    check_count(pairs * steps, run.shape)
+    options = check_decoding_options(run, decoding)
+    seeds = range(seed, seed + 2 * pairs)
+    ends, names = seed_styles(run, model, seeds, label, options.get("truncation", 1.0))
+    t = torch.linspace(0, 1, steps, device=ends.device)
+    first, last = ends[::2], ends[1::2]
+    w = torch.stack([lerp(a.flatten(), b.flatten(), t) for a, b in zip(first, last, strict=True)])
+    w = w.unflatten(2, ends.shape[1:])
+    pixels = style_pixels(model, w.flatten(0, 1), options.get("noise", "fixed")).unflatten(0, w.shape[:2])
+    title = f"{run.name}: from image to image, linear in w"
+    rows = [f"seeds {a} to {b}" for a, b in zip(names[::2], names[1::2], strict=True)]
+    picture = draw_paths(pixels, None, rows, [f"{value:.3g}" for value in t.tolist()], title)
+    columns = [f"{a} to {b}" for a, b in zip(names[::2], names[1::2], strict=True)]
+    animate = partial(animate_paths, pixels, None, columns, title)
+    return Picture(picture, {"styles": w.cpu().numpy(), "pixels": pixels, "notes": []}, animate)
 
 
 def draw_paths(
