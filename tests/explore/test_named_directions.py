@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from explore.fakes import NAMES, SHAPE, Coder, Generator, codes, run_of
+from explore.fakes import NAMES, SHAPE, Coder, Conditional, Generator, codes, run_of
 from explore.test_styles import train
 from PIL import Image
 from small import blobs, small
@@ -210,3 +210,40 @@ def test_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         error = capsys.readouterr().err
         assert message in error
         assert error.count("\n") == 1
+
+
+def test_images_move_too(fresh: Run, tmp_path: Path) -> None:
+    for model in (Coder(codes(256)), Conditional(codes(256))):
+        run = run_of(fresh, model, list(NAMES))
+        name = type(model).__name__
+        named = explore.name_direction(run, name, NAMES[0], NAMES[1])
+        data = explore.move_images(run, None, {name: 2.0}, n=3).data
+        step = 2 * torch.tensor(named.step)
+        x = limner.data.to_float(data["pixels"]).flatten(1)
+        labels = (limner.data.to_float(data["reconstructions"]).flatten(1) != x).sum(1)
+        assert (labels <= (1 if name == "Conditional" else 0)).all(), "only the pixel of the class differs"
+        expected = limner.data.to_uint8((x + step).clamp(-1, 1)).unflatten(1, SHAPE)
+        difference = (data["moved"].int() - expected.int()).abs().flatten(1)[:, :255]
+        assert difference.max() <= 1
+    Image.new("L", (16, 16), 90).save(tmp_path / "x.png")
+    assert len(explore.move_images(run, [tmp_path / "x.png"], {"Coder": 1.0}).data["moved"]) == 1
+    for settings, message in [
+        ({"move": {}}, "a direction and an image at least"),
+        ({"move": {"Codr": 1.0}}, "did you mean 'Coder'"),
+    ]:
+        with pytest.raises(LimnerError, match=message):
+            explore.move_images(run, **settings)
+    with pytest.raises(LimnerError, match="it has no encoder, so edit --move cannot use it"):
+        explore.move_images(run_of(fresh, Generator(3)), move={"Coder": 1.0})
+
+
+def test_edit_moves_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = str(
+        limner.train("vae", "digits", images=100, quiet=True, out=tmp_path / "run", **small("vae")).path
+    )
+    line = ["directions", run, "--name", "eight", "--classes", "1", "8", "--k", "2", "--out", "x.png"]
+    assert cli(line) == 0, capsys.readouterr().err
+    assert cli(["edit", run, "--move", "eight=2", "--n", "3", "--out", "x.png"]) == 0
+    assert capsys.readouterr().out == "wrote x.png\n" * 2
+    assert cli(["edit", run, "--move", "eight=2", "--to", "3"]) == 2
+    assert "--move changes the code and --to the label" in capsys.readouterr().err

@@ -78,7 +78,7 @@ def test_seeds_with_labels_are_rows(conditional: Run) -> None:
     one = draw_samples(conditional, 1, seed=9, y=3, noise="off")
     assert torch.equal(picture.data["pixels"][3:], one)
     w, names = seed_styles(conditional, styled(conditional), [9], "d")
-    assert names == ["9: d"]
+    assert names == ["9 (d)"]
     assert torch.equal(style_pixels(styled(conditional), w, "off"), one)
 
 

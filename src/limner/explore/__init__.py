@@ -8,6 +8,7 @@ from limner.explore.interpolations import interpolate, interpolate_styles
 from limner.explore.manifolds import manifold
 from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
+from limner.explore.moves import move_images
 from limner.explore.named_directions import keep_direction, name_direction, read_directions, show_direction
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
@@ -36,6 +37,7 @@ __all__ = [
     "manifold",
     "map_codes",
     "mix",
+    "move_images",
     "name_direction",
     "noise",
     "preview_history",

@@ -80,7 +80,7 @@ def seed_styles(
             y = None if index is None else torch.tensor([index], device=model.device)
             z, y = model.draw_codes(1, y)
             styles.append(model.styles(z, y, truncation))
-        names.append(f"{seed}" if y is None else f"{seed}: {classes[int(y)]}")
+        names.append(f"{seed}" if y is None else f"{seed} ({classes[int(y)]})")
     return torch.cat(styles), names
 
 
