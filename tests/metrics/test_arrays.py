@@ -99,6 +99,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "stacked_counts": (torch.tensor([3, 4]),),
     "stacked_modes": (classify, STACKED),
     "standard_error": (X[:, 0],),
+    "variance_shares": (X.unflatten(0, (12, 5)),),
 }
 # they take no arrays of images, codes or features: numbers, models, data sets, functions
 OTHERS = {
