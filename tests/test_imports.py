@@ -18,7 +18,7 @@ FLOORS = [
     {"plots"},
     {"data", "models"},
     {"training"},
-    {"metrics"},
+    {"metrics", "inversion"},
     {"explore"},
     {"evaluation"},
     {"doctor"},

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.explore import importance
-from limner.explore.codes import choose_indices, draw_codes
+from limner.explore.codes import choose_indices
 from limner.explore.interpolations import choose_pairs
 from limner.explore.manifolds import quantile_grid
 from limner.explore.maps import neighbour_accuracy, project
 from limner.metrics.codes import knn_accuracy_leave_one_out
 from limner.models.latent import FittedPriors, Latent, Normal, Prior, Uniform
 from limner.random_state import seeded
+from limner.training.codes import draw_codes
 
 T = torch.linspace(0, 1, 7)
 

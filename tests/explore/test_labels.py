@@ -15,11 +15,12 @@ import limner
 from limner import explore
 from limner.data import Dataset, Images
 from limner.errors import LimnerError
-from limner.explore.codes import decode_pixels, draw_codes
+from limner.explore.codes import decode_pixels
 from limner.explore.samples import draw_samples
 from limner.models.abilities import Decodes
 from limner.training import Run, load
 from limner.training.checkpoint import read_state
+from limner.training.codes import draw_codes
 
 TINY: dict[str, Any] = {"images": 600, "batch": 50, "quiet": True, **small("cgan")}
 NAMES = ("upper left", "upper right", "lower left", "lower right")

@@ -36,6 +36,7 @@ VERBS: dict[str, dict[str, str]] = {
         "embed": "write the codes of images to .npz or .csv",
         "similar": "find the images most like an image, by code and by pixels",
         "anomalies": "find the images least like the training data",
+        "invert": "find the codes of images without an encoder, and show what the decoder lacks",
         "translate": "turn images of one domain into images of another",
         "edit": "show images with other labels: a handwriting in every digit",
         "age": "show faces at every age",

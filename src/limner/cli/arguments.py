@@ -142,6 +142,16 @@ Dimensions = Annotated[
     tuple[int, int] | None,
     optional(metavar="I J", help="latent variables to show; default: the two that change the images most"),
 ]
+SearchedSpace = Annotated[
+    Literal["z", "w", "w+"],
+    arg(help="what is searched: the code z, or a StyleGAN's style: w for all layers, w+ for each"),
+]
+KnownCodes = Annotated[
+    int, arg(metavar="N", help="known codes that are searched for too: how well the search works")
+]
+Starts = Annotated[
+    int, arg(metavar="N", help="codes that a search starts from, the best of 1,024 samples for each image")
+]
 
 Sides = Annotated[
     tuple[int, ...], arg(metavar="H W", help="height and width of the images, or one number for both")
@@ -160,6 +170,7 @@ SampleCount = Annotated[
     int | None, optional(metavar="N", help="number of images, 64; with --label of rows, 10")
 ]
 ImageCount = Annotated[int | None, optional(metavar="N", help="number of images; default 16, or all files")]
+InvertedCount = Annotated[int | None, optional(metavar="N", help="number of images; default 8, or all files")]
 Steps = Annotated[int, arg(metavar="N", help="images per row")]
 MeasuredImages = Annotated[
     int | None,
@@ -243,6 +254,9 @@ TableOut = Annotated[
     optional(
         metavar="FILE", help="an .npz or .csv to write or to replace; default: a new one in the run's folder"
     ),
+]
+CodesFile = Annotated[
+    Path | None, optional(metavar="FILE", help="an .npz or .csv to write the codes to, or to replace")
 ]
 Folder = Annotated[Path, arg(metavar="DIR", help="the folder to write to")]
 ComparisonFolder = Annotated[

@@ -13,7 +13,17 @@ from limner import data as datasets
 from limner.data import Dataset, Domains
 from limner.data.named import is_available
 from limner.errors import LimnerError, check_whole
-from limner.evaluation import classes, codes, edits, images, likelihood, smoothness, styles, translation
+from limner.evaluation import (
+    classes,
+    codes,
+    edits,
+    images,
+    inversions,
+    likelihood,
+    smoothness,
+    styles,
+    translation,
+)  # fmt: skip
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import header, provenance, write_evaluation
@@ -72,6 +82,7 @@ FAMILIES: dict[str, Family] = {
     "anomalies": Family((Scores,), codes.anomalies),
     "smoothness": Family((Samples, Decodes), smoothness.smoothness),
     "styles": Family((HasStyles,), styles.styles),
+    "inversion": Family((Decodes,), inversions.inversion),
     "edits": Family((Edits,), edits.edits, classes=True),
     "translation": Family((Translates,), translation.translation),
 }

@@ -5,6 +5,7 @@ from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
 from limner.explore.interpolations import interpolate, interpolate_styles
+from limner.explore.inversions import invert
 from limner.explore.manifolds import manifold
 from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
@@ -33,6 +34,7 @@ __all__ = [
     "importance",
     "interpolate",
     "interpolate_styles",
+    "invert",
     "keep_direction",
     "manifold",
     "map_codes",

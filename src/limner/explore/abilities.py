@@ -17,6 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "interpolate": ("decode",),
     "traverse": ("decode",),
     "manifold": ("decode",),
+    "invert": ("decode",),
     "map": ("encode",),
     "embed": ("encode",),
     "similar": ("encode",),
@@ -36,12 +37,8 @@ LACKS = {
     "edit": "it cannot give an image another label",
     "styles": "its layers have no styles",
 }
-CONTINUOUS = (
-    "interpolate",
-    "traverse",
-    "manifold",
-    "directions",
-)  # verbs that decode codes which no image has
+# verbs that decode codes which no image has
+CONTINUOUS = ("interpolate", "traverse", "manifold", "directions", "invert")
 
 
 def require_ability(run: Run, ability: type[Ability], verb: str) -> Ability:

@@ -12,20 +12,11 @@ from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.labels import DecodedClass
 from limner.models.abilities import Decodes, Encodes
-from limner.models.latent import Latent
-from limner.random_state import seeded
 from limner.training import Run
-from limner.training.codes import decode_codes, encode_images
+from limner.training.codes import decode_codes, draw_codes, encode_images
 
 DECODED = 8_192  # images decoded to rank a code's variables, about, at one pass of the networks each
 MAX_VARIABLES = 8_192  # of a code whose variables can be ranked, at one pass for each image
-
-
-def draw_codes(latent: Latent, n: int, seed: int) -> Tensor:
-    """n codes (n, d) of the default prior, on the CPU."""
-    prior = latent.prior()  # fitted here, before the seed is set
-    with seeded(seed):
-        return prior.draw(n, torch.device("cpu")).cpu()
 
 
 def decode_pixels(model: Decodes, z: Tensor, y: Tensor | None = None, **options: Any) -> Tensor:

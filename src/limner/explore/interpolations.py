@@ -13,7 +13,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError, nearest
 from limner.explore.abilities import describe_run, require_ability, require_continuous
-from limner.explore.codes import choose_indices, decode_pixels, draw_codes
+from limner.explore.codes import choose_indices, decode_pixels
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
@@ -23,7 +23,7 @@ from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
 from limner.models.abilities import Encodes, HasStyles
 from limner.training import Run
-from limner.training.codes import encode_images
+from limner.training.codes import draw_codes, encode_images
 
 STEP, PAUSE = 120, 600  # milliseconds of a frame of the animation, on the way and at either end
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": lerp, "spherical": slerp}

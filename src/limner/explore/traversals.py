@@ -11,7 +11,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
-from limner.explore.codes import code_importance, decode_pixels, draw_codes, require_narrow
+from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.gallery import read_image
 from limner.explore.labels import choose_class
 from limner.explore.options import check_decoding_options
@@ -20,7 +20,7 @@ from limner.figures import sheet
 from limner.models.abilities import Encodes
 from limner.models.latent import Prior
 from limner.training import Run
-from limner.training.codes import encode_images
+from limner.training.codes import draw_codes, encode_images
 
 
 def traverse(

@@ -11,6 +11,7 @@ from torch import Tensor
 from limner.data import to_float
 from limner.data.progress import track
 from limner.models.abilities import Decodes, Encodes, HasDevice
+from limner.models.latent import Latent
 from limner.random_state import seeded
 
 BATCH = 250  # images at a time: 128x128 ones through 32 channels take half a gigabyte
@@ -48,6 +49,13 @@ def encode_images(model: Encodes, pixels: Tensor, *, progress: str = "") -> Tens
     if len(pixels) == 0:
         return torch.empty(0, model.latent.dim)
     return map_batches(model, pixels, model.encode, progress=progress)
+
+
+def draw_codes(latent: Latent, n: int, seed: int) -> Tensor:
+    """n codes (n, d) of the default prior, on the CPU."""
+    prior = latent.prior()  # fitted here, before the seed is set
+    with seeded(seed):
+        return prior.draw(n, torch.device("cpu")).cpu()
 
 
 @torch.no_grad()

@@ -1,0 +1,52 @@
+"""Measures of a decoder without its encoder: what the search for codes finds, and what the decoder lacks."""
+
+from __future__ import annotations
+
+from limner.errors import LimnerError
+from limner.evaluation.evaluand import Evaluand, knows_classes
+from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
+from limner.explore.code_search import RECOVERED, baselines, decibels, recover_codes, search_codes
+from limner.inversion import Search
+
+KNOWN, QUICK_KNOWN = 10, 3  # known codes that are searched for
+IMAGES, QUICK_IMAGES = 32, 3  # test images: each takes a second or more
+SEARCH = Search()
+
+
+def inversion(evaluand: Evaluand) -> list[Measure]:
+    """How many known codes the search recovers, and how near the decoder comes to test images."""
+    run, model, seed = evaluand.run, evaluand.model, evaluand.seed
+    if model.latent.kind == "discrete":
+        evaluand.leave_out("inversion", "the codes are discrete, and the search follows a gradient")
+        return []
+    known = QUICK_KNOWN if evaluand.quick else KNOWN
+    n = min(QUICK_IMAGES if evaluand.quick else IMAGES, evaluand.n)
+    pixels, labels = evaluand.viewed_test[:n], evaluand.labels if knows_classes(model) else None
+    if model.labels == "required" and labels is None:
+        raise LimnerError(f"a {type(model).__name__} decodes with labels, and the data have none")
+    recovered = recover_codes(run, known, search=SEARCH, seed=seed)
+    found, nearest = search_codes(
+        run, pixels, None if labels is None else labels[:n], search=SEARCH, seed=seed
+    )
+    share = float((recovered >= RECOVERED).double().mean())
+    note = (
+        f"share at {RECOVERED:.0f} dB or more, median {float(recovered.median()):.1f}: errors of the search"
+    )
+    return [
+        Measure(
+            "known codes recovered", share, known, standard_error_of_share(share, known), None, "higher", note,
+            ".3f",
+        ),
+        mean_measure(
+            "inverted psnr", decibels(found.images, pixels), better="higher", form=".2f",
+            note="dB, test images by the best code: errors of the decoder",
+        ),
+        mean_measure(
+            "inverted psnr, best sample", decibels(nearest, pixels), form=".2f",
+            note=f"of {SEARCH.samples:,} samples, without a search",
+        ),
+        *(
+            mean_measure(f"inverted psnr, {name}", decibels(image, pixels), form=".2f")
+            for name, image in baselines(run, pixels, model.latent.dim).items()
+        ),
+    ]  # fmt: skip
