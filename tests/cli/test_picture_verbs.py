@@ -23,6 +23,7 @@ ARGUMENTS = {  # that make the verb fast, or that it requires
     "interpolate": ["--steps", "3"],
     "traverse": ["--dims", "2", "--steps", "3"],
     "manifold": ["--steps", "3", "--dims", "1", "0"],
+    "invert": ["--n", "1", "--known", "1", "--starts", "1"],
     "map": ["--n", "40", "--method", "pca"],
     "similar": ["--n", "2"],
     "mix": ["--rows", "1", "--columns", "2,3"],
@@ -32,7 +33,7 @@ ARGUMENTS = {  # that make the verb fast, or that it requires
     "translate": ["--n", "3", "--to", "A"],
 }
 IMAGES = {"interpolate": ["0", "5"], "traverse": ["1"], "similar": ["3"]}  # for models that encode
-WITH_JSON = ("sample", "embed", "similar", "anomalies")
+WITH_JSON = ("sample", "embed", "similar", "anomalies", "invert")
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
@@ -114,6 +115,10 @@ def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["sample", "RUN", "--set", "stops=3"], "Autoencoder has no option of sampling 'stops'"),
         (["sample", "RUN", "--set", "prior"], "'prior' sets nothing: write NAME=VALUE"),
         (["traverse", "RUN", "--set", "steps=3"], "no option of decoding 'steps': it has no options"),
+        (["invert", "RUN", "--codes", "x.txt"], "x.txt ends in '.txt': it must end in .npz, .csv"),
+        (["invert", "RUN", "--space", "w"], "it has no styles, so its codes are in space z only"),
+        (["invert", "RUN", "--space", "v"], "--space cannot be 'v'"),
+        (["invert", "RUN", "none.png"], "none.png"),
         (["traverse", "RUN", "--label", "3"], "it was trained without labels"),
         (["sample", "nothing-here"], "no run called 'nothing-here'"),
         (["similar", "RUN", "99999"], "there is no test image 99999: digits has 0 to"),
@@ -172,6 +177,7 @@ def test_a_file_that_is_named_is_replaced_unless_it_is_read(
         ["similar", "in/grey.png"],
         ["traverse", "in/grey.png"],
         ["interpolate", "0", "in/grey.png"],
+        ["invert", "in/grey.png"],
         ["anomalies", "in"],
     ):
         assert cli([verb, lab1, *images, "--out", "in/grey.png"]) == 2
@@ -219,6 +225,17 @@ def test_files_of_any_size_are_fitted_with_a_note(
     assert "wide.png: 40 high x 90 wide cropped to the middle and resized to 28x28" in out
     assert "grey.jpg" not in out
     assert out.endswith("wrote pair.png\n")
+
+
+def test_inverted_codes_are_written_beside_the_picture(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for suffix in ("npz", "csv"):
+        argv = ["invert", lab1, "--n", "2", "--known", "0", "--starts", "1", "--codes", f"z.{suffix}"]
+        assert cli([*argv, "--out", "x.png"]) == 0
+        assert wrote(capsys) == [Path("x.png"), Path(f"z.{suffix}")]
+    with np.load("z.npz") as table:
+        assert table["codes"].shape == (2, 3)
+        assert all(name.startswith("test/") for name in table["names"])
+    assert len(Path("z.csv").read_text().splitlines()) == 3
 
 
 def test_quiet_prints_nothing(lab1: str, capsys: pytest.CaptureFixture[str]) -> None:

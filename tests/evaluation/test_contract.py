@@ -18,6 +18,7 @@ import limner
 from limner.data import Dataset, Images
 from limner.errors import LimnerError
 from limner.evaluation import FAMILIES, Evaluation, compare, evaluate, mean_over_seeds, read_evaluation
+from limner.inversion import Search
 from limner.metrics import classifier
 from limner.models.base import Model
 from limner.models.latent import Latent, Normal, Uniform
@@ -43,6 +44,7 @@ def run(discs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.images, "BOOTSTRAPS", 3)
         patch.setattr(measuring.smoothness, "PAIRS", 100)
+        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
         folder = tmp_path_factory.mktemp("runs")
         yield limner.train(
             "vae", discs, images=1000, batch=50, out=folder / "vae", quiet=True, **small("vae")

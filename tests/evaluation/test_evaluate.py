@@ -23,6 +23,7 @@ from limner.data import Dataset, Images, to_float
 from limner.errors import LimnerError
 from limner.evaluation import FAMILIES, Evaluation, Family, evaluate, mean_over_seeds, read_evaluation
 from limner.explore.codes import choose_indices
+from limner.inversion import Search
 from limner.metrics import classifier, importance_bound
 from limner.models.abilities import Samples, abilities
 from limner.models.base import Model
@@ -40,6 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring.codes, "PROBED", (400, 100))
+        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
         yield tmp_path_factory.mktemp("runs")
 
 
@@ -436,7 +438,7 @@ def test_a_family_that_fails_is_listed_and_the_others_are_measured(
     monkeypatch.setitem(FAMILIES, "modes", Family((Samples,), refuse))
     result = evaluate(runs["gan"], **FEW)
     assert "modes: no such luck" in result.left_out
-    assert {m.family for m in result.measures} == {"samples", "memorisation", "smoothness"}
+    assert {m.family for m in result.measures} == {"samples", "memorisation", "smoothness", "inversion"}
 
 
 def test_factors_of_the_shapes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from limner.data import Dataset, Images, to_float
 from limner.errors import LimnerError
 from limner.evaluation import FAMILIES, Evaluation, Family, evaluate
 from limner.evaluation.codes import shapes_at
+from limner.inversion import Search
 from limner.metrics import Extractor, class_kl_floor, classifier, extractor
 from limner.metrics.features import available_extractor
 from limner.models.abilities import Samples
@@ -47,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.smoothness, "QUICK_PAIRS", 50)
+        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
         yield tmp_path_factory.mktemp("runs")
 
 
@@ -121,7 +123,7 @@ def test_a_family_that_cannot_be_measured_is_left_out_by_name(
     monkeypatch.setitem(FAMILIES, "modes", Family((Samples,), refuse))
     result = evaluate(gan, **FEW)
     assert line in result.left_out
-    assert families(result) == {"samples", "memorisation", "smoothness"}
+    assert families(result) == {"samples", "memorisation", "smoothness", "inversion"}
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_stacked_digits_of_another_size_are_measured(
     assert available_extractor(data) is None, "that of 28x28 does not fit"
     run = train("gan", data, folder)
     result = evaluate(run, **FEW | {"n": 300})
-    assert families(result) == {"samples", "modes", "memorisation", "smoothness"}
+    assert families(result) == {"samples", "modes", "memorisation", "smoothness", "inversion"}
     assert "classes of 1000" in {measure.name for measure in result.measures}
     trained = available_extractor(data)
     assert isinstance(trained, Extractor)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from limner.errors import LimnerError
-from limner.inversion import Search, Space, Starts, choose_starts, latent_space, refine
+from limner.inversion import Inversion, Search, Space, Starts, choose_starts, latent_space, refine
 from limner.inversion.search import ROUNDING, mse, objective, polish
 from limner.inversion.spaces import no_penalty, principal_axes, squared_norm
 from limner.models.base import Model
@@ -51,11 +51,8 @@ class Decoder(Model):
     def __init__(self, prior: Prior, classes: int | None = None) -> None:
         super().__init__(SHAPE, Model.Options())
         self.latents = {"z": Latent((4,), {"prior": prior})}
-        self.weight, self.classes, self.maps = (
-            nn.Parameter(torch.ones(1)),
-            classes,
-            [smooth(4, k) for k in range(6)],
-        )
+        self.weight, self.classes = nn.Parameter(torch.ones(1)), classes
+        self.maps = [smooth(4, k) for k in range(6)]
 
     def decode(self, z: Tensor, y: Tensor | None = None, *, noise: float = 0.0) -> Tensor:
         assert (y is None) == (self.classes is None)
@@ -66,7 +63,7 @@ class Decoder(Model):
 
 def find(
     space: Space, x: Tensor, search: Search = QUICK, y: Tensor | None = None, classes: int | None = None
-):
+) -> Inversion:
     return refine(space, x, choose_starts(space, x, y, classes, search), search)
 
 
@@ -126,7 +123,6 @@ def test_a_bounded_prior_keeps_codes_in_its_bounds() -> None:
     assert float(found.codes.abs().max()) > 0.95
     assert not found.penalty.any()
     drawn = space.code(space.draw(500, None, 0))
-    assert torch.allclose(drawn, model.latent.draw(500, torch.device("cpu")), atol=10)
     assert float(drawn.abs().max()) <= 1 + 1e-6
     assert float(drawn.std()) == pytest.approx(3**-0.5, rel=0.05)
 

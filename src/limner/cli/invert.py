@@ -53,14 +53,8 @@ def invert(
     from limner.explore import invert as draw
 
     decode = parse_decoding_options(type(opened.model), decoding)
-    settings: dict[str, Any] = {
-        "space": space,
-        "label": label,
-        "known": known,
-        "starts": starts,
-        "decoding": decode,
-    }
-    picture = draw(opened, images or None, n, seed, **settings)
+    settings: dict[str, Any] = {"space": space, "label": label, "known": known, "starts": starts}
+    picture = draw(opened, images or None, n, seed, **settings, decoding=decode)
     errors = {name: picture.data[name].tolist() for name in ("psnr", "known_psnr")}
     save_picture(picture, path, quiet, {"run": str(opened.path), **errors} if json else None)
     if table is not None:

@@ -29,17 +29,13 @@ def inversion(evaluand: Evaluand) -> list[Measure]:
         run, pixels, None if labels is None else labels[:n], search=SEARCH, seed=seed
     )
     share = float((recovered >= RECOVERED).double().mean())
-    note = (
-        f"share at {RECOVERED:.0f} dB or more, median {float(recovered.median()):.1f}: errors of the search"
-    )
+    error = standard_error_of_share(share, known)
+    note = f"share at {RECOVERED:.0f} dB or more, median {float(recovered.median()):.1f}: the search's errors"
     return [
-        Measure(
-            "known codes recovered", share, known, standard_error_of_share(share, known), None, "higher", note,
-            ".3f",
-        ),
+        Measure("known codes recovered", share, known, error, None, "higher", note, ".3f"),
         mean_measure(
             "inverted psnr", decibels(found.images, pixels), better="higher", form=".2f",
-            note="dB, test images by the best code: errors of the decoder",
+            note="dB, test images by the best code: the decoder's errors",
         ),
         mean_measure(
             "inverted psnr, best sample", decibels(nearest, pixels), form=".2f",

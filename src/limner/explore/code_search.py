@@ -12,7 +12,7 @@ from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import choose_images
-from limner.explore.labels import is_conditional
+from limner.explore.labels import DecodedClass, is_conditional
 from limner.inversion import (
     Inversion,
     Search,
@@ -24,9 +24,9 @@ from limner.inversion import (
     style_space,
 )  # fmt: skip
 from limner.metrics import pca, psnr
-from limner.models.abilities import HasStyles
+from limner.models.abilities import Encodes, HasStyles
 from limner.training import Run
-from limner.training.codes import decode_codes, draw_codes
+from limner.training.codes import decode_codes, draw_codes, encode_images
 
 SpaceName = Literal["z", "w", "w+"]
 RECOVERED = 35.0  # dB from which the image of a known code counts as recovered
@@ -61,6 +61,17 @@ def search_codes(
         u, labels = found.u.repeat(1, layers)[:, None], None if found.y is None else found.y[:, None]
         found = refine(layer_space(styled, searched, layers), x, Starts(u, labels, x), search)
     return found, to_uint8(starts.nearest.cpu())
+
+
+def code_images(
+    run: Run, pixels: Tensor, decoded_class: DecodedClass, options: Mapping[str, Any], seed: int
+) -> tuple[Tensor, list[str]]:
+    """The codes (N, d) of pixels (N, C, H, W) uint8, and notes: encoded, or searched without an encoder."""
+    if isinstance(run.model, Encodes):
+        return encode_images(run.model, pixels), []
+    found, _ = search_codes(run, pixels, decoded_class.repeat(len(pixels)), seed=seed, options=options)
+    errors = ", ".join(f"{error:.1f}" for error in decibels(found.images, pixels).tolist())
+    return found.codes, [f"codes searched without an encoder, as by invert: PSNR {errors} dB"]
 
 
 def require_styles(run: Run, space: str, options: Mapping[str, Any] | None) -> HasStyles:

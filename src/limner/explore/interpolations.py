@@ -12,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from limner.errors import LimnerError, nearest
-from limner.explore.abilities import describe_run, require_ability, require_continuous
+from limner.explore.abilities import require_ability, require_continuous
+from limner.explore.code_search import code_images
 from limner.explore.codes import choose_indices, decode_pixels
 from limner.explore.gallery import read_image
-from limner.explore.labels import choose_class
+from limner.explore.labels import DecodedClass, choose_class
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Animation, Picture, check_count
 from limner.explore.styles import seed_styles, style_pixels
@@ -23,7 +24,7 @@ from limner.figures import sheet
 from limner.metrics.paths import lerp, slerp
 from limner.models.abilities import Encodes, HasStyles
 from limner.training import Run
-from limner.training.codes import draw_codes, encode_images
+from limner.training.codes import draw_codes
 
 STEP, PAUSE = 120, 600  # milliseconds of a frame of the animation, on the way and at either end
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": lerp, "spherical": slerp}
@@ -42,7 +43,8 @@ def interpolate(
     """From one image to another in `steps` codes, 'linear', 'spherical' or 'both', a row each.
 
     `images` are two files or indices of test images; without them `pairs` random pairs of test images are
-    used, of different classes where there are labels.  A model without an encoder goes from noise to noise.
+    used, of different classes where there are labels.  A model without an encoder goes from noise to noise,
+    or between two images whose codes are searched (`invert`).
     The sphere is centred at the mean of the prior.  Codes are decoded as the class `label`, with the options
     `decoding` of `decode`.  data["codes"] is (rows, steps, d), data["pixels"] (rows, steps, C, H, W).
     """
@@ -54,7 +56,9 @@ def interpolate(
     kinds = list(PATHS) if path == "both" else [path]
     check_count(pairs * steps * len(kinds), run.shape)
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
-    ends, z, notes = endpoints(run, images, pairs, seed)  # (2, P, C, H, W) or None, (2, P, d)
+    ends, z, notes = endpoints(
+        run, images, pairs, seed, decoded_class, options
+    )  # (2, P, C, H, W) or None, (2, P, d)
     t = torch.linspace(0, 1, steps)
     codes = codes_between(z, mean_code(run), t, kinds)
     pixels = decode_pixels(model, codes.flatten(0, 1), decoded_class.repeat(len(codes) * steps), **options)
@@ -140,14 +144,15 @@ def mean_code(run: Run) -> Tensor:
 
 
 def endpoints(
-    run: Run, images: Sequence[str | Path | int] | None, pairs: int, seed: int
+    run: Run,
+    images: Sequence[str | Path | int] | None,
+    pairs: int,
+    seed: int,
+    decoded_class: DecodedClass,
+    options: Mapping[str, Any],
 ) -> tuple[Tensor | None, Tensor, list[str]]:
     """The images (2, P, C, H, W) at both ends, if they are images, their codes (2, P, d), and notes."""
-    if not isinstance(run.model, Encodes):
-        if images is not None:
-            raise LimnerError(
-                f"{describe_run(run)}: it has no encoder, so images have no codes; leave them out"
-            )
+    if images is None and not isinstance(run.model, Encodes):
         return None, draw_codes(run.model.latent, 2 * pairs, seed).unflatten(0, (2, pairs)), []
     notes: list[str] = []
     if images is None:
@@ -159,8 +164,8 @@ def endpoints(
         both = [read_image(run, image) for image in images]
         pixels = torch.cat([image for image, _, _ in both])
         notes += [note for _, _, remarks in both for note in remarks]
-    codes = encode_images(run.model, pixels)
-    return pixels.unflatten(0, (2, -1)), codes.unflatten(0, (2, -1)), notes
+    codes, remarks = code_images(run, pixels, decoded_class, options, seed)
+    return pixels.unflatten(0, (2, -1)), codes.unflatten(0, (2, -1)), [*notes, *remarks]
 
 
 def choose_pairs(labels: Tensor | None, total: int, pairs: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -106,7 +106,7 @@ def tabulate(run: Run, found: Inversion, names: list[str], notes: list[str]) -> 
 def describe_rows(run: Run, n: int, found: Inversion, space: SpaceName) -> str:
     """The title."""
     images, size = "1 image" if n == 1 else f"{n} images", found.codes.shape[1]
-    return f"{run.name}: {images} and the nearest that the decoder makes, {space} of {size:,} numbers; PSNR in dB"
+    return f"{run.name}: {images} and the nearest the decoder makes, {space} of {size:,} numbers; PSNR in dB"
 
 
 def describe_errors(errors: Mapping[str, Tensor], search: Search) -> str:

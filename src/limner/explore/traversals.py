@@ -10,17 +10,18 @@ import torch
 from torch import Tensor
 
 from limner.errors import LimnerError
-from limner.explore.abilities import describe_run, require_continuous
+from limner.explore.abilities import require_continuous
+from limner.explore.code_search import code_images
 from limner.explore.codes import code_importance, decode_pixels, require_narrow
 from limner.explore.gallery import read_image
-from limner.explore.labels import choose_class
+from limner.explore.labels import DecodedClass, choose_class
 from limner.explore.options import check_decoding_options
 from limner.explore.picture import Picture, check_count
 from limner.figures import sheet
 from limner.models.abilities import Encodes
 from limner.models.latent import Prior
 from limner.training import Run
-from limner.training.codes import draw_codes, encode_images
+from limner.training.codes import draw_codes
 
 
 def traverse(
@@ -35,7 +36,8 @@ def traverse(
 ) -> Picture:
     """A row per latent variable, at its mean -span to +span standard deviations while the others stay.
 
-    The code is that of `image`, a file or the index of a test image (the first), or noise without an encoder.
+    The code is that of `image`, a file or the index of a test image (the first).  Without an encoder it
+    is noise, or the code that a search finds for the image (`invert`).
     The `dims` variables that matter most are shown, with their `importance`.  Mean and deviation are the
     default prior's.  Codes are decoded as the class `label`, with the options `decoding` of `decode`.
     data: "order" (d,) and "importance" (d,) of all, "codes" (rows, steps, d), "pixels", "base" (d,).
@@ -46,7 +48,7 @@ def traverse(
     require_narrow(run, "traverse")
     check_count(min(dims, model.latent.dim) * steps, run.shape)
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
-    base, subject, notes = base_code(run, image, seed)
+    base, subject, notes = base_code(run, image, seed, decoded_class, options)
     matters = code_importance(run, seed, y=decoded_class.index)
     order, prior = matters.argsort(descending=True), model.latent.prior()
     shown, units = order[:dims].tolist(), torch.linspace(-1, 1, steps) * min(span, prior.reach)
@@ -79,11 +81,16 @@ def format_deviations(units: Tensor) -> list[str]:
     return [f"{value:+.1f}" if value else "0" for value in units.round(decimals=2).tolist()]
 
 
-def base_code(run: Run, image: str | Path | int | None, seed: int) -> tuple[Tensor, str, tuple[str, ...]]:
+def base_code(
+    run: Run,
+    image: str | Path | int | None,
+    seed: int,
+    decoded_class: DecodedClass,
+    options: Mapping[str, Any],
+) -> tuple[Tensor, str, list[str]]:
     """The code (d,) to start from, what it is the code of, and notes."""
-    if isinstance(run.model, Encodes):
-        pixels, subject, notes = read_image(run, 0 if image is None else image)
-        return encode_images(run.model, pixels)[0], subject, notes
-    if image is not None:
-        raise LimnerError(f"{describe_run(run)}: it has no encoder, so an image has no code; leave it out")
-    return draw_codes(run.model.latent, 1, seed)[0], f"noise of seed {seed}", ()
+    if image is None and not isinstance(run.model, Encodes):
+        return draw_codes(run.model.latent, 1, seed)[0], f"noise of seed {seed}", []
+    pixels, subject, notes = read_image(run, 0 if image is None else image)
+    codes, remarks = code_images(run, pixels, decoded_class, options, seed)
+    return codes[0], subject, [*notes, *remarks]
