@@ -234,7 +234,7 @@ def test_inverted_codes_are_written_beside_the_picture(lab1: str, capsys: pytest
         assert wrote(capsys) == [Path("x.png"), Path(f"z.{suffix}")]
     with np.load("z.npz") as table:
         assert table["codes"].shape == (2, 3)
-        assert all(name.startswith("test/") for name in table["names"])
+        assert len(set(table["names"])) == 2
     assert len(Path("z.csv").read_text().splitlines()) == 3
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from limner.errors import LimnerError
-from limner.evaluation.evaluand import Evaluand, knows_classes
+from limner.evaluation.evaluand import Evaluand
 from limner.evaluation.measures import Measure, mean_measure, standard_error_of_share
 from limner.explore.code_search import RECOVERED, baselines, decibels, recover_codes, search_codes
+from limner.explore.labels import trained_classes
 from limner.inversion import Search
 
 KNOWN, QUICK_KNOWN = 10, 3  # known codes that are searched for
@@ -20,14 +24,9 @@ def inversion(evaluand: Evaluand) -> list[Measure]:
         evaluand.leave_out("inversion", "the codes are discrete, and the search follows a gradient")
         return []
     known = QUICK_KNOWN if evaluand.quick else KNOWN
-    n = min(QUICK_IMAGES if evaluand.quick else IMAGES, evaluand.n)
-    pixels, labels = evaluand.viewed_test[:n], evaluand.labels if knows_classes(model) else None
-    if model.labels == "required" and labels is None:
-        raise LimnerError(f"a {type(model).__name__} decodes with labels, and the data have none")
+    pixels, labels = measured_images(evaluand, QUICK_IMAGES if evaluand.quick else IMAGES)
     recovered = recover_codes(run, known, search=SEARCH, seed=seed)
-    found, nearest = search_codes(
-        run, pixels, None if labels is None else labels[:n], search=SEARCH, seed=seed
-    )
+    found, nearest = search_codes(run, pixels, labels, search=SEARCH, seed=seed)
     share = float((recovered >= RECOVERED).double().mean())
     error = standard_error_of_share(share, known)
     note = f"share at {RECOVERED:.0f} dB or more, median {float(recovered.median()):.1f}: the search's errors"
@@ -46,3 +45,14 @@ def inversion(evaluand: Evaluand) -> list[Measure]:
             for name, image in baselines(run, pixels, model.latent.dim).items()
         ),
     ]  # fmt: skip
+
+
+def measured_images(evaluand: Evaluand, n: int) -> tuple[Tensor, Tensor | None]:
+    """n test images, uint8, and the labels to decode as; only classes that the model was trained with."""
+    classes, labels = trained_classes(evaluand.run), evaluand.labels
+    if classes is None:
+        return evaluand.viewed_test[:n], None
+    if labels is None:
+        raise LimnerError(f"a {type(evaluand.model).__name__} decodes with labels, and the data have none")
+    rows = torch.isin(labels, classes).nonzero()[:n, 0]
+    return evaluand.viewed_test[rows], labels[rows]

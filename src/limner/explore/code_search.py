@@ -12,7 +12,7 @@ from limner.data import to_float, to_uint8
 from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import choose_images
-from limner.explore.labels import DecodedClass, is_conditional
+from limner.explore.labels import DecodedClass, trained_classes
 from limner.inversion import (
     Inversion,
     Search,
@@ -50,7 +50,7 @@ def search_codes(
     """
     model, search = require_continuous(run, "invert"), search or Search()
     x, y = to_float(pixels).to(model.device), None if y is None else y.to(model.device)
-    classes = run.model.classes if is_conditional(run) else None
+    classes = trained_classes(run)
     if space == "z":
         searched = latent_space(model, options)
     else:
@@ -64,12 +64,17 @@ def search_codes(
 
 
 def code_images(
-    run: Run, pixels: Tensor, decoded_class: DecodedClass, options: Mapping[str, Any], seed: int
+    run: Run,
+    pixels: Tensor,
+    seed: int = 0,
+    decoded_class: DecodedClass | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, list[str]]:
     """The codes (N, d) of pixels (N, C, H, W) uint8, and notes: encoded, or searched without an encoder."""
     if isinstance(run.model, Encodes):
         return encode_images(run.model, pixels), []
-    found, _ = search_codes(run, pixels, decoded_class.repeat(len(pixels)), seed=seed, options=options)
+    y = None if decoded_class is None else decoded_class.repeat(len(pixels))
+    found, _ = search_codes(run, pixels, y, seed=seed, options=options)
     errors = ", ".join(f"{error:.1f}" for error in decibels(found.images, pixels).tolist())
     return found.codes, [f"codes searched without an encoder, as by invert: PSNR {errors} dB"]
 
@@ -101,7 +106,8 @@ def recover_codes(
     if n == 0:
         return torch.empty(0)
     z = draw_codes(model.latent, n, seed + 1)  # the starts are drawn with `seed`
-    y = torch.arange(n) % run.model.classes if is_conditional(run) and run.model.classes else None
+    classes = trained_classes(run)
+    y = None if classes is None else classes[torch.arange(n) % len(classes)]
     pixels = to_uint8(decode_codes(model, z, y, **(options or {})))
     found, _ = search_codes(run, pixels, y, space, search, seed, options)
     return decibels(found.images, pixels)

@@ -164,7 +164,7 @@ def endpoints(
         both = [read_image(run, image) for image in images]
         pixels = torch.cat([image for image, _, _ in both])
         notes += [note for _, _, remarks in both for note in remarks]
-    codes, remarks = code_images(run, pixels, decoded_class, options, seed)
+    codes, remarks = code_images(run, pixels, seed, decoded_class, options)
     return pixels.unflatten(0, (2, -1)), codes.unflatten(0, (2, -1)), [*notes, *remarks]
 
 

@@ -33,6 +33,14 @@ def is_conditional(run: Run) -> bool:
     return run.model.labels != "ignored" and run.model.classes is not None
 
 
+def trained_classes(run: Run) -> Tensor | None:
+    """The labels (K,) that a conditional model was trained with; None for other models."""
+    if not is_conditional(run):
+        return None
+    labels = run.data.train.labels  # without a class that was left out
+    return torch.arange(run.model.classes or 0) if labels is None else labels.unique()
+
+
 def class_names(run: Run) -> list[str]:
     """The names of the classes that the run's model knows; LimnerError where it knows none."""
     if run.model.labels == "ignored" or run.model.classes is None:

@@ -42,9 +42,7 @@ def manifold(
     options, decoded_class = check_decoding_options(run, decoding), choose_class(run, label)
     first, second = choose_dims(run, dims, seed, decoded_class.index)
     prior, total = model.latent.prior(), model.latent.dim
-    base, subject, _ = (
-        (prior.mean, "", []) if total == 2 else base_code(run, None, seed, decoded_class, options)
-    )
+    base, subject, _ = (prior.mean, "", []) if total == 2 else base_code(run, None, seed)
     codes, values = quantile_grid(prior, base, first, second, steps)
     y = decoded_class.repeat(steps * steps)
     pixels = decode_pixels(model, codes.flatten(0, 1), y, **options).unflatten(0, (steps, steps))

@@ -36,10 +36,10 @@ def traverse(
 ) -> Picture:
     """A row per latent variable, at its mean -span to +span standard deviations while the others stay.
 
-    The code is that of `image`, a file or the index of a test image (the first).  Without an encoder it
-    is noise, or the code that a search finds for the image (`invert`).
-    The `dims` variables that matter most are shown, with their `importance`.  Mean and deviation are the
-    default prior's.  Codes are decoded as the class `label`, with the options `decoding` of `decode`.
+    The code is that of `image`, a file or the index of a test image (the first); without an encoder it is
+    noise, or what a search finds for an image (`invert`).  The `dims` variables that matter most are shown,
+    with their `importance`.  Mean and deviation are the default prior's.  Codes are decoded as the class
+    `label`, with the options `decoding` of `decode`.
     data: "order" (d,) and "importance" (d,) of all, "codes" (rows, steps, d), "pixels", "base" (d,).
     """
     model = require_continuous(run, "traverse")
@@ -85,12 +85,12 @@ def base_code(
     run: Run,
     image: str | Path | int | None,
     seed: int,
-    decoded_class: DecodedClass,
-    options: Mapping[str, Any],
+    decoded_class: DecodedClass | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Tensor, str, list[str]]:
     """The code (d,) to start from, what it is the code of, and notes."""
     if image is None and not isinstance(run.model, Encodes):
         return draw_codes(run.model.latent, 1, seed)[0], f"noise of seed {seed}", []
     pixels, subject, notes = read_image(run, 0 if image is None else image)
-    codes, remarks = code_images(run, pixels, decoded_class, options, seed)
+    codes, remarks = code_images(run, pixels, seed, decoded_class, options)
     return codes[0], subject, [*notes, *remarks]

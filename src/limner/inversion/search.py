@@ -83,13 +83,13 @@ def choose_starts(
     space: Space,
     x: Tensor,
     y: Tensor | None = None,
-    classes: int | None = None,
+    classes: Tensor | None = None,
     search: Search | None = None,
     seed: int = 0,
 ) -> Starts:
     """The random codes whose images are nearest to images x (N, C, H, W) of classes y (N,).
 
-    `classes`: how many a conditional decoder has, for images of unknown class.  Then each class has
+    `classes` (K,) are those of a conditional decoder, for images of unknown class.  Then each class has
     one start, the nearest classes first, and there are twice as many starts as usual at most.
     """
     search = search or Search()
@@ -103,7 +103,8 @@ def choose_starts(
         return Starts(u, y[:, None].expand(-1, u.shape[1]), nearest)
     if classes is None:
         return draw_starts(space, x, None, search, seed)
-    return draw_starts(space, x, torch.arange(search.samples, device=x.device) % classes, search, seed)
+    labels = classes.to(x.device)[torch.arange(search.samples, device=x.device) % len(classes)]
+    return draw_starts(space, x, labels, search, seed)
 
 
 @torch.no_grad()

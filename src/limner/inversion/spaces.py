@@ -67,9 +67,9 @@ def latent_space(model: Decodes, options: Mapping[str, Any] | None = None) -> Sp
     return Space(draw, code, decode, no_penalty if bounded else squared_norm)
 
 
-def style_space(model: HasStyles, classes: int | None = None) -> tuple[Space, int]:
+def style_space(model: HasStyles, classes: Tensor | None = None) -> tuple[Space, int]:
     """The styles w (dim,) of a model, the same for all layers, of all its classes; the number of layers."""
-    y = None if classes is None else torch.arange(STYLES, device=model.device) % classes
+    y = None if classes is None else classes[torch.arange(STYLES) % len(classes)].to(model.device)
     w, layers = draw_styles(model, STYLES, y, seed=0)
     mean, axes, variances = principal_axes(w)
 
