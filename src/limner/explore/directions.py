@@ -11,7 +11,7 @@ from torch import Tensor
 from limner.data import to_float
 from limner.errors import LimnerError
 from limner.explore.abilities import require_continuous
-from limner.explore.codes import choose_images, decode_pixels, draw_codes, require_narrow
+from limner.explore.codes import choose_images, decode_pixels, require_narrow
 from limner.explore.labels import DecodedClass, choose_class
 from limner.explore.picture import Picture, check_count
 from limner.explore.styles import choose_layers, draw_styles, repeat_styles, seed_styles, style_pixels
@@ -20,7 +20,7 @@ from limner.figures import sheet
 from limner.metrics.directions import effect_directions, principal_directions, style_directions
 from limner.models.abilities import Decodes, Encodes, HasStyles
 from limner.training import Run
-from limner.training.codes import decode_codes, encode_images
+from limner.training.codes import decode_codes, draw_codes, encode_images
 
 CODES = 2000  # codes whose deviation is measured
 RANKED = 128  # directions whose effect is measured, at most
@@ -129,7 +129,7 @@ def base_point(
     if isinstance(run.model, HasStyles) and image is None:
         return seed_styles(run, run.model, [seed], label)[0].cpu(), f"the image of seed {seed}", ()
     base, subject, notes = base_code(run, image, seed)
-    return base[None], subject, notes
+    return base[None], subject, tuple(notes)
 
 
 def measure_effect(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError, nearest
 from limner.explore.abilities import describe_run, require_continuous
-from limner.explore.codes import choose_indices, decode_pixels, draw_codes
+from limner.explore.codes import choose_indices, decode_pixels
 from limner.explore.directions import CODES, Directions, base_point, decode_points, move, sample_codes
 from limner.explore.gallery import read_files
 from limner.explore.labels import DecodedClass, choose_class, is_conditional
@@ -27,7 +27,7 @@ from limner.metrics.directions import centroid_direction, probe_direction
 from limner.models.abilities import Encodes, HasStyles
 from limner.settings import Settings
 from limner.training import Run
-from limner.training.codes import encode_images
+from limner.training.codes import draw_codes, encode_images
 
 FILE = "directions.json"
 DRAWN = 4000  # new images that a classifier sorts, for groups by class

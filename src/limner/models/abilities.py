@@ -56,17 +56,6 @@ class Decodes(HasDevice, Protocol):
 
 
 @runtime_checkable
-class HasStyles(Decodes, Protocol):
-    """Makes an image of styles, one for each of its layers, and those of a code."""
-
-    def styles(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Codes (B, latent.dim), classes (B,) -> styles (B, layers, dim), the same for every layer."""
-
-    def synthesise(self, w: Tensor) -> Tensor:
-        """Styles (B, layers, dim) -> images (B, C, H, W) in [-1, 1]."""
-
-
-@runtime_checkable
 class HasPosterior(Encodes, Protocol):
     """Its code is a distribution q(z|x)."""
 
