@@ -104,6 +104,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "conv-autoencoder": {"images": 4000},
     "gan": {"hidden": (64, 64), "latent_dim": 64, "lr": 1e-3, "images": 80_000},
     "dcgan": {"width": 4, "images": 6000},
+    "stylegan": {"images": 4000},
     "cgan": {"networks": "mlp", "hidden": (64, 64), "lr": 1e-3, "images": 60_000},
     "caae": {
         "width": 12,

@@ -49,7 +49,7 @@ class Coder(Plain):
 class Conditional(Coder):
     """A conditional model with options of sampling."""
 
-    labels: ClassVar[Literal["ignored", "optional", "required"]] = "optional"
+    labels: Literal["ignored", "optional", "required"] = "optional"
     classes = 4
 
     def sample(
@@ -69,7 +69,7 @@ class Conditional(Coder):
 class Required(Conditional):
     """A conditional model that cannot decode without a class."""
 
-    labels: ClassVar[Literal["ignored", "optional", "required"]] = "required"
+    labels: Literal["ignored", "optional", "required"] = "required"
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         assert y is not None

@@ -63,7 +63,7 @@ class Model(nn.Module):
     # one set of images, or two domains: then y, and the labels of `initialise`, are images of B
     trains_on: ClassVar[Literal["images", "domains"]] = "images"
     training_only: ClassVar[tuple[str, ...]] = ()  # submodules that inference does not need
-    labels: ClassVar[Literal["ignored", "optional", "required"]] = "ignored"  # fills the option `classes`
+    labels: Literal["ignored", "optional", "required"] = "ignored"  # fills the option `classes`
     stochastic_loss: ClassVar[bool] = False  # whether `loss` draws random numbers
     draft: Values = {}  # options of `sample` and `decode` for a quick look
     ema: tuple[str, ...] = ()  # networks of which inference uses a running average

@@ -142,11 +142,12 @@ class StyleGAN(Adversarial):
         "adaptive": ("shift", "colour"),
     }  # fmt: skip
     batch: ClassVar[int] = 32
-    labels = "optional"
+    labels: Literal["ignored", "optional", "required"] = "optional"
 
     def __init__(self, shape: Shape, options: Options) -> None:
         super().__init__(shape, options)
         self.classes = (options.classes or 10) if options.conditional else None
+        self.labels = "required" if options.conditional else "ignored"
         default = 2.0 if min(shape[1:]) >= 64 else 0.0
         self.path_weight = default if options.path_length is None else options.path_length
         self.set_networks(
