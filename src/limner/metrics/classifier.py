@@ -100,6 +100,7 @@ def train_turns(dataset: Dataset, seed: int = 0, device: str | torch.device = "c
     return _train(dataset, TURNS, (all_turns(x) for x, _ in batches), seed, device)
 
 
+@torch.enable_grad()  # the caller may only want features, and have turned it off
 def _train(
     dataset: Dataset,
     classes: int,
