@@ -209,6 +209,7 @@ def test_discrete_codes_have_no_path_and_no_pca(toy: Callable[[Model], Run]) -> 
     assert [line for line in result.left_out if "discrete" in line] == [
         "PCA of the same size: the code is discrete, 16 bits",
         "path length: the codes are discrete, so there are none between two of them",
+        "inversion: the codes are discrete, and the search follows a gradient",
     ]
     plain = evaluate(toy(Toy()), **FEW)
     assert {"mse of PCA", "5 nearest: PCA", f"path length[{EXTRACTOR}]"} <= set(names(plain))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 from explore.fakes import SHAPE, Coder, Generator, codes, run_of
@@ -10,8 +12,10 @@ from torch import Tensor
 
 from limner import explore
 from limner.errors import LimnerError
+from limner.explore import code_search
 from limner.explore.directions import move
 from limner.explore.styles import seed_styles, style_pixels
+from limner.inversion import Search
 from limner.models.abilities import HasStyles
 from limner.models.latent import Latent, Normal
 from limner.training import Run
@@ -60,13 +64,20 @@ def test_an_encoder_has_the_axes_of_its_codes_and_starts_at_an_image(trained: Ru
     assert torch.equal(picture.data["pixels"][0, 1].flatten()[:200], base)
 
 
+def test_an_image_is_moved_from_what_a_search_finds(styled: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_search, "Search", partial(Search, samples=20, starts=1, steps=2, evaluations=2))
+    picture = explore.directions(styled, image=3, k=1, steps=3)
+    assert picture.data["pixels"].shape[:2] == (1, 3)
+    moved, own = picture.data["pixels"][0], explore.directions(styled, k=1, steps=3).data["pixels"][0]
+    assert not torch.equal(moved[1], own[1]), "the image, not the one of the seed"
+
+
 def test_mistakes_are_one_line(trained: Run, styled: Run) -> None:
     coder = run_of(trained, Coder(codes()))
     for run, settings, message in [
         (coder, {"layers": "coarse"}, "has no styles, so its directions are not those of layers"),
         (styled, {"layers": "corse"}, "did you mean 'coarse'"),
         (styled, {"k": 0}, "k from 1, steps from 2, span above 0 are needed"),
-        (styled, {"image": 3}, "it has no encoder"),
         (run_of(trained, Generator(9000)), {}, "its code has 9,000 variables, and directions decodes"),
         (run_of(trained, Coder(Latent((9,), {}, kind="discrete"))), {}, "codes are discrete"),
     ]:

@@ -93,6 +93,7 @@ CALLS: dict[str, tuple[Any, ...]] = {
     "prdc": (X, Y),
     "psnr": (IMAGES, MORE_IMAGES),
     "sap": (X, FACTORS),
+    "sharpness": (IMAGES,),
     "slerp": (X[0], Y[0], torch.linspace(0, 1, 5)),
     "ssim": (IMAGES, MORE_IMAGES),
     "stack": (STACKED[:, :1], 5),

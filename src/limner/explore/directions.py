@@ -126,9 +126,15 @@ def base_point(
     run: Run, image: str | Path | int | None, label: str | None, seed: int
 ) -> tuple[Tensor, str, tuple[str, ...]]:
     """The point (1, d), or styles (1, layers, d), to move from, what it is, and notes."""
-    if isinstance(run.model, HasStyles) and image is None:
-        return seed_styles(run, run.model, [seed], label)[0].cpu(), f"the image of seed {seed}", ()
-    base, subject, notes = base_code(run, image, seed)
+    model = run.model
+    if isinstance(model, HasStyles) and image is None:
+        return seed_styles(run, model, [seed], label)[0].cpu(), f"the image of seed {seed}", ()
+    decoded_class = choose_class(run, label)
+    base, subject, notes = base_code(run, image, seed, decoded_class)
+    if isinstance(model, HasStyles):
+        with torch.no_grad():
+            w = model.styles(base[None].to(model.device), decoded_class.repeat(1))
+        return w.cpu(), subject, tuple(notes)
     return base[None], subject, tuple(notes)
 
 

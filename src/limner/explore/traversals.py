@@ -37,9 +37,8 @@ def traverse(
     """A row per latent variable, at its mean -span to +span standard deviations while the others stay.
 
     The code is that of `image`, a file or the index of a test image (the first); without an encoder it is
-    noise, or what a search finds for an image (`invert`).  The `dims` variables that matter most are shown,
-    with their `importance`.  Mean and deviation are the default prior's.  Codes are decoded as the class
-    `label`, with the options `decoding` of `decode`.
+    noise, or what `invert` finds for an image.  The `dims` variables of most `importance` are shown.  Mean
+    and deviation are the default prior's.  Codes are decoded as the class `label`, with options `decoding`.
     data: "order" (d,) and "importance" (d,) of all, "codes" (rows, steps, d), "pixels", "base" (d,).
     """
     model = require_continuous(run, "traverse")
