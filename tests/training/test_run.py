@@ -110,7 +110,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
     length = (
         {"images": 96, "batch": 8, "tick": 32, "size": 16}
         if model in DOMAIN_MODELS
-        else {"images": 2000, "batch": 50, "tick": 500}
+        else {"images": 1000, "batch": 50, "tick": 250}
     )
     settings = {"save_seconds": 0} | length | small(model)
     straight = limner.train(model, small_source(model, tmp_path), out="straight", quiet=True, **settings)
