@@ -14,6 +14,7 @@ from limner.evaluation.measures import Evaluation, Measure
 
 # every threshold of the sentences
 GRADES = {0.8: "close to real images", 0.5: "fair", 0.2: "weak", 0.0: "poor"}  # least share of real images
+FAIR = 0.5  # of the image, above chance, that edits have to keep to be that image
 GOOD = 0.8  # share from which a measure is no weakness
 COPIED = 0.65  # of samples nearer to a training than to a test image: 0.5 without copies
 ERRORS = 3.0  # standard errors that the share of copies must lie above 0.5
@@ -136,9 +137,8 @@ def edits(measures: Mapping[str, Measure]) -> Judgement | None:
     if share < GOOD:
         weak.append(Weakness("many edits miss the asked label", "edit", " IMAGE", "for labels that fail"))
     if same < GOOD:
-        text = (
-            f"edits lose the image: {kept.value:.0%} are nearer to their own than to another, half by chance"
-        )
+        lost = "lose the image" if same < FAIR else "change more than the label"
+        text = f"edits {lost}: {kept.value:.0%} are nearer to their own than to another, half by chance"
         weak.append(Weakness(text, "edit", " IMAGE", "for what changes besides the label"))
     return Judgement(
         quality, weak, Weakness("edits get the label and keep the image", "edit", " IMAGE", "by eye")

@@ -32,6 +32,7 @@ from limner.training.codes import BATCH, map_batches
 
 ROWS = 8  # images in a picture
 COLUMNS = 30  # labels in a picture
+WIDEST = 100  # pixels of an image that is enlarged so that the name of its label fits above it
 COMPARED = 500  # test images whose errors an image's error is compared with
 UNUSUAL = 0.99  # the share of test images that an image's error must exceed to be noted
 
@@ -79,7 +80,9 @@ def draw_columns(rows: Tensor, heads: Sequence[str], title: str) -> Image.Image:
     """Rows of images (rows, columns, C, H, W) uint8 under the names of the columns."""
     height, width = rows.shape[3:]
     widest = max(round(measure_text(head)) for head in heads)
-    scale = choose_scale(height, width, side=min(100, max(56, widest)))
+    scale = choose_scale(height, width, side=56)
+    while width * scale < widest and width * (scale + 1) <= WIDEST:
+        scale += 1
     short = [shorten(head, width * scale) for head in heads]
     return sheet(list(rows), title=title, column_labels=short, scale=scale)
 
