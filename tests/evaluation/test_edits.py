@@ -112,10 +112,17 @@ def test_the_gender_counts_alone_and_ages_count_without_it() -> None:
 
     counted = hits(faces(GENDER_PREFIX))
     asked = torch.tensor(3)  # 16-20 male
-    found = torch.tensor([3, 13, 4, 14, 5, 15, 2, 12, 19])
-    assert counted["asked label"](found, asked).nonzero().flatten().tolist() == [0]
-    assert found[counted["asked age within one group"](found, asked)].tolist() == [3, 13, 4, 14, 2, 12]
-    assert found[counted["asked gender"](found, asked)].tolist() == [3, 4, 5, 2]
+    predicted = torch.tensor([3, 13, 4, 14, 5, 15, 2, 12, 19])
+    assert counted["asked label"](predicted, asked).nonzero().flatten().tolist() == [0]
+    assert predicted[counted["asked age within one group"](predicted, asked)].tolist() == [
+        3,
+        13,
+        4,
+        14,
+        2,
+        12,
+    ]
+    assert predicted[counted["asked gender"](predicted, asked)].tolist() == [3, 4, 5, 2]
     assert "asked gender" not in hits(faces(PREFIX))
     right = {label: torch.tensor([label]) for label in range(20)}
     assert slope(right, right).value == pytest.approx(1), "0-5 female is as young as 0-5 male"

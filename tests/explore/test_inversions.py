@@ -136,13 +136,13 @@ def test_styles_of_each_layer_come_nearer_than_one_style(trained: Run) -> None:
     pixels = run.data.test.pixels[:1]
     errors = {}
     for space, size in (("w", 8), ("w+", 8 * 6)):
-        found, _ = search_codes(run, pixels, space=space, search=QUICK)  # type: ignore[arg-type]
-        assert found.codes.shape == (1, size)
-        errors[space] = mse(found.images, to_float(pixels)).mean()
+        result, _ = search_codes(run, pixels, space=space, search=QUICK)  # type: ignore[arg-type]
+        assert result.codes.shape == (1, size)
+        errors[space] = mse(result.images, to_float(pixels)).mean()
     assert errors["w+"] < errors["w"]
     assert isinstance(run.model, StyleGAN)
-    styles = found.codes.unflatten(1, (6, 8))
-    assert torch.allclose(run.model.synthesise(styles), found.images, atol=1e-5)
+    styles = result.codes.unflatten(1, (6, 8))
+    assert torch.allclose(run.model.synthesise(styles), result.images, atol=1e-5)
     with pytest.raises(LimnerError, match="styles have no options of decoding: leave truncation out"):
         explore.invert(run, space="w", decoding={"truncation": 0.5})
 

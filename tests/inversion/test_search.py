@@ -69,15 +69,15 @@ def find(
 
 def test_a_linear_decoder_has_the_solution_of_least_squares() -> None:
     A, x = torch.randn(36, 4, generator=seeded(0)) / 6, torch.randn(3, *SHAPE, generator=seeded(1)) / 2
-    found = find(space_of(lambda z: (z @ A.T).unflatten(1, SHAPE), 4, no_penalty), x)
+    result = find(space_of(lambda z: (z @ A.T).unflatten(1, SHAPE), 4, no_penalty), x)
     solution = torch.linalg.lstsq(A, x.flatten(1).T).solution.T
-    assert torch.allclose(found.codes, solution, atol=1e-3)
+    assert torch.allclose(result.codes, solution, atol=1e-3)
 
 
 def test_the_prior_shrinks_as_ridge_regression_with_the_variance_of_the_error() -> None:
     A, x = torch.randn(36, 4, generator=seeded(0)) / 6, torch.randn(3, *SHAPE, generator=seeded(1)) / 2
-    found = find(space_of(lambda z: (z @ A.T).unflatten(1, SHAPE), 4), x)
-    for z, target, image in zip(found.codes, x.flatten(1), found.images.flatten(1), strict=True):
+    result = find(space_of(lambda z: (z @ A.T).unflatten(1, SHAPE), 4), x)
+    for z, target, image in zip(result.codes, x.flatten(1), result.images.flatten(1), strict=True):
         variance = ((image - target) / 2).square().mean() + ROUNDING
         ridge = torch.linalg.solve(A.T @ A / 4 + variance * torch.eye(4), A.T @ target / 4)
         assert torch.allclose(z, ridge, atol=1e-3)
@@ -86,11 +86,11 @@ def test_the_prior_shrinks_as_ridge_regression_with_the_variance_of_the_error() 
 
 def test_known_codes_of_a_smooth_decoder_are_recovered() -> None:
     z, decode = torch.randn(8, 4, generator=seeded(3)), smooth()
-    found = find(space_of(decode, 4), decode(z))
-    assert (-10 * mse(found.images, decode(z)).log10() > 45).all()
-    assert torch.allclose(found.codes, z, atol=0.05)
-    assert torch.allclose(found.images, decode(found.codes))
-    assert torch.allclose(found.penalty, found.codes.square().sum(1))
+    result = find(space_of(decode, 4), decode(z))
+    assert (-10 * mse(result.images, decode(z)).log10() > 45).all()
+    assert torch.allclose(result.codes, z, atol=0.05)
+    assert torch.allclose(result.images, decode(result.codes))
+    assert torch.allclose(result.penalty, result.codes.square().sum(1))
 
 
 def test_images_do_not_depend_on_each_other() -> None:
@@ -118,10 +118,10 @@ def test_a_bounded_prior_keeps_codes_in_its_bounds() -> None:
     model = Decoder(Uniform(4))
     space = latent_space(model)
     x = (3 * smooth()(torch.randn(5, 4, generator=seeded(5)) * 4)).clamp(-1, 1)  # best reached outside
-    found = find(space, x)
-    assert float(found.codes.abs().max()) <= 1 + 1e-6
-    assert float(found.codes.abs().max()) > 0.95
-    assert not found.penalty.any()
+    result = find(space, x)
+    assert float(result.codes.abs().max()) <= 1 + 1e-6
+    assert float(result.codes.abs().max()) > 0.95
+    assert not result.penalty.any()
     drawn = space.code(space.draw(500, None, 0))
     assert float(drawn.abs().max()) <= 1 + 1e-6
     assert float(drawn.std()) == pytest.approx(3**-0.5, rel=0.05)

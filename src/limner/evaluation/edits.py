@@ -70,14 +70,16 @@ def label_measures(
 
 
 def hits(dataset: Dataset) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
-    """What counts as the asked label, by name: the labels found, those asked for -> booleans."""
+    """What counts as the asked label, by name: the labels predicted, those asked for -> booleans."""
     counted: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-        "asked label": lambda found, asked: found == asked
+        "asked label": lambda predicted, asked: predicted == asked
     }
     if has_ages(dataset):
-        counted["asked age within one group"] = lambda found, asked: (group(found) - group(asked)).abs() <= 1
+        counted["asked age within one group"] = lambda predicted, asked: (
+            (group(predicted) - group(asked)).abs() <= 1
+        )
     if has_genders(dataset):
-        counted["asked gender"] = lambda found, asked: found // len(GROUPS) == asked // len(GROUPS)
+        counted["asked gender"] = lambda predicted, asked: predicted // len(GROUPS) == asked // len(GROUPS)
     return counted
 
 

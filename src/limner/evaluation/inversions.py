@@ -26,14 +26,14 @@ def inversion(evaluand: Evaluand) -> list[Measure]:
     known = QUICK_KNOWN if evaluand.quick else KNOWN
     pixels, labels = measured_images(evaluand, QUICK_IMAGES if evaluand.quick else IMAGES)
     recovered = recover_codes(run, known, search=SEARCH, seed=seed)
-    found, nearest = search_codes(run, pixels, labels, search=SEARCH, seed=seed)
+    result, nearest = search_codes(run, pixels, labels, search=SEARCH, seed=seed)
     share = float((recovered >= RECOVERED).double().mean())
     error = standard_error_of_share(share, known)
     note = f"share at {RECOVERED:.0f} dB or more, median {float(recovered.median()):.1f}: the search's errors"
     return [
         Measure("known codes recovered", share, known, error, None, "higher", note, ".3f"),
         mean_measure(
-            "inverted psnr", decibels(found.images, pixels), better="higher", form=".2f",
+            "inverted psnr", decibels(result.images, pixels), better="higher", form=".2f",
             note="dB, test images by the best code: the decoder's errors",
         ),
         mean_measure(

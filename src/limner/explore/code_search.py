@@ -56,11 +56,11 @@ def search_codes(
     else:
         searched, layers = style_space(styled := require_styles(run, space, options), classes)
     starts = choose_starts(searched, x, y, classes, search, seed)
-    found = refine(searched, x, starts, search)
+    result = refine(searched, x, starts, search)
     if space == "w+":  # from the result for w
-        u, labels = found.u.repeat(1, layers)[:, None], None if found.y is None else found.y[:, None]
-        found = refine(layer_space(styled, searched, layers), x, Starts(u, labels, x), search)
-    return found, to_uint8(starts.nearest.cpu())
+        u, labels = result.u.repeat(1, layers)[:, None], None if result.y is None else result.y[:, None]
+        result = refine(layer_space(styled, searched, layers), x, Starts(u, labels, x), search)
+    return result, to_uint8(starts.nearest.cpu())
 
 
 def code_images(
@@ -74,9 +74,9 @@ def code_images(
     if isinstance(run.model, Encodes):
         return encode_images(run.model, pixels), []
     y = None if decoded_class is None else decoded_class.repeat(len(pixels))
-    found, _ = search_codes(run, pixels, y, seed=seed, options=options)
-    errors = ", ".join(f"{error:.1f}" for error in decibels(found.images, pixels).tolist())
-    return found.codes, [f"codes searched without an encoder, as by invert: PSNR {errors} dB"]
+    result, _ = search_codes(run, pixels, y, seed=seed, options=options)
+    errors = ", ".join(f"{error:.1f}" for error in decibels(result.images, pixels).tolist())
+    return result.codes, [f"codes searched without an encoder, as by invert: PSNR {errors} dB"]
 
 
 def require_styles(run: Run, space: str, options: Mapping[str, Any] | None) -> HasStyles:
@@ -109,8 +109,8 @@ def recover_codes(
     classes = trained_classes(run)
     y = None if classes is None else classes[torch.arange(n) % len(classes)]
     pixels = to_uint8(decode_codes(model, z, y, **(options or {})))
-    found, _ = search_codes(run, pixels, y, space, search, seed, options)
-    return decibels(found.images, pixels)
+    result, _ = search_codes(run, pixels, y, space, search, seed, options)
+    return decibels(result.images, pixels)
 
 
 def baselines(run: Run, pixels: Tensor, size: int) -> dict[str, Tensor]:

@@ -62,18 +62,18 @@ def invert(
     options, search = check_decoding_options(run, decoding), Search(starts=starts)
     chosen, names, notes = choose(run, images, n, seed)
     y = choose_labels(run, chosen, label)
-    found, nearest = search_codes(run, chosen.pixels, y, space, search, seed, options)
-    columns = {"inversion": to_uint8(found.images), "best sample": nearest}
-    columns |= baselines(run, chosen.pixels, found.codes.shape[1])
+    result, nearest = search_codes(run, chosen.pixels, y, space, search, seed, options)
+    columns = {"inversion": to_uint8(result.images), "best sample": nearest}
+    columns |= baselines(run, chosen.pixels, result.codes.shape[1])
     errors = {name: decibels(pixels, chosen.pixels) for name, pixels in columns.items()}
     recovered = recover_codes(run, known, space, search, seed, options)
-    notes += [describe_errors(errors, search), *describe_codes(found, space), *describe_known(recovered)]
+    notes += [describe_errors(errors, search), *describe_codes(result, space), *describe_known(recovered)]
     data = {
-        "codes": found.codes.numpy(), "pixels": chosen.pixels, "inversions": columns["inversion"],
+        "codes": result.codes.numpy(), "pixels": chosen.pixels, "inversions": columns["inversion"],
         "psnr": errors["inversion"].numpy(), "known_psnr": recovered.numpy(), "notes": notes,
-        "embedding": tabulate(run, found, names, notes),
+        "embedding": tabulate(run, result, names, notes),
     }  # fmt: skip
-    title = describe_rows(run, len(chosen), found, space)
+    title = describe_rows(run, len(chosen), result, space)
     return Picture(draw_rows(chosen.pixels, columns, errors, names, title), data)
 
 
@@ -96,16 +96,16 @@ def choose_labels(run: Run, chosen: Images, label: str | None) -> Tensor | None:
     return chosen.labels if is_conditional(run) else None
 
 
-def tabulate(run: Run, found: Inversion, names: list[str], notes: list[str]) -> Embedding:
+def tabulate(run: Run, result: Inversion, names: list[str], notes: list[str]) -> Embedding:
     """The codes as a table, with the classes that they are decoded as."""
-    if found.y is None:
-        return Embedding(found.codes.numpy(), names, None, None, notes)
-    return Embedding(found.codes.numpy(), names, found.y.numpy(), tuple(class_names(run)), notes)
+    if result.y is None:
+        return Embedding(result.codes.numpy(), names, None, None, notes)
+    return Embedding(result.codes.numpy(), names, result.y.numpy(), tuple(class_names(run)), notes)
 
 
-def describe_rows(run: Run, n: int, found: Inversion, space: SpaceName) -> str:
+def describe_rows(run: Run, n: int, result: Inversion, space: SpaceName) -> str:
     """The title."""
-    images, size = "1 image" if n == 1 else f"{n} images", found.codes.shape[1]
+    images, size = "1 image" if n == 1 else f"{n} images", result.codes.shape[1]
     return f"{run.name}: {images} and the nearest the decoder makes, {space} of {size:,} numbers; PSNR in dB"
 
 
@@ -131,11 +131,11 @@ def describe_known(recovered: Tensor) -> list[str]:
     ]
 
 
-def describe_codes(found: Inversion, space: SpaceName) -> list[str]:
+def describe_codes(result: Inversion, space: SpaceName) -> list[str]:
     """A line on how usual the codes are, where they have a density with a centre."""
-    if not found.penalty.any():
+    if not result.penalty.any():
         return []
-    distance = float((found.penalty / found.u.shape[1]).sqrt().mean())
+    distance = float((result.penalty / result.u.shape[1]).sqrt().mean())
     return [f"the codes lie {distance:.2f} times as far from the centre of {space} as those of samples"]
 
 
