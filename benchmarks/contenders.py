@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BATCH = 128
 Measurement = dict[str, float]
 Contender = Callable[[str, int], Measurement]  # (lab, images) -> speeds
-GREY, COLOUR = (1, 28, 28), (3, 64, 64)
+GREY, COLOUR, SMALL = (1, 28, 28), (3, 64, 64), (3, 32, 32)
 # lab -> (model, options, images of one measurement)
 LABS: dict[str, tuple[str, dict[str, Any], int]] = {
     "lab1": ("autoencoder", {}, 600_000),
@@ -30,6 +30,7 @@ LABS: dict[str, tuple[str, dict[str, Any], int]] = {
     "dcgan32": ("dcgan", {"width": 32}, 25_600),
     "dcgan-faces": ("dcgan", {"width": 64}, 2_560),
     "cgan": ("cgan", {"width": 32}, 12_800),
+    "stylegan": ("stylegan", {}, 3_200),
     "cyclegan": ("cyclegan", {}, 150),
     "cyclegan16": ("cyclegan", {"width": 16, "d_width": 32}, 300),
 }
@@ -37,12 +38,14 @@ LABS: dict[str, tuple[str, dict[str, Any], int]] = {
 
 def shape_of(lab: str) -> tuple[int, int, int]:
     """The shape of a lab's images."""
+    if lab == "stylegan":
+        return SMALL
     return COLOUR if lab in ("dcgan-faces", "cyclegan", "cyclegan16") else GREY
 
 
 def batch_of(lab: str) -> int:
     """Images of an iteration; of a CycleGAN one pair."""
-    return 1 if LABS[lab][0] == "cyclegan" else BATCH
+    return {"cyclegan": 1, "stylegan": 32}.get(LABS[lab][0], BATCH)
 
 
 def load_pixels(shape: tuple[int, int, int] = GREY) -> Tensor:
@@ -52,7 +55,7 @@ def load_pixels(shape: tuple[int, int, int] = GREY) -> Tensor:
     from limner.data import load
     from limner.errors import LimnerError
 
-    if shape == COLOUR:
+    if shape[0] == 3:
         return torch.randint(0, 256, (6_000, *shape), dtype=torch.uint8)
     try:
         return load("mnist").train.pixels
@@ -87,7 +90,9 @@ def train_limner(lab: str, images: int, precision: str) -> Measurement:
     labels = torch.arange(len(x)) % 10 if name == "cgan" else None
     test = Images(x[:10_000], None if labels is None else labels[:10_000], None)
     data = Dataset("bench", "bench", Images(x, labels, None), test, None, (), "bench")
-    return time_training(name, data, {"images": images, "batch": BATCH, "precision": precision} | options)
+    return time_training(
+        name, data, {"images": images, "batch": batch_of(lab), "precision": precision} | options
+    )
 
 
 def train_cyclegan(lab: str, images: int) -> Measurement:
@@ -280,29 +285,6 @@ def bare_step(lab: str, images: int, precision: str) -> Measurement:
     return {"images_per_second": images // BATCH * BATCH / (time.perf_counter() - start)}
 
 
-PYTHAE_CODE = """
-import contextlib, io, json, logging, sys, tempfile, time
-import torch
-logging.disable(logging.CRITICAL)
-from pythae.models import VAE, VAEConfig
-from pythae.trainers import BaseTrainer, BaseTrainerConfig
-from pythae.data.datasets import BaseDataset
-images, batch = int(sys.argv[1]), int(sys.argv[2])
-x = torch.load(sys.argv[3])[:images].float() / 255
-torch.manual_seed(0)
-model = VAE(VAEConfig(input_dim=(1, 28, 28), latent_dim=16, reconstruction_loss="mse"))
-data = BaseDataset(x, torch.ones(len(x)))
-config = BaseTrainerConfig(output_dir=tempfile.mkdtemp(), num_epochs=max(1, images // len(x)),
-                           learning_rate=1e-3, per_device_train_batch_size=batch, no_cuda=True)
-with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    trainer = BaseTrainer(model=model, train_dataset=data, training_config=config)
-    start = time.perf_counter()
-    trainer.train()
-    seconds = time.perf_counter() - start
-print(json.dumps({"images_per_second": len(x) * config.num_epochs / seconds}))
-"""
-
-
 LIMNER = ("limner", "limner bf16")
 CONTENDERS: dict[str, Contender] = {
     "limner": lambda lab, images: train_limner(lab, images, "fp32"),
@@ -319,6 +301,8 @@ CONTENDERS: dict[str, Contender] = {
 def contenders_of(lab: str) -> list[str]:
     """Loops that train a lab's model: one objective, DCGAN, or another GAN."""
     model = LABS[lab][0]
+    if model == "stylegan":
+        return ["limner"]
     if model in ("gan", "cgan"):
         return [*LIMNER]
     if model == "dcgan":

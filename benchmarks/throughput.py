@@ -5,6 +5,7 @@
 
     python benchmarks/throughput.py --labs dcgan dcgan-faces                 # GANs, against pytorch/examples
     python benchmarks/throughput.py --labs cyclegan cyclegan16               # against the published loop
+    python benchmarks/throughput.py --labs stylegan --stylegan2 .venv-stylegan2   # against stylegan2-pytorch
     python benchmarks/throughput.py --profile cyclegan16                     # its operations by their time
     python benchmarks/throughput.py --against ../other --contenders limner   # two versions of Limner
 
@@ -29,11 +30,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contenders import (
-    BATCH,
     CONTENDERS,
     LABS,
     LIMNER,
-    PYTHAE_CODE,
     Measurement,
     batch_of,
     build_model,
@@ -42,18 +41,34 @@ from contenders import (
     shape_of,
 )  # fmt: skip
 
-PYTHAE = ["pythae==0.1.2", "torch==2.13.0"]
+OTHERS = Path(__file__).parent / "other_projects"
+# project -> (its lab, script, packages, packages without what they ask for)
+PROJECTS: dict[str, tuple[str, str, list[str], list[str]]] = {
+    "pythae": ("vae", "pythae_vae.py", ["pythae==0.1.2", "torch==2.13.0"], []),
+    "stylegan2": (
+        "stylegan",
+        "stylegan2_step.py",
+        ["torch==2.13.0", "numpy", "pillow", "einops", "kornia"],
+        ["stylegan2-pytorch==1.9.0"],
+    ),
+}
+# capacities of stylegan2-pytorch's G and D: as published with G's channels those of Limner; with G of nearly
+# the same number of multiplications (16.1 and 14.8 million at 32 pixels); with both (D: 12.5 and 15.7)
+CAPACITIES = {"same channels": (8, 8), "same G": (6, 6), "same G and D": (6, 3)}
 AGAINST = "other "  # before a contender's name: the same with the other version of Limner
 
 
-def pythae_python(folder: Path) -> str:
-    """The python of an environment with pythae, created if it is missing."""
-    python = folder / "bin" / "python"
-    if not python.exists():
+def prepare_python(folder: Path, project: str) -> str:
+    """The python of an environment with a project's packages, created if it is missing."""
+    python, ready = folder / "bin" / "python", folder / "ready"
+    _, _, packages, alone = PROJECTS[project]
+    if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    probe = subprocess.run([python, "-c", "import pythae"], capture_output=True, check=False)
-    if probe.returncode:
-        subprocess.run([python, "-m", "pip", "install", "-q", *PYTHAE], check=True)
+        install = [python, "-m", "pip", "install", "-q"]
+        subprocess.run([*install, *packages], check=True)
+        if alone:
+            subprocess.run([*install, "--no-deps", *alone], check=True)
+        ready.touch()
     return str(python)
 
 
@@ -71,16 +86,30 @@ def measure(contender: str, lab: str, images: int, against: Path | None) -> Meas
     return result
 
 
-def measure_pythae(images: int, environment: Path) -> Measurement:
-    """One measurement of pythae, in its own environment."""
+def measure_project(project: str, images: int, environment: Path, *words: str) -> Measurement:
+    """One measurement of another project, in its own environment."""
     import torch
 
+    lab, script, *_ = PROJECTS[project]
     with tempfile.NamedTemporaryFile(suffix=".pt") as file:
-        torch.save(load_pixels().clone(), file.name)
-        words = [pythae_python(environment), "-c", PYTHAE_CODE, str(images), str(BATCH), file.name]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        torch.save(load_pixels(shape_of(lab)).clone(), file.name)
+        arguments = [str(images), str(batch_of(lab)), file.name, *words]
+        command = [prepare_python(environment, project), str(OTHERS / script), *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     result: Measurement = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def measure_projects(lab: str, images: int, arguments: argparse.Namespace) -> dict[str, Measurement]:
+    """The measurements of the other projects that the command line asks for."""
+    if arguments.pythae is not None and lab == "vae":
+        return {"pythae": measure_project("pythae", images, arguments.pythae)}
+    if arguments.stylegan2 is not None and lab == "stylegan":
+        return {
+            f"stylegan2, {name}": measure_project("stylegan2", images, arguments.stylegan2, str(g), str(d))
+            for name, (g, d) in CAPACITIES.items()
+        }
+    return {}
 
 
 def run_one(contender: str, lab: str, images: int) -> None:
@@ -103,8 +132,7 @@ def run_lab(lab: str, arguments: argparse.Namespace) -> None:
     for number in range(arguments.rounds):
         order = names[::-1] if number % 2 else names  # no contender is always the first
         rounds.append({name: measure(name, lab, images, arguments.against) for name in order})
-        if arguments.pythae is not None and lab == "vae":
-            rounds[-1]["pythae"] = measure_pythae(images, arguments.pythae)
+        rounds[-1] |= measure_projects(lab, images, arguments)
     print_table(lab, images, rounds)
 
 
@@ -169,6 +197,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--pythae", type=Path, metavar="VENV", help="environment for pythae, created if missing"
+    )
+    parser.add_argument(
+        "--stylegan2", type=Path, metavar="VENV", help="environment for stylegan2-pytorch, likewise"
     )
     parser.add_argument(
         "--against", type=Path, metavar="PATH", help="another checkout of Limner, measured as 'other limner'"

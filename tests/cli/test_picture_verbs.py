@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,33 @@ def test_a_gif_moves(lab1: str, verb: str, frames: int, capsys: pytest.CaptureFi
         assert gif.info["loop"] == 0
     assert cli([verb, lab1]) == 0
     assert wrote(capsys)[0].name == f"{verb}.png" or verb == "interpolate"
+
+
+def test_an_mp4_moves_where_an_encoder_is(
+    lab1: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from imageio_ffmpeg import count_frames_and_secs
+
+    assert cli(["interpolate", lab1, "--steps", "4", "--pairs", "1", "--out", "x.mp4"]) == 0
+    assert wrote(capsys) == [Path("x.mp4")]
+    frames, seconds = count_frames_and_secs("x.mp4")
+    assert frames == 2 * 15 + 4 * 3, "25 a second: both ends for .6 s, and twice the two between for .12 s"
+    assert seconds == pytest.approx(frames / 25, abs=0.05)
+    before = Path("x.mp4").read_bytes()
+    monkeypatch.setattr("limner.explore.video.find_encoder", lambda: "false")  # a program that fails
+    assert cli(["interpolate", lab1, "--out", "x.mp4"]) == 2
+    assert "cannot write x.mp4: the encoder failed; what was there before" in capsys.readouterr().err
+    assert Path("x.mp4").read_bytes() == before
+    monkeypatch.undo()
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    assert cli(["timeline", lab1, "--out", "y.mp4"]) == 2
+    assert (
+        "an .mp4 needs an encoder: install ffmpeg, or pip install 'limner[video]'" in capsys.readouterr().err
+    )
+    assert cli(["sample", lab1, "--out", "y.mp4"]) == 2
+    assert "this picture does not move" in capsys.readouterr().err
+    assert not Path("y.mp4").exists()
 
 
 def test_files_of_any_size_are_fitted_with_a_note(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,16 @@ import limner
 from limner import explore
 from limner.cli import run as cli
 from limner.errors import LimnerError
-from limner.explore import named_directions
+from limner.explore import code_search, named_directions
 from limner.explore.samples import draw_samples
 from limner.explore.styles import seed_styles
+from limner.figures import to_pil
+from limner.inversion import Search
 from limner.metrics import classifier
 from limner.models.abilities import HasStyles
 from limner.training import Run
+
+FIXED = {True: {"noise": "fixed"}, False: {}}  # options of sampling of a model with styles, and of another
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +158,7 @@ def test_mistakes_are_one_line(styled: Run, fresh: Run) -> None:
         (("x", [1], []), "a group of images is empty"),
         (("x", [1], [1]), "do not differ"),
         (("x", "a", "e"), "has no class 'e'"),
-        (("x", ["a.png"], ["b.png"]), "it has no encoder, so files have no codes"),
+        (("x", ["a.png"], ["b.png"]), "a.png"),
         (("x", [1], [2], "median"), "no method called 'median': choose from: centroid, probe"),
     ]:
         with pytest.raises(LimnerError, match=message):
@@ -233,8 +238,29 @@ def test_images_move_too(fresh: Run, tmp_path: Path) -> None:
     ]:
         with pytest.raises(LimnerError, match=message):
             explore.move_images(run, **settings)
-    with pytest.raises(LimnerError, match="it has no encoder, so edit --move cannot use it"):
-        explore.move_images(run_of(fresh, Generator(3)), move={"Coder": 1.0})
+
+
+def test_images_of_a_generator_move_too(
+    styled: Run, fresh: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The codes of a generator's own images are those that the search gives back."""
+    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1))
+    for run in (styled, run_of(fresh, Generator(1))):
+        explore.name_direction(run, "x", [1, 2, 3], [4, 5])
+        seeds, files = range(20, 22), [tmp_path / f"{i}.png" for i in range(2)]
+        own = draw_samples(run, 2, seed=seeds, **FIXED[run is styled])
+        for image, file in zip(own, files, strict=True):
+            to_pil(image).save(file)
+        data = explore.move_images(run, files, {"x": 1.5}).data
+        assert torch.equal(data["pixels"], own)
+        assert (data["reconstructions"].int() - own.int()).abs().float().mean() < 6
+        expected = explore.sample(run, seed=seeds, move={"x": 1.5}, **FIXED[run is styled]).data["pixels"]
+        moved, away = ((data["moved"].int() - x.int()).abs().float().mean() for x in (expected, own))
+        assert moved < away / 2, "it moves as far and in the same direction as the seeds' images"
+        of_files = explore.name_direction(run, "y", files[:1], files[1:])
+        of_seeds = explore.name_direction(run, "z", list(seeds)[:1], list(seeds)[1:])
+        a, b = torch.tensor(of_files.step), torch.tensor(of_seeds.step)
+        assert torch.cosine_similarity(a, b, 0) > 0.9, "files have the codes of their seeds"
 
 
 def test_edit_moves_from_the_shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from limner import explore
 from limner.cli import run as cli
 from limner.data import Dataset
 from limner.errors import LimnerError
+from limner.explore import code_search
 from limner.explore.abilities import require_ability
 from limner.explore.samples import draw_samples
 from limner.explore.styles import choose_layers, group_layers, seed_styles, style_pixels
+from limner.figures import to_pil
+from limner.inversion import Search
 from limner.models.abilities import HasStyles, NoiseMode
 from limner.models.style_layers import Noise
 from limner.training import Run
@@ -162,6 +166,19 @@ def test_all_layers_give_the_column_and_the_rest_of_them_the_row(run: Run) -> No
         assert not torch.equal(same["pixels"][i, 1 - i], same["row_pixels"][i])
 
 
+def test_files_are_mixed_as_seeds_are(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1))
+    own = draw_samples(run, 2, seed=[5, 6], noise="fixed")
+    for image, name in zip(own, "ab", strict=True):
+        to_pil(image).save(tmp_path / f"{name}.png")
+    data = explore.mix(run, [1, tmp_path / "a.png"], [tmp_path / "b.png", 7], "coarse").data
+    seeds = explore.mix(run, [1, 5], [6, 7], "coarse").data
+    assert torch.equal(data["pixels"][0, 1], seeds["pixels"][0, 1]), "seeds keep their places"
+    difference = (data["pixels"].int() - seeds["pixels"].int()).abs().float().mean()
+    assert difference < 6, "the styles of a generator's own image are those that the search gives back"
+    assert data["notes"][0].startswith("styles searched without an encoder, as by invert: PSNR ")
+
+
 @pytest.mark.parametrize("layers", ["coarse", "middle", "fine", "1-3", "0"])
 def test_exactly_the_chosen_layers_have_the_styles_of_the_column(
     run: Run, layers: str, monkeypatch: pytest.MonkeyPatch
@@ -193,7 +210,7 @@ def test_truncation_and_labels_reach_the_styles(conditional: Run) -> None:
         explore.mix(conditional, [1], [2], label="e")
     with pytest.raises(LimnerError, match="truncation must be a number such as"):
         explore.mix(conditional, [1], [2], truncation=float("nan"))
-    with pytest.raises(LimnerError, match="a seed at least for the rows"):
+    with pytest.raises(LimnerError, match="a seed or a file at least for the rows"):
         explore.mix(conditional, [], [2])
 
 
@@ -269,6 +286,10 @@ def test_pictures_from_the_shell(trained: str, capsys: pytest.CaptureFixture[str
         (["sample", "--seed", "9-1"], "--seed 9-1 has no seeds"),
         (["sample", "--seed", "1-9", "--n", "3"], "leave n out"),
         (["mix", "--rows", "1,", "--layers", "fine"], "--rows must be whole numbers"),
+        (
+            ["mix", "--columns", "1,a.png"],
+            "--columns takes seeds such as 1,5,7-9 and image files; there is no",
+        ),
         (["mix", "--layers", "corse"], "did you mean 'coarse'"),
         (["mix", "--label", "x"], "knows no class 'x'"),
         (["interpolate", "1", "2", "--space", "w"], "--space w goes from seed to seed"),

@@ -230,6 +230,10 @@ SampleSeeds = Annotated[
 ImageSeeds = Annotated[
     str, arg(metavar="N-M,...", help="seeds of images, as limner sample --seed draws them: 1,5,7-9")
 ]
+MixedImages = Annotated[
+    str,
+    arg(metavar="IMAGES", help="seeds of images, as 1,5,7-9, and image files, whose styles are searched"),
+]
 Out = Annotated[
     Path | None,
     optional(metavar="FILE", help="the file to write or to replace; default: a new one in the run's folder"),

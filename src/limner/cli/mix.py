@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from limner.cli.arguments import ImageSeeds, Label, Layers, Out, Quiet, RunName, Truncation
+from limner.cli.arguments import Label, Layers, MixedImages, Out, Quiet, RunName, Truncation
 from limner.cli.output import open_run, save_picture
-from limner.cli.parsing import call, parse_seeds
+from limner.cli.parsing import call, parse_images
 
 
 def main(argv: Sequence[str]) -> None:
@@ -17,8 +18,8 @@ def mix(
     run: RunName,
     /,
     *,
-    rows: ImageSeeds = "0-4",
-    columns: ImageSeeds = "100-105",
+    rows: MixedImages = "0-4",
+    columns: MixedImages = "100-105",
     layers: Layers = "coarse",
     label: Label = None,
     truncation: Truncation = None,
@@ -26,9 +27,10 @@ def mix(
     quiet: Quiet = False,
 ) -> None:
     """Show images with the styles of a column's image at some layers, and of a row's at all others."""
-    row_seeds, column_seeds = parse_seeds(rows, "--rows"), parse_seeds(columns, "--columns")
-    opened, path = open_run(run, "mix", out)
+    first, second = parse_images(rows, "--rows"), parse_images(columns, "--columns")
+    files = [image for image in [*first, *second] if isinstance(image, Path)]
+    opened, path = open_run(run, "mix", out, images=files)
     from limner.explore import mix as draw
 
-    picture = draw(opened, row_seeds, column_seeds, layers, label=label, truncation=truncation)
+    picture = draw(opened, first, second, layers, label=label, truncation=truncation)
     save_picture(picture, path, quiet)

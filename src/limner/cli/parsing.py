@@ -7,6 +7,7 @@ import functools
 import io
 import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tyro
@@ -68,6 +69,19 @@ def parse_seeds(text: str, flag: str = "--seed") -> list[int]:
             raise LimnerError(f"{flag} {part.strip()} has no seeds, or more than {MOST_SEEDS:,}")
         seeds += range(first, last + 1)
     return seeds
+
+
+def parse_images(text: str, flag: str) -> list[int | Path]:
+    """Seeds as in `parse_seeds`, and image files, in order; LimnerError for what is neither."""
+    images: list[int | Path] = []
+    for part in text.split(","):
+        file = Path(part.strip()).expanduser()
+        if not file.is_file() and not re.fullmatch(r"[\d\s-]*", part):
+            raise LimnerError(
+                f"{flag} takes seeds such as 1,5,7-9 and image files; there is no file '{file}'"
+            )
+        images += [file] if file.is_file() else parse_seeds(part, flag)
+    return images
 
 
 def refuse_unknown_flags(help: str, argv: Sequence[str], verb: str) -> None:

@@ -13,6 +13,7 @@ from limner.errors import LimnerError
 from limner.explore.abilities import describe_run, require_continuous
 from limner.explore.codes import choose_images
 from limner.explore.labels import DecodedClass, trained_classes
+from limner.explore.styles import repeat_styles
 from limner.inversion import (
     Inversion,
     Search,
@@ -75,8 +76,24 @@ def code_images(
         return encode_images(run.model, pixels), []
     y = None if decoded_class is None else decoded_class.repeat(len(pixels))
     result, _ = search_codes(run, pixels, y, seed=seed, options=options)
+    return result.codes, [describe_search("codes", result, pixels)]
+
+
+def search_styles(
+    run: Run, pixels: Tensor, space: SpaceName = "w", y: Tensor | None = None, seed: int = 0
+) -> tuple[Tensor, list[str]]:
+    """The styles (N, layers, dim) of pixels (N, C, H, W) uint8, searched in w or w+, and a note."""
+    model = require_styles(run, space, None)
+    result, _ = search_codes(run, pixels, y, space, seed=seed)
+    layers = len(model.style_sizes)
+    w = result.codes.unflatten(1, (layers, -1)) if space == "w+" else repeat_styles(model, result.codes)
+    return w, [describe_search("styles", result, pixels)]
+
+
+def describe_search(subject: str, result: Inversion, pixels: Tensor) -> str:
+    """A line on how near the search came to the images."""
     errors = ", ".join(f"{error:.1f}" for error in decibels(result.images, pixels).tolist())
-    return result.codes, [f"codes searched without an encoder, as by invert: PSNR {errors} dB"]
+    return f"{subject} searched without an encoder, as by invert: PSNR {errors} dB"
 
 
 def require_styles(run: Run, space: str, options: Mapping[str, Any] | None) -> HasStyles:

@@ -11,7 +11,9 @@ from torch import Tensor
 from limner.data import to_float
 from limner.errors import LimnerError
 from limner.explore.abilities import require_continuous
+from limner.explore.code_search import search_styles
 from limner.explore.codes import choose_images, decode_pixels, require_narrow
+from limner.explore.gallery import read_image
 from limner.explore.labels import DecodedClass, choose_class
 from limner.explore.picture import Picture, check_count
 from limner.explore.styles import choose_layers, draw_styles, repeat_styles, seed_styles, style_pixels
@@ -130,11 +132,11 @@ def base_point(
     if isinstance(model, HasStyles) and image is None:
         return seed_styles(run, model, [seed], label)[0].cpu(), f"the image of seed {seed}", ()
     decoded_class = choose_class(run, label)
+    if isinstance(model, HasStyles) and image is not None:
+        pixels, subject, remarks = read_image(run, image)
+        w, searched = search_styles(run, pixels, "w", decoded_class.repeat(1), seed)
+        return w.cpu(), subject, (*remarks, *searched)
     base, subject, notes = base_code(run, image, seed, decoded_class)
-    if isinstance(model, HasStyles):
-        with torch.no_grad():
-            w = model.styles(base[None].to(model.device), decoded_class.repeat(1))
-        return w.cpu(), subject, tuple(notes)
     return base[None], subject, tuple(notes)
 
 

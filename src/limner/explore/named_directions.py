@@ -12,6 +12,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError, nearest
 from limner.explore.abilities import describe_run, require_continuous
+from limner.explore.code_search import code_images, search_styles
 from limner.explore.codes import choose_indices, decode_pixels
 from limner.explore.directions import CODES, Directions, base_point, decode_points, move, sample_codes
 from limner.explore.gallery import read_files
@@ -54,11 +55,11 @@ def name_direction(
 ) -> NamedDirection:
     """Store the direction from group a to group b with the run, for `sample(run, move={name: 1.5})`.
 
-    A group is the name of a class, the seeds of images, or image files (of a model with an encoder).  A class
-    has the codes of its training images, or without an encoder of those new images that a classifier of the
-    data set gives it.  `method` is 'centroid', from one mean to the other, or 'probe', the normal of a
-    logistic regression.  Of a model with styles it is in w, for some `layers`.  A step is one standard
-    deviation of all codes.  Raises LimnerError for a name that is taken.
+    A group is the name of a class, the seeds of images, or image files, whose codes a model without an
+    encoder searches.  A class has the codes of its training images, or without an encoder of those new images
+    that a classifier of the data set gives it.  `method` is 'centroid', from one mean to the other, or
+    'probe', the normal of a logistic regression.  Of a model with styles it is in w, for some `layers`.  A
+    step is one standard deviation of all codes.  Raises LimnerError for a name that is taken.
     """
     check_name(run, name)
     if method not in METHODS:
@@ -206,12 +207,11 @@ def group_codes(run: Run, group: Group, seed: int) -> Tensor:
     seeds = [item for item in group if isinstance(item, int)]
     if len(seeds) == len(group):
         return seed_codes(run, seeds)
-    if not isinstance(run.model, Encodes):
-        raise LimnerError(
-            f"{describe_run(run)}: it has no encoder, so files have no codes: give seeds or classes"
-        )
     files = [item for item in group if not isinstance(item, int)]
-    return encode_images(run.model, read_files(run, files)[0].pixels)
+    pixels = read_files(run, files)[0].pixels
+    if isinstance(run.model, HasStyles):
+        return search_styles(run, pixels, "w", seed=seed)[0][:, 0]
+    return code_images(run, pixels, seed)[0]
 
 
 def seed_codes(run: Run, seeds: Sequence[int]) -> Tensor:
