@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Protocol
 
 from limner.errors import LimnerError, nearest
-from limner.recipes import gan_mnist, handwriting, lab1, lab2, likelihood, manifold, paper, strokes
+from limner.recipes import (
+    gan_mnist,
+    handwriting,
+    lab1,
+    lab2,
+    likelihood,
+    manifold,
+    paper,
+    strokes,
+    style_mixing,
+)
 from limner.recipes.report import Report, training_seconds, write_report
 
 
@@ -32,6 +42,7 @@ RECIPES: dict[str, Recipe] = {
     "gan-mnist": gan_mnist.gan_digits,
     "caae-handwriting": handwriting.handwriting,
     "cyclegan-strokes": strokes.thick_digits,
+    "stylegan-mnist": style_mixing.style_mixing,
 }
 
 
