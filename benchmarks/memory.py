@@ -3,7 +3,7 @@
     python benchmarks/memory.py stylegan 32 64 128 256              # colour, the model's own batch
     python benchmarks/memory.py dcgan 64 --batch 128 --channels 1
 
-Eight iterations on random images, so that lazy penalties are among them.  The memory of Python, torch and the
+Two iterations on random images; lazy penalties are computed in the first.  The memory of Python, torch and the
 images alone is printed apart.
 """
 
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 
-ITERATIONS = 8
+ITERATIONS = 2
 
 
 def peak() -> float:
@@ -30,10 +30,10 @@ def train(model: str, size: int, batch: int | None, channels: int) -> dict[str, 
 
     from limner.data import Images
     from limner.data.examples import Examples
-    from limner.models import MODELS, create
+    from limner.models import create, model_class
     from limner.training.trainer import Trainer
 
-    batch = batch or MODELS[model].batch
+    batch = batch or model_class(model).batch
     images = Images(torch.randint(0, 256, (batch, channels, size, size), dtype=torch.uint8))
     torch.manual_seed(0)
     network = create(model, (channels, size, size))

@@ -53,7 +53,7 @@ PROJECTS: dict[str, tuple[str, str, list[str], list[str]]] = {
     ),
 }
 # capacities of stylegan2-pytorch's G and D: as published with G's channels those of Limner; with G of nearly
-# the same number of multiplications (16.1 and 14.8 million at 32 pixels); with both (D: 12.5 and 15.7)
+# the same number of multiplications (16.2 and 14.8 million at 32 pixels); with both (D: 12.6 and 15.7)
 CAPACITIES = {"same channels": (8, 8), "same G": (6, 6), "same G and D": (6, 3)}
 AGAINST = "other "  # before a contender's name: the same with the other version of Limner
 
