@@ -3,8 +3,8 @@
     python benchmarks/memory.py stylegan 32 64 128 256              # colour, the model's own batch
     python benchmarks/memory.py dcgan 64 --batch 128 --channels 1
 
-Two iterations on random images; lazy penalties are computed in the first.  The memory of Python, torch and the
-images alone is printed apart.
+Two iterations on random images; lazy penalties are computed in the first.  The memory of Python, torch and
+the images alone is printed apart.
 """
 
 from __future__ import annotations
