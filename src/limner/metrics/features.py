@@ -1,6 +1,7 @@
 """The features that distances are measured in: 64 penultimate activations of a small classifier.
 
-For the digits, MNIST and Fashion-MNIST the weights are part of the package, pinned by hash.  For any other
+For the digits, MNIST and Fashion-MNIST the weights are part of the package, pinned by hash; `mnist-5k`, a
+part of MNIST's training images, has MNIST's, which were trained on its test images too.  For any other
 labelled set the same network is trained once, by the same recipe, and kept in the cache.  For a set without
 labels, or with a single one, the network learns how an image was turned (see classifier.py).  Stacked digits
 get the network of single digits, applied to each channel.
@@ -40,12 +41,14 @@ UNLABELLED = "rot-v1"  # the same for data without labels
 MNIST_SIZE = (28, 28)
 WEIGHTS = Path(__file__).parent / "weights"
 # fingerprint of the data -> name and sha256 of weights that are part of the package
+MNIST = ("mnist-cnn-v1", "c6f7485802a47c62e3bf883d499b26107644b24c947d4f96feafa6b92815044d")
 PINNED: dict[str, tuple[str, str]] = {
     "3bbae456eb896edc": (
         "digits-cnn-v1",
         "7ea593d590d0a779d89bfd4b92500acd999d7030c89f3f87d047c06dff15b345",
     ),
-    "b0d0563705140c84": ("mnist-cnn-v1", "c6f7485802a47c62e3bf883d499b26107644b24c947d4f96feafa6b92815044d"),
+    "b0d0563705140c84": MNIST,
+    "318a1f6ffa63eb13": MNIST,  # mnist-5k
     "2a3de69e3717a365": (
         "fashion-mnist-cnn-v1",
         "6bee24a2662c1f94038cba8b66efca803ab8d5ddf86e9439bca91cc487fabd75",
