@@ -36,6 +36,8 @@ RECIPES: dict[str, Recipe] = {
     "lab1-latent-sweep": lab1.latent_sweep,
     "lab2-random-vectors": lab2.random_vectors,
     "vae-static-mnist": likelihood.vae_static,
+    "vae-deep-static-mnist": likelihood.vae_deep,
+    "vae-short-static-mnist": likelihood.vae_short,
     "iwae-static-mnist": likelihood.iwae_static,
     "vae-paper": paper.learning_curves,
     "vae-manifold": manifold.manifolds,
