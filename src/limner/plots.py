@@ -28,20 +28,23 @@ def scatter(
     *,
     title: str = "",
     axes: tuple[str, str] | None = None,
+    size: tuple[float, float] = (8.6, 7),
+    legend: bool = True,
 ) -> Image.Image:
     """Points (N, 2) coloured by label (N,), with the class's name at its densest point and in the legend.
 
     `axes` names the two axes and shows their numbers; without it the axes mean nothing and are left out.
+    `size` is in inches.
     """
-    figure, ax = new_plot(title, size=(8.6, 7))
-    size = max(4.0, min(30.0, 16_000 / len(points)))
+    figure, ax = new_plot(title, size)
+    area = max(4.0, min(30.0, 16_000 / len(points)))
     for k in [None] if labels is None else np.unique(labels).tolist():
         group = points if k is None else points[labels == k]
         colour, marker = COLOURS[(k or 0) % 10], MARKERS[(k or 0) // 10 % len(MARKERS)]
         label = None if k is None else class_name(k, classes)
         x, y = group.T
-        ax.scatter(x, y, size, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
-    if labels is not None and len(np.unique(labels)) <= 20:
+        ax.scatter(x, y, area, colour, marker=marker, label=label, linewidths=0, alpha=0.8)
+    if legend and labels is not None and len(np.unique(labels)) <= 20:
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, markerscale=2.0)
     if axes is None:
         ax.set_axis_off()
@@ -88,9 +91,10 @@ def curves(
     title: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    size: tuple[float, float] = (7, 4.5),
 ) -> Image.Image:
-    """A line for each name, through its (x values, y values)."""
-    figure, ax = new_plot(title)
+    """A line for each name, through its (x values, y values); `size` is in inches."""
+    figure, ax = new_plot(title, size)
     for i, (name, (x, y)) in enumerate(series.items()):
         marker, dashes = "o" if len(x) <= 12 else "", ("-", "--", ":")[i // 10 % 3]
         label = "\n".join(wrap_text(name, LEGEND_WIDTH, LEGEND_SIZE))

@@ -19,6 +19,7 @@ from small import DOMAIN_MODELS, data_name, data_words, small, words
 
 import limner
 from limner.cli import VERBS, run
+from limner.data.named import is_available
 from limner.explore import map_codes
 from limner.models import MODELS
 
@@ -300,6 +301,8 @@ def test_the_demo_writes_one_self_contained_page(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.explore.map_codes", functools.partial(map_codes, n=200))  # t-SNE is slow
+    monkeypatch.setattr("limner.recipes.demo_measures.MOST", 200)
+    features = "mnist-cnn-v1" if is_available("mnist-5k") else "digits-cnn-v1"
     assert run(["demo", "--scale", "0.02"]) == 0
     output = capsys.readouterr()
     assert output.out.endswith("wrote runs/demo/index.html\n")
@@ -307,8 +310,12 @@ def test_the_demo_writes_one_self_contained_page(
     page = Path("runs/demo/index.html").read_text()
     assert page.count("data:image/png;base64,") >= 12
     assert not re.findall(r'(?:src|href)="(?!data:)', page), "nothing outside the page"
-    for text in ("218,643", "50,161", "fd[digits-cnn-v1]", "nats per image", "At the equilibrium"):
+    for text in ("218,643", "50,161", f"fd[{features}]", "nats per image", "At the equilibrium"):
         assert text in page
+    figures = re.findall(r"<figure>.*?</figure>", page)
+    assert sum("distance to training digits" in figure for figure in figures) == 6, (
+        "beside each set of samples"
+    )
     assert len(list(Path("runs/demo").glob("*/run.json"))) == 5
     Path("runs/demo/notes.txt").write_text("mine")
     assert "holds other things than a demo" in mistake(capsys, "demo", "--scale", "0.02")

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 from limner.data import progress
 from limner.errors import LimnerError
 from limner.files import remove_unfinished
+from limner.recipes.demo_measures import measure_demo
 from limner.recipes.demo_page import SECTIONS, closing, opening
+from limner.recipes.digits import load_digits
 from limner.recipes.page import Page
 from limner.train_run import train
 from limner.training import Run
@@ -37,7 +39,7 @@ PAGE_SECONDS = 22.0
 
 
 def demo(out: Path = Path("runs/demo"), *, scale: float = 1.0, quiet: bool = False) -> Path:
-    """Train the four labs on the digits, write OUT/index.html and return its path.
+    """Train the four labs on `mnist-5k` or, without it, `digits`; write OUT/index.html and return its path.
 
     `scale` multiplies the length of each run.  The runs are folders in OUT.  An earlier demo in OUT is
     replaced; LimnerError where OUT contains anything else.
@@ -47,16 +49,18 @@ def demo(out: Path = Path("runs/demo"), *, scale: float = 1.0, quiet: bool = Fal
     announcer, out = Progress(quiet), out.expanduser()
     clear(out)
     with progress.silent(quiet):
+        data = load_digits(quiet)
         runs: dict[str, Run] = {}
         for name, lab in LABS.items():
             announcer.start(name)
             images = max(round(lab.images * scale), 128)
-            runs[name] = train(lab.model, "digits", images=images, out=out / name, quiet=quiet, **lab.options)
+            runs[name] = train(lab.model, data, images=images, out=out / name, quiet=quiet, **lab.options)
         announcer.start("the page")
         page = Page("Limner: the four labs of a lecture, trained on this machine")
-        opening(page, runs, scale)
+        measured = measure_demo(runs)
+        opening(page, measured, scale)
         for section in SECTIONS:
-            section(page, runs)
+            section(page, measured)
         closing(page, out, announcer.elapsed)
     page.save(out / "index.html")
     return out / "index.html"

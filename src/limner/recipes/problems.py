@@ -11,18 +11,16 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
-
-from limner.data import Dataset, load, progress
+from limner.data import Dataset, progress
 from limner.doctor import Diagnosis, diagnose
 from limner.doctor.diagnosis import SIGNALS
 from limner.errors import LimnerError
 from limner.explore.samples import draw_samples
 from limner.explore.timeline import read_previews
-from limner.figures import sheet
 from limner.files import write_json
 from limner.plots import curves
-from limner.recipes.page import Page
+from limner.recipes.digits import describe_digits, load_digits
+from limner.recipes.page import CHART, Figure, Page, chart, tiles
 from limner.recipes.report import train_or_resume
 from limner.training import Run
 
@@ -110,7 +108,7 @@ PROBLEMS: tuple[Problem, ...] = (
 def problems(
     out: Path = Path("runs/problems"), *, scale: float = 1.0, seed: int = 0, quiet: bool = False
 ) -> Path:
-    """Cause the four problems on the digits, remedy each, and write OUT/index.html; returns its path.
+    """Cause the four problems on `mnist-5k` or `digits`, remedy each, write OUT/index.html; returns its path.
 
     Complete runs in OUT are used again, interrupted ones are resumed.  `scale` multiplies the length of each
     run.
@@ -121,14 +119,14 @@ def problems(
     if out.exists() and not out.is_dir():
         raise LimnerError(f"{out} is a file: choose another --out")
     with progress.silent(quiet):
-        digits = load("digits")
+        digits = load_digits(quiet)
         runs = train_all(out, digits, scale, seed, quiet)
         diagnoses = {name: diagnose(run) for name, run in runs.items()}
         page = Page("Four problems of a GAN, and the doctor's diagnosis of each")
         page.text(
-            f"The lecture's four problems, each caused on purpose on {len(digits.train):,} handwritten "
-            "digits, beside the same network with one remedy. Every verdict is the doctor's own, from the "
-            "logs of these runs: `limner doctor RUN` prints it again."
+            f"The lecture's four problems, each caused on purpose on {len(digits.train):,} training images, "
+            f"{describe_digits(digits)}, beside the same network with one remedy. Every verdict is the "
+            "doctor's own, from the logs of these runs: `limner doctor RUN` prints it again."
         )
         for problem in PROBLEMS:
             add_section(page, problem, runs, diagnoses)
@@ -155,13 +153,13 @@ def add_section(page: Page, problem: Problem, runs: dict[str, Run], diagnoses: d
     faulty, remedied = problem.faulty, problem.remedied
     page.heading(problem.title)
     page.text(f"The lecture: {problem.lecture}", f"The cause here: {problem.cause}")
-    page.pictures(
-        (draw_run(runs[faulty]), f"with the problem: `{shell_command(RUNS[faulty][0])}`"),
-        (draw_run(runs[remedied]), f"remedied: `{shell_command(RUNS[remedied][0])}`"),
+    page.row(
+        draw_run(runs[faulty], f"With the problem: `{shell_command(RUNS[faulty][0])}`"),
+        draw_run(runs[remedied], f"Remedied: `{shell_command(RUNS[remedied][0])}`"),
     )
     page.text(f"The doctor on the first run: {describe(diagnoses[faulty])}")
     page.text(f"The remedy: {problem.remedy} The doctor on the second run: {describe(diagnoses[remedied])}")
-    page.pictures(*draw_signals(problem, diagnoses))
+    page.row(*draw_signals(problem, diagnoses))
 
 
 def describe(diagnosis: Diagnosis) -> str:
@@ -179,23 +177,24 @@ def shell_command(options: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def draw_run(run: Run) -> Image.Image:
-    """The same noise over training, and more samples of the last weights."""
-    previews = dict(list(read_previews(run, 10).items())[-6:])
-    rows = [*previews.values(), *draw_samples(run, 20, seed=1).split(10)]
+def draw_run(run: Run, caption: str) -> Figure:
+    """The same noise over training, by images seen, and more samples of the last weights."""
+    previews = dict(list(read_previews(run, 8).items())[-6:])
+    rows = [*previews.values(), *draw_samples(run, 16, seed=1).split(8)]
     labels = [*(f"{images:,}" for images in previews), "others", ""]
-    return sheet(rows, title="the same noise over training, images seen at the left", row_labels=labels)
+    return Figure(tiles(rows, "The same noise over training", labels), caption)
 
 
-def draw_signals(problem: Problem, diagnoses: dict[str, Diagnosis]) -> list[tuple[Image.Image, str]]:
-    """A chart of both runs for each of the problem's signals, with its caption."""
-    charts = []
+def draw_signals(problem: Problem, diagnoses: dict[str, Diagnosis]) -> list[Figure]:
+    """A chart of both runs for each of the problem's signals."""
+    figures = []
     for name in problem.signals:
         series = {
             "with the problem": diagnoses[problem.faulty].series(name),
             "remedied": diagnoses[problem.remedied].series(name),
         }
-        signal = SIGNALS[name]
-        chart = curves(series, xlabel="images seen", ylabel=name, log_y=name in LOG_SCALE)
-        charts.append((chart, f"`{name}`: {signal.meaning}; in a healthy run: {signal.healthy}"))
-    return charts
+        signal, log = SIGNALS[name], name in LOG_SCALE
+        picture = curves(series, xlabel="images seen", ylabel=name, log_y=log, size=CHART)
+        caption = f"`{name}`: {signal.meaning}; in a healthy run: {signal.healthy}"
+        figures.append(Figure(chart(picture, caption), caption))
+    return figures
