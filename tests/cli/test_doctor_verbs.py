@@ -144,7 +144,7 @@ def test_problems_writes_one_page(
     html = Path("page/index.html").read_text()
     for problem in problems.PROBLEMS:
         assert problem.title.split("'")[0] in html
-    assert html.count("<img") == 4 * len(problems.PROBLEMS)
+    assert html.count("<figure>") == 4 * len(problems.PROBLEMS)
     assert set(json.loads(Path("page/problems.json").read_text())) == set(problems.RUNS)
     used = {name for problem in problems.PROBLEMS for name in (problem.faulty, problem.remedied)}
     assert used == set(problems.RUNS)

@@ -16,13 +16,13 @@ from limner.training import Run
 
 MOST = 2000  # images of a set whose distance is measured
 FLOOR, RECONSTRUCTIONS, VAE, GAN = "floor", "reconstructions", "vae", "gan"
-PRIORS = {"gaussian": "per-column Gaussian", "full": "full Gaussian", "gmm": "mixture of 10 Gaussians"}
+PRIORS = {"gaussian": "Per-column Gaussian", "full": "Full Gaussian", "gmm": "Mixture of 10 Gaussians"}
 SETS = {
-    FLOOR: "other training digits",
-    RECONSTRUCTIONS: "Lab 2: their reconstructions",
-    **{kind: f"Lab 2: {prior}" for kind, prior in PRIORS.items()},
-    VAE: "Lab 3: VAE",
-    GAN: "Lab 4: GAN",
+    FLOOR: "Other training digits",
+    RECONSTRUCTIONS: "Their reconstructions (Lab 2)",
+    **{kind: f"{prior} (Lab 2)" for kind, prior in PRIORS.items()},
+    VAE: "VAE (Lab 3)",
+    GAN: "GAN (Lab 4)",
 }
 
 

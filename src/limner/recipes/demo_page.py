@@ -37,7 +37,7 @@ def opening(page: Page, demo: Demo, scale: float) -> None:
     )
     if scale < 1:
         page.text("The runs were shortened, so the pictures are worse than those of a full run.")
-    caption = f"The data: {describe_digits(data)}. These ten are held out, as all test images are."
+    caption = f"The data: {describe_digits(data)}. These ten are held out."
     counts = {"training digits": f"{len(data.train):,}", "held-out digits": f"{len(data.test):,}"}
     page.figure(Figure(tiles([one_of_each_class(data)], "A digit of every class"), caption, counts))
 
@@ -147,7 +147,8 @@ def code_variables(page: Page, demo: Demo) -> None:
         "right, the second upwards. Neighbouring codes are similar digits."
     )
     page.figure(Figure(tiles(list(plane.data["pixels"]), "Digits over the plane of codes", gap=0), caption))
-    traversal = explore.traverse(demo.runs["lab3-vae"], dims=6).data
+    middle = len(demo.data.test) // 2  # the first digits are all 0 where the data are sorted
+    traversal = explore.traverse(demo.runs["lab3-vae"], middle, dims=6).data
     shown = traversal["order"][:6].tolist()
     caption = (
         f"A VAE with a code of {len(traversal['order'])} numbers. In each row one number goes from -3 to +3 "

@@ -1,4 +1,4 @@
-"""The handwritten digits that the demo and the problems are shown on."""
+"""The handwritten digits that the demo and the problems show."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from limner.data import Dataset, progress
+from limner.data import Dataset, load, progress
 from limner.doctor import Diagnosis, diagnose
 from limner.doctor.diagnosis import SIGNALS
 from limner.errors import LimnerError
@@ -19,7 +19,7 @@ from limner.explore.samples import draw_samples
 from limner.explore.timeline import read_previews
 from limner.files import write_json
 from limner.plots import curves
-from limner.recipes.digits import describe_digits, load_digits
+from limner.recipes.digits import describe_digits
 from limner.recipes.page import CHART, Figure, Page, chart, tiles
 from limner.recipes.report import train_or_resume
 from limner.training import Run
@@ -108,7 +108,7 @@ PROBLEMS: tuple[Problem, ...] = (
 def problems(
     out: Path = Path("runs/problems"), *, scale: float = 1.0, seed: int = 0, quiet: bool = False
 ) -> Path:
-    """Cause the four problems on `mnist-5k` or `digits`, remedy each, write OUT/index.html; returns its path.
+    """Cause the four problems on `digits`, remedy each, and write OUT/index.html; returns its path.
 
     Complete runs in OUT are used again, interrupted ones are resumed.  `scale` multiplies the length of each
     run.
@@ -119,7 +119,7 @@ def problems(
     if out.exists() and not out.is_dir():
         raise LimnerError(f"{out} is a file: choose another --out")
     with progress.silent(quiet):
-        digits = load_digits(quiet)
+        digits = load("digits")  # the settings and lengths of RUNS were chosen on these
         runs = train_all(out, digits, scale, seed, quiet)
         diagnoses = {name: diagnose(run) for name, run in runs.items()}
         page = Page("Four problems of a GAN, and the doctor's diagnosis of each")
