@@ -15,7 +15,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def demo(*, out: Folder = Path("runs/demo"), scale: Scale = 1.0, quiet: Quiet = False) -> None:
-    """Train the lecture's four labs on handwritten digits, about two minutes, and write one page."""
+    """Train the lecture's four labs on handwritten digits, about a minute and a half, and write one page."""
     from limner.recipes.demo import demo as run
 
     report_file(run(out, scale=scale, quiet=quiet), quiet)
