@@ -28,7 +28,7 @@ def reproduce(
 
     if recipe is None:
         for name in RECIPES:
-            print(f"{name:22s}{target(name)}")
+            print(f"{name:23s}{target(name)}")
         return
     report = run(recipe, out.expanduser() if out else None, quick=quick, seed=seed)
     print(report.table())
