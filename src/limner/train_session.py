@@ -17,13 +17,14 @@ from limner.train_summary import summarise
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
 from limner.training.config import TrainConfig
+from limner.training.control import LEAST_FACTOR, Obedience
 from limner.training.display import Display
 from limner.training.duration import LONG, Duration, describe_duration, time_steps
 from limner.training.held_out import HeldOut, preview_files, validation_loss
 from limner.training.log import append_line, cut_log, read_log
 from limner.training.run import Run
 from limner.training.session import Session
-from limner.training.stop import stop_signals
+from limner.training.stop import StopSignal, stop_signals
 from limner.training.trainer import NotFinite, Trainer
 
 # what restoring from a state of another run, or a damaged one, raises
@@ -77,7 +78,8 @@ class TrainingSession:
         with display, stop_signals() as stop:
             for note in self.notes:
                 display.say(f"note: {note}")
-            self.session.iterations = stop.until(self.watched(display.follow(trainer)))
+            obedience = self.obedience(display, stop)
+            self.session.iterations = stop.until(obedience.follow(self.watched(display.follow(trainer))))
             saved = time.monotonic()
             try:
                 for tick in self.session:
@@ -90,7 +92,7 @@ class TrainingSession:
             except NotFinite as error:
                 self.end_not_finite(error, display)
             else:
-                self.end(display, stopped=stop.number is not None)
+                self.end(display, stopped=stop.number is not None or obedience.stopped)
         stop.leave()
 
     def start(self) -> list[dict[str, Any]]:
@@ -108,6 +110,7 @@ class TrainingSession:
             self.session.restore(state["session"])
             self.weights.restore(state["weight_choice"], self.trainer)
             self.doctor_state = state["doctor"]
+            self.trainer.rate_factor = min(1.0, max(LEAST_FACTOR, float(state.get("rate_factor", 1))))
         except BAD_STATE as error:
             raise LimnerError(f"{path} is not of this run: {' '.join(str(error).split())[:200]}") from None
         except NotFinite:
@@ -155,6 +158,28 @@ class TrainingSession:
                 path, reason = self.path / "state.pt", " ".join(str(error).split())[:200]
                 raise LimnerError(f"{path} is not of this run: {reason}") from None
 
+    def obedience(self, display: Display, stop: StopSignal) -> Obedience:
+        """What reads control.json during this session."""
+        trainer = self.trainer
+
+        def set_rate(factor: float) -> None:
+            trainer.rate_factor = factor
+            display.say(f"control: learning rates are multiplied by {factor:g} from here on")
+
+        def leave_out(seconds: float) -> None:
+            self.session.leave_out(seconds)
+            display.restart(trainer.images_seen)
+            display.say(f"control: went on after a pause of {seconds:.0f} s")
+
+        return Obedience(
+            self.path,
+            trainer.rate_factor,
+            set_rate=set_rate,
+            save=self.save,
+            paused=leave_out,
+            interrupted=lambda: stop.number is not None,
+        )
+
     def watched(self, iterations: Iterator[Logs]) -> Iterator[Logs]:
         """The iterations, observed by the doctor if there is one."""
         return self.doctor.observe(iterations) if self.doctor is not None else iterations
@@ -162,6 +187,8 @@ class TrainingSession:
     def record(self, line: dict[str, Any], display: Display) -> bool:
         """Complete a tick's line, log it, show it, choose weights by it; True where training must end."""
         trainer = self.trainer
+        if trainer.rate_factor != 1:
+            line["rate_factor"] = trainer.rate_factor
         line |= self.held_out.measure(trainer)
         if self.validation is not None:
             with trainer.inference() as model:
@@ -184,7 +211,7 @@ class TrainingSession:
         """Write the weights that inference uses, and all that resuming needs."""
         write_weights(self.path / "weights.safetensors", *self.weights.to_store(self.trainer))
         state = self.trainer.state() | {"weight_choice": self.weights.state()}
-        state |= {"session": self.session.state()}
+        state |= {"session": self.session.state(), "rate_factor": self.trainer.rate_factor}
         state |= {"doctor": self.doctor.state() if self.doctor is not None else None}
         write_state(self.path / "state.pt", state)
         self.stored_images = self.trainer.images_seen

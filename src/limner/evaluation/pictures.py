@@ -22,7 +22,7 @@ from limner.training.codes import encode_images, map_batches
 
 COLUMNS = 12  # images in a row
 CURVES = 5  # pictures of curves at most
-CLOCKS = ("images", "seconds", "images_per_second")
+CLOCKS = ("images", "seconds", "images_per_second", "rate_factor")
 
 
 def run_labels(runs: Sequence[Run]) -> list[str]:

@@ -80,6 +80,10 @@ class Display:
             parts.append(describe_health(line))
         self.measured = "  ".join(parts)
 
+    def restart(self, images: int) -> None:
+        """Measure the speed anew, after a pause."""
+        self.pace = Pace(images)
+
     def is_due(self) -> bool:
         """Whether enough time has passed since something was shown."""
         pause = BAR_SECONDS if self.bar else PLAIN_SECONDS
@@ -124,7 +128,7 @@ class Display:
 
 def leading_measures(line: dict[str, Any]) -> dict[str, float]:
     """The held-out measures of a line of the log by readable names; where there are none, its losses."""
-    hidden = ("seconds", "images_per_second")
+    hidden = ("seconds", "images_per_second", "rate_factor")
     numbers = {
         name: value
         for name, value in line.items()

@@ -29,6 +29,47 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def holder(folder: Path) -> int | None:
+    """The process that writes a run's folder; None where the file is not there, or its process has ended."""
+    number = last_holder(folder)
+    if number is None or sys.platform == "win32":
+        return number if number is not None and _is_held(folder / NAME) else None
+    try:
+        os.kill(number, 0)  # nothing is sent
+    except ProcessLookupError:
+        return None
+    except (PermissionError, OverflowError):  # another user's
+        return number
+    return number
+
+
+def last_holder(folder: Path) -> int | None:
+    """The process that wrote a run's folder last and did not leave in order, whether or not it still runs."""
+    try:
+        with open(folder / NAME, encoding="utf-8", errors="replace") as file:
+            text = file.read(20)
+    except OSError:
+        return None
+    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31 else None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process has locked a file."""
+    try:
+        file = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _acquire(file)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(file)
+    return False
+
+
 class Locked(LimnerError):
     """Another process writes this run."""
 

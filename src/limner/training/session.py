@@ -39,33 +39,42 @@ class Session:
         self.target, self.every = target, every
         self.since = trainer.images_seen  # images seen at the last tick
         self.seconds = 0.0  # trained until the last tick
-        self.elapsed = 0.0  # trained since the last tick
+        self.began: float | None = None  # when the iterations since the last tick began, less earlier ones
+        self.elapsed = 0.0  # trained since the last tick, before this session
 
     def __iter__(self) -> Iterator[Tick]:
         trainer = self.trainer
         next_tick = (trainer.images_seen // self.every + 1) * self.every
-        began = time.monotonic() - self.elapsed
+        self.began = time.monotonic() - self.elapsed
         while trainer.images_seen < self.target:
             if next(self.iterations, None) is None:
-                self.elapsed = time.monotonic() - began
+                self.elapsed, self.began = time.monotonic() - self.began, None
                 return
             if trainer.images_seen >= min(next_tick, self.target):
-                yield self.tick(began)
+                yield self.tick(self.began)
                 next_tick += self.every
-                began = time.monotonic()
+                self.began = time.monotonic()
 
     def tick(self, began: float) -> Tick:
         """The tick of all iterations since the last; waits for the device; raises NotFinite."""
         means = self.trainer.tick()
         passed = time.monotonic() - began
-        images, self.seconds, self.elapsed = self.trainer.images_seen, self.seconds + passed, 0.0
+        images, self.seconds, self.elapsed, self.began = (
+            self.trainer.images_seen, self.seconds + passed, 0.0, None
+        )  # fmt: skip
         speed = (images - self.since) / passed
         self.since = images
         return Tick(images, self.seconds, speed, means)
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count seconds that passed without training, as those of a pause."""
+        if self.began is not None:
+            self.began += seconds
+
     def state(self) -> dict[str, Any]:
         """What a session that goes on needs besides the trainer's state."""
-        return {"since": self.since, "seconds": self.seconds, "elapsed": self.elapsed}
+        elapsed = self.elapsed if self.began is None else time.monotonic() - self.began
+        return {"since": self.since, "seconds": self.seconds, "elapsed": elapsed}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""

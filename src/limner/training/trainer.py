@@ -56,6 +56,7 @@ class Trainer:
             self.forward_precision = torch.autocast(model.device.type, torch.bfloat16)
             self.full_precision = torch.autocast(model.device.type, enabled=False)
         self.update = Updater(self)
+        self.rate_factor = 1.0  # what every learning rate is multiplied by, on request
         self.iteration = 0
         self.iteration_start = 0  # images seen before the current iteration
         self._values: dict[str, list[tuple[int, Tensor]]] = {}  # since the last tick, with the iteration
@@ -266,7 +267,7 @@ class Updater:
         """Give an optimiser its learning rate and momentum at this point of the run."""
         config, trainer = self.trainer.config, self.trainer
         values = trainer.model.schedule(name, self)
-        factor = rate_factor(config, trainer.iteration_start)
+        factor = rate_factor(config, trainer.iteration_start) * trainer.rate_factor
         for group, rate in zip(trainer.optimizers[name].param_groups, trainer.base_rates[name], strict=True):
             group.update(values)
             group["lr"] = values.get("lr", rate) * factor
