@@ -1,0 +1,205 @@
+"""Images of places in the space of codes: a point, and steps along axes that are ranked by their effect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from limner.data import to_uint8
+from limner.errors import LimnerError
+from limner.explore.abilities import require_continuous
+from limner.explore.directions import base_point, decode_points, measure_effect, rank_directions, sample_codes
+from limner.explore.interpolations import PAUSE, STEP, mean_code
+from limner.explore.labels import choose_class, class_names, is_conditional
+from limner.explore.picture import Animation
+from limner.explore.styles import seed_styles
+from limner.figures import choose_scale, enlarge
+from limner.models.abilities import Encodes, HasStyles
+from limner.settings import NonNegativeInt, Settings
+from limner.training import Run
+from limner.training.codes import decode_codes, draw_codes
+
+MOST_AXES = 32  # directions, and variables of a code, that are listed
+REACH = 10.0  # standard deviations that a place may lie away along an axis
+KEPT = 64  # points that are kept
+SIDE = 256  # pixels, about, of an image in an animation
+Base = Literal["seed", "image", "mean"]
+Move = tuple[Annotated[int, Field(ge=0, lt=2 * MOST_AXES)], Annotated[float, Field(ge=-REACH, le=REACH)]]
+
+
+class Place(Settings):
+    """A point and how far its code is moved along axes."""
+
+    base: Base = "seed"
+    """the code of a seed, that of a test image, or the mean of codes"""
+    number: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    """the seed, or the test image's index"""
+    label: str | None = None
+    """the class, for models that learn classes"""
+    truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
+    """how far styles keep from their mean"""
+    moves: Annotated[tuple[Move, ...], Field(max_length=16)] = ()
+    """axes and standard deviations"""
+
+
+class Strip(Settings):
+    """Images along one axis."""
+
+    axis: NonNegativeInt
+    """its number"""
+    steps: Annotated[int, Field(ge=2, le=25)] = 7
+    """images"""
+    span: Annotated[float, Field(gt=0, le=REACH)] = 3.0
+    """standard deviations to either side"""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A step (d,) of one standard deviation, its name, and the mean squared change of images by it."""
+
+    name: str
+    step: Tensor
+    effect: float
+
+
+class Plane:
+    """The places that a run's decoder can show, of a model with continuous codes."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.model = run, require_continuous(run, "the latent page")
+        self.points: dict[tuple[Base, int, str | None, float], Tensor] = {}
+        self.notes: list[str] = []
+
+    @property
+    def bases(self) -> list[Base]:
+        """Where a place may start."""
+        return ["mean", "seed", "image"] if isinstance(self.model, Encodes) else ["mean", "seed"]
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes that a place may have; none for a model without classes."""
+        return class_names(self.run) if is_conditional(self.run) else []
+
+    @property
+    def truncates(self) -> bool:
+        """Whether a place may be truncated."""
+        return isinstance(self.model, HasStyles)
+
+    @cached_property
+    def axes(self) -> list[Axis]:
+        """Directions, those of the largest effect first, then the variables of a short code, likewise.
+
+        Where the training images are gone there are no directions, and a note says why.
+        """
+        decoded_class = choose_class(self.run, None)
+        axes: list[Axis] = []
+        self.layers: tuple[int, ...] = ()
+        try:
+            ranked = rank_directions(self.run, "all", decoded_class, seed=0)
+        except LimnerError as error:
+            self.notes.append(f"no directions: {error}")
+        else:
+            self.layers = ranked.layers
+            pairs = zip(ranked.steps[:MOST_AXES], ranked.effect.tolist(), strict=False)
+            axes = [Axis(f"direction {i + 1}", step, effect) for i, (step, effect) in enumerate(pairs)]
+        return axes + ([] if isinstance(self.model, HasStyles) else self.variables())
+
+    def variables(self) -> list[Axis]:
+        """The variables of a code of at most MOST_AXES, those of the largest effect first."""
+        if self.model.latent.dim > MOST_AXES:
+            return []
+        decoded_class = choose_class(self.run, None)
+        steps = torch.diag(self.model.latent.prior().std)
+        points = sample_codes(self.run, decoded_class, seed=0)[1]
+        effect = measure_effect(self.model, points, steps, (), decoded_class)
+        order = effect.argsort(descending=True).tolist()
+        return [Axis(f"variable {i + 1}", steps[i], float(effect[i])) for i in order]
+
+    def point(self, place: Place) -> Tensor:
+        """The code (d,), or the styles (layers, d), of a place before its moves."""
+        key = (place.base, place.number, place.label, place.truncation)
+        if key not in self.points:
+            while len(self.points) >= KEPT:
+                self.points.pop(next(iter(self.points)))
+            self.points[key] = self._point(place)
+        return self.points[key]
+
+    def _point(self, place: Place) -> Tensor:
+        if place.base not in self.bases:
+            raise LimnerError(f"{self.run.name} has no encoder, so a place starts at a seed or the mean")
+        choose_class(self.run, label := place.label)  # refuses a class that the model does not know
+        if isinstance(self.model, HasStyles):
+            truncation = 0.0 if place.base == "mean" else place.truncation
+            return seed_styles(self.run, self.model, [place.number], label, truncation)[0][0].cpu()
+        if place.base == "mean":
+            return mean_code(self.run)
+        if place.base == "seed" and isinstance(self.model, Encodes):
+            return draw_codes(self.model.latent, 1, place.number)[0]
+        image = place.number if place.base == "image" else None
+        return base_point(self.run, image, label, place.number)[0][0]
+
+    def moved(self, place: Place) -> Tensor:
+        """The code or the styles of a place."""
+        point = self.point(place)
+        if not place.moves:
+            return point
+        point = point.clone()
+        for index, units in place.moves:
+            step = self.axis(index).step * units
+            if point.ndim == 2:
+                point[list(self.layers)] += step
+            else:
+                point += step
+        return point
+
+    def axis(self, index: int) -> Axis:
+        """An axis by its number; LimnerError where there is none."""
+        if index >= len(self.axes):
+            raise LimnerError(f"there is no axis {index}: {self.run.name} has 0 to {len(self.axes) - 1}")
+        return self.axes[index]
+
+    def pixels(self, places: Sequence[Place]) -> Tensor:
+        """The images (n, C, H, W) uint8 of places."""
+        points = torch.stack([self.moved(place) for place in places])
+        return self.decode(points, [place.label for place in places])
+
+    def decode(self, points: Tensor, labels: Sequence[str | None]) -> Tensor:
+        """The images (n, C, H, W) uint8 of codes (n, d) or styles (n, layers, d)."""
+        classes = [choose_class(self.run, label) for label in labels]
+        if points.ndim == 3 or classes[0].index is None:
+            return decode_points(self.model, points, classes[0])
+        y = torch.tensor([decoded.index or 0 for decoded in classes])
+        return to_uint8(decode_codes(self.model, points, y))
+
+    def strip(self, place: Place, strip: Strip) -> Tensor:
+        """Images (steps, C, H, W) uint8 of a place along an axis, from -span to span about the axis' zero."""
+        others = tuple(move for move in place.moves if move[0] != strip.axis)
+        units = torch.linspace(-strip.span, strip.span, strip.steps).tolist()
+        along = [place.model_copy(update={"moves": (*others, (strip.axis, u))}) for u in units]
+        return self.pixels(along)
+
+    def path(self, places: Sequence[Place], steps: int) -> Tensor:
+        """Images (n, C, H, W) uint8 on straight lines from place to place, `steps` from each to the next."""
+        if len(places) < 2:
+            raise LimnerError("a path needs two places at least")
+        points, labels = [self.moved(place) for place in places], [place.label for place in places]
+        between: list[Tensor] = []
+        names: list[str | None] = []
+        for i in range(len(points) - 1):
+            for t in torch.linspace(0, 1, steps + 1)[:-1].tolist():
+                between.append(torch.lerp(points[i], points[i + 1], t))
+                names.append(labels[i if t < 0.5 else i + 1])
+        return self.decode(torch.stack([*between, points[-1]]), [*names, labels[-1]])
+
+    def animation(self, pixels: Tensor) -> Animation:
+        """There and back through the images (n, C, H, W) of a path, enlarged."""
+        scale = choose_scale(pixels.shape[2], pixels.shape[3], SIDE)
+        frames = [enlarge(image, scale) for image in pixels]
+        pauses = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE]
+        return Animation([*frames, *frames[-2:0:-1]], [*pauses, *pauses[-2:0:-1]])

@@ -1,0 +1,77 @@
+// The frame of the studio: which view is shown, and the address that says so. Views know nothing of it.
+import { Model } from "/page/model.js";
+
+const VIEWS = {
+  home: () => import("/page/home.js"),
+  train: () => import("/page/train.js"),
+  latent: () => import("/page/latent.js"),
+  try: () => import("/page/try.js"),
+};
+const TABS = { train: "Training", latent: "Codes", try: "Try an image" };
+const el = document.getElementById("view");
+const tabs = document.getElementById("tabs");
+let shown = { key: "", model: null, leave: null };
+
+// #train/vae-digits-0001?images=5000 -> { view, run, state }
+function readAddress() {
+  const [path, query = ""] = location.hash.slice(1).split("?");
+  const [view, run = ""] = path.split("/");
+  const state = Object.fromEntries(new URLSearchParams(query));
+  const known = Object.hasOwn(VIEWS, view) && (view === "home" || run);
+  return known ? { view, run: safeDecode(run), state } : { view: "home", run: "", state: {} };
+}
+
+function safeDecode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function address(view, run, state = {}) {
+  const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value !== "" && value != null));
+  const path = run ? `${view}/${encodeURIComponent(run)}` : view;
+  return `#${path}${query.size ? `?${query}` : ""}`;
+}
+
+function drawTabs(view, run) {
+  tabs.replaceChildren();
+  for (const [name, title] of run ? Object.entries(TABS) : []) {
+    const link = document.createElement("a");
+    link.href = address(name, run);
+    link.textContent = title;
+    if (name === view) link.setAttribute("aria-current", "page");
+    tabs.append(link);
+  }
+}
+
+async function show() {
+  const { view, run, state } = readAddress();
+  const key = `${view}/${run}`;
+  if (key === shown.key) {
+    shown.model.replace(state);
+    return;
+  }
+  const before = shown;
+  const api = run ? `/api/runs/${encodeURIComponent(run)}` : "/api";
+  const save = (values) => history.replaceState(null, "", address(view, run, values));
+  const model = new Model({ run, api }, state, save);
+  shown = { key, model, leave: null };
+  before.leave?.();
+  before.model?.close();
+  const module = (await VIEWS[view]()).default;
+  if (shown.model !== model) return; // another view was chosen meanwhile
+  const box = document.createElement("div");
+  box.className = `view view-${view}`;
+  el.replaceChildren(box);
+  document.title = run ? `${run} – Limner studio` : "Limner studio";
+  drawTabs(view, run);
+  shown.leave = await module.render({ model, el: box });
+  if (before.key) el.focus({ preventScroll: true });
+  scrollTo(0, 0);
+}
+
+if (location.search) history.replaceState(null, "", `/${location.hash}`); // the token is in a cookie now
+addEventListener("hashchange", show);
+show();

@@ -1,0 +1,296 @@
+// The space of codes: an image that follows the pointer, strips that show what each axis does, and pins.
+const SPAN = 3; // standard deviations from the middle of the pad to its edge
+const SHOWN = 6; // strips at first
+
+const h = (tag, props = {}, ...children) => {
+  const node = Object.assign(document.createElement(tag), props);
+  node.append(...children);
+  return node;
+};
+const round = (v) => Math.round(v * 100) / 100;
+
+// The address holds "0:1.5,3:-2"; the server gets [[0, 1.5], [3, -2]].
+const readMoves = (text) => new Map(text.split(",").filter(Boolean).map((part) => part.split(":").map(Number))
+  .filter(([axis, units]) => Number.isInteger(axis) && Number.isFinite(units)));
+const writeMoves = (moves) => [...moves].filter(([, units]) => units).map(([axis, units]) => `${axis}:${round(units)}`).join(",");
+
+function readPlace(text) {
+  const [base, number, label, truncation, moves = ""] = text.split("!");
+  const place = { base, number: +number || 0, truncation: +truncation || 0, moves: [...readMoves(moves)] };
+  return label ? { ...place, label } : place;
+}
+
+// One image (n, C, H, W) uint8 on a canvas.
+function paint(canvas, bytes, channels, height, width) {
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  const size = height * width;
+  for (let i = 0; i < size; i++) {
+    for (let c = 0; c < 3; c++) image.data[4 * i + c] = bytes[(channels === 1 ? 0 : c * size) + i];
+    image.data[4 * i + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+}
+
+export default {
+  async render({ model, el }) {
+    const api = model.get("api");
+    el.append(h("h1", {}, model.get("run")));
+    const busy = h("p", { className: "status", role: "status" }, "Opening the model…");
+    el.append(busy);
+    const answer = await fetch(`${api}/abilities`);
+    const known = await answer.json();
+    if (!answer.ok || !known.plane) {
+      busy.textContent = known.error ?? known.why;
+      return;
+    }
+    const { plane } = known;
+    const get = (key, usual) => model.get(key) || usual;
+    const change = (values) => {
+      for (const [key, value] of Object.entries(values)) model.set(key, `${value}`);
+      model.save_changes();
+    };
+
+    // ---- the place ------------------------------------------------------------------------------------
+    let axes = [];
+    const start = plane.dim <= 2 && plane.bases.includes("image") ? "mean" : plane.bases.includes("image") ? "image" : "seed";
+    const moves = () => readMoves(model.get("moves"));
+    const place = (more = []) => {
+      const merged = new Map([...moves(), ...more]);
+      const found = {
+        base: get("base", start), number: +get("number", 0) || 0, truncation: +get("truncation", 1),
+        moves: [...merged].filter(([axis, units]) => units && axis < axes.length),
+      };
+      return plane.labels.length && model.get("label") ? { ...found, label: model.get("label") } : found;
+    };
+    const moveTo = (pairs) => change({ moves: writeMoves(new Map([...moves(), ...pairs])) });
+
+    // ---- the image ------------------------------------------------------------------------------------
+    const canvas = h("canvas", { className: "pixels image", role: "img" });
+    const problem = h("p", { className: "problem", role: "alert", hidden: true });
+    let number = 0, inFlight = 0, again = false, timer = 0;
+    function ask() {
+      if (inFlight) {
+        again = true;
+        return;
+      }
+      inFlight = number = (number + 1) % 2 ** 31 || 1;
+      model.send({ number, places: [place()] });
+      clearTimeout(timer);
+      timer = setTimeout(() => canvas.classList.add("waits"), 400);
+    }
+    function arrived() {
+      inFlight = 0;
+      clearTimeout(timer);
+      canvas.classList.remove("waits");
+      if (again) {
+        again = false;
+        ask();
+      }
+    }
+    model.on("msg:custom", (message, [view]) => {
+      if (view) {
+        if (view.getUint32(0, true) !== inFlight) return;
+        const [channels, height, width] = [6, 8, 10].map((at) => view.getUint16(at, true));
+        paint(canvas, new Uint8Array(view.buffer, 12), channels, height, width);
+        canvas.dataset.number = inFlight;
+        problem.hidden = true;
+      } else if (message.error || message.kind === "closed") {
+        problem.hidden = false;
+        problem.textContent = message.error ?? "The studio does not answer: is it still running?";
+        if (message.kind === "closed") again = false;
+      }
+      arrived();
+    });
+
+    // ---- the pad --------------------------------------------------------------------------------------
+    const dot = h("span", { className: "dot" });
+    const pad = h("div", { className: "pad", tabIndex: 0, role: "application" }, dot);
+    const across = h("span", { className: "across" }), up = h("span", { className: "up" });
+    const spoken = h("p", { className: "spoken", ariaLive: "polite" });
+    const axis = (key, usual) => Math.min(+get(key, usual) || 0, Math.max(0, axes.length - 1));
+    const usualX = () => Math.max(0, plane.dim <= 2 ? axes.findIndex((a) => a.name === "variable 1") : 0);
+    const usualY = () => Math.max(0, plane.dim <= 2 ? axes.findIndex((a) => a.name === "variable 2") : 1);
+    const x = () => axis("x", usualX()), y = () => axis("y", usualY());
+    const clamp = (v) => Math.max(-SPAN, Math.min(SPAN, v));
+    function drag(event) {
+      const box = pad.getBoundingClientRect();
+      const h_ = clamp(((event.clientX - box.left) / box.width * 2 - 1) * SPAN);
+      const v = clamp(-((event.clientY - box.top) / box.height * 2 - 1) * SPAN);
+      moveTo([[y(), round(v)], [x(), round(h_)]]);
+    }
+    pad.addEventListener("pointerdown", (event) => {
+      if (!axes.length) return;
+      pad.setPointerCapture(event.pointerId);
+      drag(event);
+    });
+    pad.addEventListener("pointermove", (event) => pad.hasPointerCapture(event.pointerId) && drag(event));
+    pad.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 0.5 : 0.1;
+      const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] }[event.key];
+      if (!axes.length || (!by && event.key !== "Home")) return;
+      event.preventDefault();
+      const now = moves();
+      const [a, b] = by ? [clamp((now.get(x()) ?? 0) + by[0]), clamp((now.get(y()) ?? 0) + by[1])] : [0, 0];
+      moveTo([[y(), round(b)], [x(), round(a)]]);
+      spoken.textContent = `${axes[x()].name} ${round(a)}, ${axes[y()].name} ${round(b)}`;
+    });
+
+    // ---- controls -------------------------------------------------------------------------------------
+    const select = (text, key, choices, usual) => {
+      const box = h("select", { onchange: () => change({ [key]: box.value }) });
+      const node = h("label", { className: "field" }, h("span", {}, text), box);
+      const fill = () => {
+        box.replaceChildren(...choices().map(([value, name]) => h("option", { value, textContent: name })));
+        box.value = get(key, `${usual()}`);
+      };
+      fill();
+      return { node, fill };
+    };
+    const names = { mean: "the mean code", seed: "a seed", image: "a test image" };
+    const base = select("Start at", "base", () => plane.bases.map((b) => [b, names[b]]), () => start);
+    const numberBox = h("input", { type: "number", min: 0, max: 999999, step: 1 });
+    const numberField = h("label", { className: "field" }, h("span", {}, "Number"), numberBox);
+    const setNumber = (n) => change({ number: Math.max(0, Math.min(999999, Math.round(n) || 0)) });
+    numberBox.addEventListener("change", () => setNumber(+numberBox.value));
+    const other = h("button", { type: "button", onclick: () => setNumber((+get("number", 0) || 0) + 1) }, "Next");
+    const fields = [base];
+    const controls = h("div", { className: "controls", role: "group", ariaLabel: "Place" }, base.node, numberField, other);
+    if (plane.labels.length) {
+      const label = select("Class", "label", () => [["", "as trained"], ...plane.labels.map((l) => [l, l])], () => "");
+      fields.push(label);
+      controls.append(label.node);
+    }
+    const truncation = h("input", { type: "range", min: 0, max: 1.5, step: 0.05 });
+    const truncationValue = h("output");
+    truncation.addEventListener("input", () => change({ truncation: truncation.value }));
+    if (plane.truncates) controls.append(h("label", { className: "field" }, h("span", {}, "Truncation"), truncation, truncationValue));
+    const reset = h("button", { type: "button", onclick: () => change({ moves: "" }) }, "Back to the start");
+    const pin = h("button", { type: "button", onclick: () => addPin() }, "Pin this image");
+    controls.append(reset, pin);
+    const axisX = select("Left and right", "x", () => axes.map((a, i) => [i, a.name]), () => usualX());
+    const axisY = select("Up and down", "y", () => axes.map((a, i) => [i, a.name]), () => usualY());
+
+    // ---- strips ---------------------------------------------------------------------------------------
+    const strips = h("div", { className: "strips" });
+    const more = h("button", { type: "button", hidden: true, onclick: () => change({ strips: `${+get("strips", SHOWN) + SHOWN}` }) }, "More");
+    let rows = [];
+    function drawStrips() {
+      const shown = axes.slice(0, +get("strips", SHOWN) || SHOWN);
+      more.hidden = shown.length >= axes.length;
+      const most = Math.max(...axes.map((a) => a.effect), 1e-12);
+      rows = rows.slice(0, shown.length);
+      for (let i = rows.length; i < shown.length; i++) {
+        const image = h("img", { className: "pixels", alt: "", decoding: "async" });
+        const range = h("input", { type: "range", min: -SPAN, max: SPAN, step: 0.1, ariaLabel: axes[i].name });
+        range.addEventListener("input", () => moveTo([[i, +range.value]]));
+        const value = h("output");
+        const bar = h("meter", { min: 0, max: 1, value: axes[i].effect / most, ariaLabel: "effect on the image" });
+        const heads = h("div", { className: "head" }, h("span", {}, axes[i].name), bar,
+          h("span", { className: "effect" }, axes[i].effect.toPrecision(2)), value);
+        rows.push({ node: h("div", { className: "strip" }, heads, image, range), image, range, value });
+      }
+      strips.replaceChildren(...rows.map((row) => row.node));
+      drawPlace();
+    }
+    let stripTimer = 0;
+    function drawStripImages() {
+      clearTimeout(stripTimer);
+      stripTimer = setTimeout(() => rows.forEach((row, i) => {
+        const at = place();
+        at.moves = at.moves.filter(([a]) => a !== i);
+        const query = new URLSearchParams({ place: JSON.stringify(at), strip: JSON.stringify({ axis: i, steps: 7, span: SPAN }) });
+        const source = `${api}/strip.png?${query}`;
+        if (row.image.getAttribute("src") !== source) row.image.src = source;
+      }), 150);
+    }
+
+    // ---- pins -----------------------------------------------------------------------------------------
+    const pinned = h("section", { className: "pins", hidden: true });
+    const readPins = () => model.get("pins").split("~").filter(Boolean);
+    function addPin() {
+      const now = place();
+      const text = [now.base, now.number, now.label ?? "", now.truncation, writeMoves(moves())].join("!");
+      change({ pins: [...readPins(), text].slice(-8).join("~") });
+    }
+    function drawPins() {
+      const pins = readPins();
+      pinned.hidden = !pins.length;
+      if (!pins.length) return;
+      const parts = pins.map((text, i) => {
+        const query = new URLSearchParams({ places: JSON.stringify([readPlace(text), readPlace(text)]), steps: 1 });
+        const picture = h("img", { className: "pixels pin", alt: `pin ${i + 1}`, src: `${api}/path.png?${query}` });
+        const drop = h("button", { type: "button", ariaLabel: `Remove pin ${i + 1}`, onclick: () => change({ pins: readPins().filter((_, j) => j !== i).join("~") }) }, "×");
+        return h("span", { className: "pinned" }, h("span", { className: "crop" }, picture), drop);
+      });
+      pinned.replaceChildren(h("h2", {}, "Pins"), h("div", { className: "row" }, ...parts));
+      if (pins.length < 2) {
+        pinned.append(h("p", { className: "note" }, "Pin another image to see what lies between."));
+        return;
+      }
+      const query = new URLSearchParams({ places: JSON.stringify(pins.map(readPlace)), steps: 8 });
+      pinned.append(
+        h("img", { className: "pixels between", alt: "images between the pins", src: `${api}/path.png?${query}` }),
+        h("p", {}, h("a", { href: `${api}/path.gif?${query}`, download: "path.gif" }, "Download as GIF")));
+    }
+
+    // ---- together -------------------------------------------------------------------------------------
+    function drawPlace() {
+      const now = moves();
+      const [a, b] = [now.get(x()) ?? 0, now.get(y()) ?? 0];
+      dot.style.left = `${(clamp(a) / SPAN + 1) * 50}%`;
+      dot.style.top = `${(1 - clamp(b) / SPAN) * 50}%`;
+      across.textContent = axes.length ? `${axes[x()].name}: ${round(a)}` : "";
+      up.textContent = axes.length ? `${axes[y()].name}: ${round(b)}` : "";
+      pad.setAttribute("aria-label", axes.length ? `Move along ${axes[x()].name} and ${axes[y()].name} with the arrow keys` : "Axes are being measured");
+      numberBox.value = get("number", 0);
+      numberField.hidden = other.hidden = get("base", start) === "mean";
+      truncation.value = get("truncation", 1);
+      truncationValue.textContent = (+get("truncation", 1)).toFixed(2);
+      rows.forEach((row, i) => {
+        row.range.value = now.get(i) ?? 0;
+        row.value.textContent = `${round(now.get(i) ?? 0)} σ`;
+      });
+      const words = [...now].filter(([, units]) => units).map(([i, units]) => `${axes[i]?.name} ${round(units)}`);
+      canvas.setAttribute("aria-label", `image of ${names[get("base", start)]} ${words.join(", ")}`);
+      ask();
+    }
+    const keys = ["base", "number", "label", "truncation", "moves", "x", "y"];
+    let queued = false;
+    for (const key of keys) model.on(`change:${key}`, () => {
+      if (queued) return;
+      queued = true;
+      queueMicrotask(() => {
+        queued = false;
+        for (const field of fields) field.fill();
+        drawPlace();
+        drawStripImages();
+      });
+    });
+    model.on("change:pins", drawPins);
+    model.on("change:strips", () => { drawStrips(); drawStripImages(); });
+    const padBox = h("div", { className: "padbox" }, up, pad, across);
+    el.append(problem, controls, h("div", { className: "stage" }, h("figure", {}, canvas), h("div", {}, padBox, h("div", { className: "controls" }, axisX.node, axisY.node))),
+      spoken, pinned, h("h2", {}, "What each axis does"), h("p", { className: "note" }, "The strips show the image while one axis moves from −3 to 3 standard deviations; those with the largest effect stand first."), strips, more);
+    drawPlace();
+    drawPins();
+    busy.textContent = `The model at ${known.images.toLocaleString("en")} images. Measuring what each direction does…`;
+    const found = await (await fetch(`${api}/axes`)).json();
+    if (found.error) {
+      busy.textContent = found.error;
+      return;
+    }
+    ({ axes } = found);
+    busy.textContent = [`The model at ${known.images.toLocaleString("en")} images.`, ...found.notes].join(" ");
+    fields.push(axisX, axisY);
+    for (const field of fields) field.fill();
+    drawStrips();
+    drawStripImages();
+    return () => {
+      clearTimeout(timer);
+      clearTimeout(stripTimer);
+    };
+  },
+};

@@ -1,0 +1,111 @@
+"""What a run's model makes of one image: each trial calls a function of `explore` and keeps its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from limner.explore import anomalies, edit, invert, reconstruct, similar, translate
+from limner.explore.abilities import usable_verbs
+from limner.explore.gallery import read_image
+from limner.explore.picture import Picture
+from limner.explore.ranking import format_score
+from limner.explore.translations import OTHER
+from limner.explore.translations import choose_images as read_domain_image
+from limner.models.abilities import Encodes
+from limner.studio.wire import image_json
+from limner.studio.worker import Opened
+
+Result = dict[str, Any]
+NEAREST = 6  # images of each kind
+
+
+def trial_names(opened: Opened) -> list[str]:
+    """The trials that the run's model can do, the most telling first."""
+    verbs = usable_verbs(opened.run)
+    if "translate" in verbs:
+        return ["translate to B", "translate to A"]
+    names: list[str] = [verb for verb in ("reconstruct", "edit", "anomalies", "similar") if verb in verbs]
+    if "invert" in verbs and not isinstance(opened.run.model, Encodes):
+        names.append("invert")
+    return names
+
+
+def try_image(opened: Opened, trial: str, path: Path) -> Result:
+    """The images, numbers and notes of a trial of an image file."""
+    if trial in ("translate to A", "translate to B"):
+        return try_translation(opened, path, trial[-1])
+    result = TRIALS[trial](opened, path)
+    pixels, _, notes = read_image(opened.run, path)
+    result["notes"] = [*dict.fromkeys([*notes, *result["notes"]])]
+    received = image_json(pixels[0], "what the model receives", "real")
+    return result | {"images": [received, *result["images"]]}
+
+
+def try_reconstruction(opened: Opened, path: Path) -> Result:
+    """The image through the code and back."""
+    data = reconstruct(opened.run, [path]).data
+    images = [image_json(data["reconstructions"][0], "reconstruction")]
+    return {"images": images, "numbers": [f"mean squared error {data['mse'][0]:.4f}"], "notes": data["notes"]}
+
+
+def try_edit(opened: Opened, path: Path) -> Result:
+    """The image with every label."""
+    data = edit(opened.run, [path]).data
+    images = [image_json(data["reconstructions"][0], "reconstruction")]
+    images += [
+        image_json(image, name) for image, name in zip(data["edited"][0], data["classes"], strict=True)
+    ]
+    return {"images": images, "numbers": [f"error {data['error'][0]:.4f}"], "notes": data["notes"]}
+
+
+def try_score(opened: Opened, path: Path) -> Result:
+    """How unlike the training images it is, beside the test images."""
+    picture = anomalies(opened.run, [path], n=1)
+    score, scores = picture.data["ranking"][0]["score"], opened.test_scores
+    stranger = sum(other >= score for other in scores)
+    text = f"score {format_score(score)}: {stranger:,} of {len(scores):,} test images score as high"
+    return {"images": [], "numbers": [text], "notes": picture.notes}
+
+
+def try_similar(opened: Opened, path: Path) -> Result:
+    """The nearest training images, by code and by pixels."""
+    data = similar(opened.run, path, n=NEAREST).data
+    training = opened.run.data.train.pixels
+    images = [
+        image_json(training[near["index"]], f"{name} {near['distance']:.2f} {near['label']}".strip(), "real")
+        for name, key in (("code", "by_code"), ("pixels", "by_pixels"))
+        for near in data[key]
+    ]
+    return {"images": images, "numbers": [], "notes": list(data["notes"])}
+
+
+def try_inversion(opened: Opened, path: Path) -> Result:
+    """The nearest image that the decoder makes."""
+    data = invert(opened.run, [path], known=0).data
+    images = [image_json(data["inversions"][0], "nearest image of the decoder")]
+    return {"images": images, "numbers": [f"PSNR {data['psnr'][0]:.1f} dB"], "notes": data["notes"]}
+
+
+def try_translation(opened: Opened, path: Path, to: str) -> Result:
+    """The image in the other domain, and back."""
+    picture: Picture = translate(opened.run, [path], to)
+    data = picture.data
+    _, notes = read_domain_image(opened.run, [path], OTHER[to], 1, 0)
+    images = [
+        image_json(data["pixels"][0], "what the model receives", "real"),
+        image_json(data["translations"][0], f"as an image of {to}"),
+        image_json(data["back"][0], f"back to {OTHER[to]}"),
+    ]
+    numbers = [f"error of the cycle {data['cycle'][0]:.4f}"]
+    return {"images": images, "numbers": numbers, "notes": [*dict.fromkeys([*notes, *picture.notes])]}
+
+
+TRIALS: dict[str, Callable[[Opened, Path], Result]] = {
+    "reconstruct": try_reconstruction,
+    "edit": try_edit,
+    "anomalies": try_score,
+    "similar": try_similar,
+    "invert": try_inversion,
+}
