@@ -26,6 +26,7 @@ FLOORS = [
     {"train_session"},
     {"train_run", "train_file"},
     {"recipes"},
+    {"studio"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -31,6 +31,7 @@ VERBS: dict[str, dict[str, str]] = {
         "noise": "show what only noise changes",
         "directions": "show the directions of the code that change images most",
         "timeline": "show the same images over training",
+        "studio": "look at runs in the browser, on this machine alone",
     },
     "Use": {
         "embed": "write the codes of images to .npz or .csv",

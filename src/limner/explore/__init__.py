@@ -14,7 +14,7 @@ from limner.explore.named_directions import keep_direction, name_direction, read
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
 from limner.explore.picture import Picture
-from limner.explore.planes import Place, Plane, Strip
+from limner.explore.planes import Grid, Place, Plane, Strip
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
 from limner.explore.samples import draw_samples, sample
@@ -24,6 +24,7 @@ from limner.explore.traversals import traverse
 
 __all__ = [
     "Embedding",
+    "Grid",
     "Picture",
     "Place",
     "Plane",

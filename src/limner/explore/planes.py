@@ -59,6 +59,19 @@ class Strip(Settings):
     """standard deviations to either side"""
 
 
+class Grid(Settings):
+    """Images over two axes."""
+
+    across: NonNegativeInt
+    """the axis from left to right"""
+    up: NonNegativeInt
+    """the axis from bottom to top"""
+    side: Annotated[int, Field(ge=2, le=15)] = 7
+    """images in a row, and in a column"""
+    span: Annotated[float, Field(gt=0, le=REACH)] = 3.0
+    """standard deviations to either side"""
+
+
 @dataclass(frozen=True)
 class Axis:
     """A step (d,) of one standard deviation, its name, and the mean squared change of images by it."""
@@ -72,7 +85,7 @@ class Plane:
     """The places that a run's decoder can show, of a model with continuous codes."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.model = run, require_continuous(run, "the latent page")
+        self.run, self.model = run, require_continuous(run, "the page of codes")
         self.points: dict[tuple[Base, int, str | None, float], Tensor] = {}
         self.notes: list[str] = []
 
@@ -179,15 +192,22 @@ class Plane:
 
     def strip(self, place: Place, strip: Strip) -> Tensor:
         """Images (steps, C, H, W) uint8 of a place along an axis, from -span to span about the axis' zero."""
-        others = tuple(move for move in place.moves if move[0] != strip.axis)
         units = torch.linspace(-strip.span, strip.span, strip.steps).tolist()
-        along = [place.model_copy(update={"moves": (*others, (strip.axis, u))}) for u in units]
-        return self.pixels(along)
+        return self.pixels([move_place(place, {strip.axis: u}) for u in units])
+
+    def grid(self, place: Place, grid: Grid) -> Tensor:
+        """Images (side, side, C, H, W) uint8 of a place along two axes, the top row first."""
+        units = torch.linspace(-grid.span, grid.span, grid.side).tolist()
+        places = [move_place(place, {grid.up: v, grid.across: u}) for v in units[::-1] for u in units]
+        return self.pixels(places).unflatten(0, (grid.side, grid.side))
 
     def path(self, places: Sequence[Place], steps: int) -> Tensor:
-        """Images (n, C, H, W) uint8 on straight lines from place to place, `steps` from each to the next."""
-        if len(places) < 2:
-            raise LimnerError("a path needs two places at least")
+        """Images (n, C, H, W) uint8 on straight lines from place to place, `steps` from each to the next.
+
+        Codes, or styles, are interpolated; where the class changes, it does so halfway.
+        """
+        if not places:
+            raise LimnerError("a path needs a place at least")
         points, labels = [self.moved(place) for place in places], [place.label for place in places]
         between: list[Tensor] = []
         names: list[str | None] = []
@@ -203,3 +223,9 @@ class Plane:
         frames = [enlarge(image, scale) for image in pixels]
         pauses = [PAUSE, *[STEP] * (len(frames) - 2), PAUSE]
         return Animation([*frames, *frames[-2:0:-1]], [*pauses, *pauses[-2:0:-1]])
+
+
+def move_place(place: Place, moves: dict[int, float]) -> Place:
+    """A place with other moves along some axes."""
+    others = tuple(move for move in place.moves if move[0] not in moves)
+    return place.model_copy(update={"moves": (*others, *moves.items())})

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route, WebSocketRoute
 
 from limner.errors import LimnerError
-from limner.explore import Place, Strip
+from limner.explore import Grid, Place, Strip
 from limner.settings import Settings
 from limner.studio.answers import folder_events, run_details, run_events, run_verdicts
 from limner.studio.folder import Folder, NoRun
@@ -60,6 +61,7 @@ class Studio:
             "/api/runs/{run}/abilities": self.abilities,
             "/api/runs/{run}/axes": self.axes,
             "/api/runs/{run}/strip.png": self.strip,
+            "/api/runs/{run}/grid.png": self.grid,
             "/api/runs/{run}/path.png": self.path,
             "/api/runs/{run}/path.gif": self.path,
         }
@@ -128,7 +130,7 @@ class Studio:
                 return found | {"why": str(error)}
             dim = plane.model.latent.dim
             known = {"bases": plane.bases, "labels": plane.labels, "truncates": plane.truncates, "dim": dim}
-            return found | {"plane": known}
+            return found | {"plane": known | {"needs_label": opened.run.model.labels == "required"}}
 
         return JSONResponse(await self.worker.call(name(asked), describe, newest=True))
 
@@ -143,6 +145,14 @@ class Studio:
         place, strip = parameter(asked, "place", Place), parameter(asked, "strip", Strip)
         pixels = await self.worker.call(name(asked), lambda opened: opened.plane.strip(place, strip))
         return Response(strip_png(pixels), media_type="image/png")
+
+    async def grid(self, asked: Request) -> Response:
+        place, grid = parameter(asked, "place", Place), parameter(asked, "grid", Grid)
+
+        def draw(opened: Opened) -> bytes:
+            return strip_png(torch.cat(list(opened.plane.grid(place, grid)), 2))
+
+        return Response(await self.worker.call(name(asked), draw), media_type="image/png")
 
     async def path(self, asked: Request) -> Response:
         places = [parse(Place, value) for value in load(asked.query_params.get("places", "[]"), list)]
@@ -166,11 +176,13 @@ class Studio:
             trial = asked.path_params["trial"]
             if trial not in trial_names(opened):
                 raise LimnerError(f"the model of {opened.run.name} cannot {trial}")
-            with tempfile.TemporaryDirectory() as folder:
+            with tempfile.TemporaryDirectory(prefix="limner-") as folder:  # nothing is kept
                 path = Path(folder) / "image"
                 path.write_bytes(data)
-                result = try_image(opened, trial, path)
-            return result
+                try:
+                    return try_image(opened, trial, path)
+                except LimnerError as error:
+                    raise LimnerError(str(error).replace(str(path), "the image")) from None
 
         return JSONResponse(await self.worker.call(name(asked), attempt))
 

@@ -16,6 +16,9 @@ MEASURES = {
 }
 
 
+WORDS = {"rec": "reconstruction", "kl": "KL divergence", "elbo": "ELBO", "distance": "distance of samples"}
+
+
 def panels(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """The panels of a log, the most telling first: title, note, curves, and a mark at a level.
 
@@ -47,8 +50,13 @@ def panel(
 def readable(key: str) -> str:
     """The name of a curve: 'held-out elbo', 'loss of D'."""
     name = key.removeprefix("doctor/").replace("held_out/", "held-out ")
-    first, slash, network = name.partition("/")
-    return f"{first} of {network}" if slash else name.replace("_", " ")
+    if "(" in name:  # D_x(G(z))
+        return name
+    first, _, network = name.partition("/")
+    if network and network != "main":
+        return f"{first} of {network}"
+    last = first.replace("_", " ").rpartition(" ")
+    return " ".join(filter(None, (last[0], WORDS.get(last[2], last[2]))))
 
 
 def kind(key: str) -> str:

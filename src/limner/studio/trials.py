@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from limner.data import read_file
 from limner.explore import anomalies, edit, invert, reconstruct, similar, translate
 from limner.explore.abilities import usable_verbs
 from limner.explore.gallery import read_image
@@ -19,6 +20,7 @@ from limner.studio.worker import Opened
 
 Result = dict[str, Any]
 NEAREST = 6  # images of each kind
+SMALL = (16, 16)  # pixels of an image that is read only to see whether it can be
 
 
 def trial_names(opened: Opened) -> list[str]:
@@ -33,7 +35,8 @@ def trial_names(opened: Opened) -> list[str]:
 
 
 def try_image(opened: Opened, trial: str, path: Path) -> Result:
-    """The images, numbers and notes of a trial of an image file."""
+    """The images, numbers and notes of a trial of an image file; LimnerError where it cannot be read."""
+    read_file(path, SMALL, 3)
     if trial in ("translate to A", "translate to B"):
         return try_translation(opened, path, trial[-1])
     result = TRIALS[trial](opened, path)

@@ -107,7 +107,9 @@ export default {
 
     // ---- the pad --------------------------------------------------------------------------------------
     const dot = h("span", { className: "dot" });
-    const pad = h("div", { className: "pad", tabIndex: 0, role: "application" }, dot);
+    const plan = h("img", { className: "pixels plan", alt: "", draggable: false, hidden: true });
+    plan.addEventListener("load", () => { plan.hidden = false; });
+    const pad = h("div", { className: "pad", tabIndex: 0, role: "application" }, plan, dot);
     const across = h("span", { className: "across" }), up = h("span", { className: "up" });
     const spoken = h("p", { className: "spoken", ariaLive: "polite" });
     const axis = (key, usual) => Math.min(+get(key, usual) || 0, Math.max(0, axes.length - 1));
@@ -159,7 +161,8 @@ export default {
     const fields = [base];
     const controls = h("div", { className: "controls", role: "group", ariaLabel: "Place" }, base.node, numberField, other);
     if (plane.labels.length) {
-      const label = select("Class", "label", () => [["", "as trained"], ...plane.labels.map((l) => [l, l])], () => "");
+      const label = select("Class", "label", () => [...(plane.needs_label ? [] : [["", "any"]]), ...plane.labels.map((l) => [l, l])],
+        () => (plane.needs_label ? plane.labels[0] : ""));
       fields.push(label);
       controls.append(label.node);
     }
@@ -206,6 +209,18 @@ export default {
         if (row.image.getAttribute("src") !== source) row.image.src = source;
       }), 150);
     }
+    // what the pad's places show, behind its dot
+    let planTimer = 0;
+    function drawPlan() {
+      clearTimeout(planTimer);
+      planTimer = setTimeout(() => {
+        const at = place();
+        at.moves = at.moves.filter(([a]) => a !== x() && a !== y());
+        const grid = { across: x(), up: y(), side: 7, span: (SPAN * 6) / 7 }; // the middle of each image lies where the pad has it
+        const source = `${api}/grid.png?${new URLSearchParams({ place: JSON.stringify(at), grid: JSON.stringify(grid) })}`;
+        if (axes.length && plan.getAttribute("src") !== source) plan.src = source;
+      }, 300);
+    }
 
     // ---- pins -----------------------------------------------------------------------------------------
     const pinned = h("section", { className: "pins", hidden: true });
@@ -220,10 +235,10 @@ export default {
       pinned.hidden = !pins.length;
       if (!pins.length) return;
       const parts = pins.map((text, i) => {
-        const query = new URLSearchParams({ places: JSON.stringify([readPlace(text), readPlace(text)]), steps: 1 });
+        const query = new URLSearchParams({ places: JSON.stringify([readPlace(text)]), steps: 1 });
         const picture = h("img", { className: "pixels pin", alt: `pin ${i + 1}`, src: `${api}/path.png?${query}` });
         const drop = h("button", { type: "button", ariaLabel: `Remove pin ${i + 1}`, onclick: () => change({ pins: readPins().filter((_, j) => j !== i).join("~") }) }, "×");
-        return h("span", { className: "pinned" }, h("span", { className: "crop" }, picture), drop);
+        return h("span", { className: "pinned" }, picture, drop);
       });
       pinned.replaceChildren(h("h2", {}, "Pins"), h("div", { className: "row" }, ...parts));
       if (pins.length < 2) {
@@ -267,6 +282,7 @@ export default {
         for (const field of fields) field.fill();
         drawPlace();
         drawStripImages();
+        drawPlan();
       });
     });
     model.on("change:pins", drawPins);
@@ -288,7 +304,9 @@ export default {
     for (const field of fields) field.fill();
     drawStrips();
     drawStripImages();
+    drawPlan();
     return () => {
+      clearTimeout(planTimer);
       clearTimeout(timer);
       clearTimeout(stripTimer);
     };

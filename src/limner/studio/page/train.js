@@ -74,7 +74,9 @@ class Chart {
   }
 
   kind(curve, i) {
-    return curve.kind === "other" ? `other-${i % 4}` : curve.kind;
+    if (curve.kind === "other") return `other-${i % 4}`;
+    const before = this.panel.curves.slice(0, i).filter((each) => each.kind === curve.kind).length;
+    return before ? `${curve.kind} second` : curve.kind;
   }
 
   marker(curve, x, y) {
@@ -114,7 +116,7 @@ class Chart {
       parts.push(s("path", { d: `M${LEFT} ${y(v)}H${WIDTH - RIGHT}`, class: "grid" }));
       parts.push(s("text", { x: LEFT - 6, y: y(v) + 3.5, "text-anchor": "end" }, compact(v)));
     }
-    const across = ticks(0, this.high, 5);
+    const across = ticks(0, this.high, matchMedia("(max-width: 720px)").matches ? 2 : 5);
     for (const v of across) {
       const anchor = x(v) > WIDTH - 30 ? "end" : "middle";
       const unit = v === across[across.length - 1] ? " images" : "";

@@ -1,0 +1,270 @@
+"""What the studio refuses: strangers, other hosts and pages, paths, large and foreign files."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import re
+import socket
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+from studio_client import ORIGIN, PORT, TOKEN
+
+from limner.studio import app as server
+from limner.studio.security import HEADERS
+from limner.studio.serve import bind
+
+PAGE = Path(server.__file__).parent / "page"
+GETS = [
+    "/", "/page/app.js", "/api/runs", "/api/live", "/api/runs/vae", "/api/runs/vae/live",
+    "/api/runs/vae/samples/0", "/api/runs/vae/verdicts?images=1000", "/api/runs/vae/abilities",
+    "/api/runs/vae/axes", "/api/runs/vae/strip.png", "/api/runs/vae/grid.png", "/api/runs/vae/path.png",
+    "/api/runs/vae/path.gif",
+]  # fmt: skip
+POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
+SOCKET = "/api/runs/vae/decode"
+HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]
+PAGES = ["http://evil.example", "https://127.0.0.1:8600", "http://127.0.0.1:1", "null"]
+NAMES = [
+    "..",
+    "%2e%2e",
+    "..%2f..",
+    "../runs/vae",
+    "%2e%2e%2fruns%2fvae",
+    "/etc",
+    "%2Fetc",
+    "vae%2f..",
+    "link",
+]
+NAMES += ["vae%00", "%2fvae"]
+FILES = ["..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "index.html", "../app.py", ""]
+AXES = 'strip={"axis":0}&grid={"across":0,"up":1}&places=[{},{"number":1}]&steps=2&images=1000'
+
+
+def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
+    paths = {route.path for route in stranger.app.state.studio.routes()}
+    asked = {re.sub(r"\?.*", "", path) for path in [*GETS, *POSTS, SOCKET]}
+    asked = {path.replace("/vae", "/{run}").replace("samples/0", "samples/{images:int}") for path in asked}
+    asked = {path.replace("app.js", "{file}").replace("try/reconstruct", "try/{trial}") for path in asked}
+    assert asked == paths
+
+
+@pytest.mark.parametrize("path", GETS)
+def test_a_stranger_reads_nothing(path: str, stranger: TestClient) -> None:
+    assert stranger.get(path).status_code == 403
+    assert stranger.get(path, params={"token": "another"}).status_code == 403
+    assert stranger.get(path, headers={"cookie": f"limner-studio-{PORT}=another"}).status_code == 403
+
+
+@pytest.mark.parametrize("path", POSTS)
+def test_a_stranger_changes_nothing(path: str, stranger: TestClient) -> None:
+    assert stranger.post(path, headers={"origin": ORIGIN}, content=b"{}").status_code == 403
+    assert stranger.post(f"{path}?token={TOKEN}", headers={"origin": ORIGIN}).status_code == 403
+
+
+def test_a_stranger_opens_no_socket(stranger: TestClient) -> None:
+    with pytest.raises(WebSocketDisconnect), stranger.websocket_connect(SOCKET, headers={"origin": ORIGIN}):
+        pass
+
+
+def test_the_token_is_kept_where_no_script_reads_it(stranger: TestClient) -> None:
+    answer = stranger.get(f"/?token={TOKEN}")
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+    assert TOKEN not in answer.text
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert stranger.get("/api/runs").status_code == 200
+    assert "set-cookie" not in stranger.get("/").headers
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_another_host_is_refused(host: str, client: TestClient) -> None:
+    """What a page does whose name was made to point here (DNS rebinding)."""
+    headers = {"host": host, "origin": f"http://{host}"}
+    assert client.get("/api/runs", headers=headers).status_code == 403
+    assert client.get(f"/?token={TOKEN}", headers=headers).status_code == 403
+    assert client.post(POSTS[0], headers=headers).status_code == 403
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET, headers=headers):
+        pass
+
+
+@pytest.mark.parametrize("origin", PAGES)
+def test_another_page_is_refused(origin: str, client: TestClient) -> None:
+    headers = {"origin": origin}
+    assert client.get("/api/runs", headers=headers).status_code == 403
+    for path in POSTS:
+        assert client.post(path, headers=headers).status_code == 403
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET, headers=headers):
+        pass
+
+
+def test_a_request_that_changes_something_must_say_who_asks(client: TestClient) -> None:
+    del client.headers["origin"]
+    assert client.get("/api/runs").status_code == 200
+    for path in POSTS:
+        assert client.post(path).status_code == 403
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(SOCKET):
+        pass
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_picture_in_another_page_is_refused(site: str, client: TestClient) -> None:
+    """The browser sends the cookie from other ports of this machine too, and no origin with a picture."""
+    del client.headers["origin"]
+    answer = client.get("/api/runs/vae/samples/0", headers={"sec-fetch-site": site})
+    assert answer.status_code == 403
+    assert client.get("/api/runs/vae/samples/0", headers={"sec-fetch-site": "same-origin"}).status_code == 200
+
+
+def test_every_answer_has_the_headers(client: TestClient) -> None:
+    for path in ["/", "/page/studio.css", "/api/runs", "/api/runs/none", "/none"]:
+        for headers in ({}, {"origin": "http://evil.example"}):
+            answer = client.get(path, headers=headers)
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+            assert answer.headers["cache-control"] == "no-store"
+    assert "default-src 'self'" in HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in HEADERS["Content-Security-Policy"]
+
+
+def test_the_page_has_no_inline_code_and_knows_no_other_host() -> None:
+    index = (PAGE / "index.html").read_text()
+    assert not re.findall(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", index)
+    for path in PAGE.iterdir():
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")
+        assert not re.findall(r"https?://|//[a-z]+\.[a-z]", text), path
+        assert not re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\b|document\.write", text), path
+    assert sum(path.stat().st_size for path in PAGE.iterdir()) < 150_000
+
+
+def test_only_this_machine_is_listened_to() -> None:
+    listener = bind(0)
+    assert listener.getsockname()[0] == "127.0.0.1"
+    listener.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_path_leads_to_a_run(name: str, client: TestClient, folder: Path) -> None:
+    outside = folder.parent / "outside"
+    (folder / "vae").rename(outside)
+    os.symlink(outside, folder / "link")
+    for rest in ("", "/samples/0", "/abilities", "/verdicts?images=1"):
+        assert client.get(f"/api/runs/{name}{rest}").status_code in (404, 405), rest
+    for path in ("control", "resume", "try/reconstruct"):
+        assert client.post(f"/api/runs/{name}/{path}", content=b"{}").status_code in (404, 405)
+    assert client.get("/api/runs").json()["runs"] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_only_the_page_s_own_files_are_given(file: str, client: TestClient) -> None:
+    assert client.get(f"/page/{file}").status_code == 404
+
+
+@pytest.mark.parametrize("part", ["run.json", "log.jsonl", "weights.safetensors", "samples"])
+def test_a_link_out_of_a_run_is_not_followed(part: str, client: TestClient, folder: Path) -> None:
+    outside = folder.parent / "elsewhere"
+    (folder / "vae" / part).rename(outside)
+    os.symlink(outside, folder / "vae" / part)
+    (card,) = client.get("/api/runs").json()["runs"]
+    assert card["status"] == "unreadable"
+    assert "link to another place" in card["problem"]
+    assert client.get("/api/runs/vae").json()["problem"] == card["problem"]
+    assert client.get("/api/runs/vae/abilities").status_code == 422
+
+
+def test_a_picture_that_is_a_link_is_not_shown(client: TestClient, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    os.symlink(tmp_path / "secret.png", folder / "vae" / "samples" / "999999999.png")
+    assert client.get("/api/runs/vae/samples/999999999").status_code == 404
+    assert 999999999 not in client.get("/api/runs/vae").json()["pictures"]
+
+
+def test_a_pipe_blocks_nothing(client: TestClient, folder: Path) -> None:
+    (folder / "vae" / "log.jsonl").unlink()
+    os.mkfifo(folder / "vae" / "log.jsonl")
+    assert "no ordinary file" in client.get("/api/runs").json()["runs"][0]["problem"]
+
+
+# -- what is sent --------------------------------------------------------------------------------
+def giant_png(side: int) -> bytes:
+    """A PNG of a few bytes that declares so many pixels a side."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + body
+
+
+class Explosive:
+    """Writes a file when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, ("unpickled",)
+
+
+def test_an_image_of_too_many_bytes_is_not_read(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LARGEST_UPLOAD", 1000)
+    answer = client.post(POSTS[2], content=b"x" * 1001)
+    assert answer.status_code == 413
+    assert "does not read it" in answer.json()["error"]
+    assert client.post(POSTS[0], content=b"x" * 10_001).status_code == 413
+
+
+BAD = {
+    "giant": (giant_png(20_000), "the image cannot be read: giant"),
+    "cut": (giant_png(50), "the image cannot be read: truncated"),
+    "empty": (b"", "the image cannot be read: empty"),
+    "head": (b"GIF89a", "the image cannot be read"),
+    "drawing": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "the image cannot be read: not an image"),
+    "pickle": (pickle.dumps(Explosive()), "the image cannot be read: not an image"),
+    "archive": (b"PK\x03\x04" + b"\0" * 30, "the image cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_image_is_one_line(content: bytes, reason: str, client: TestClient) -> None:
+    before = set(os.listdir(tempfile.gettempdir()))
+    answer = client.post(POSTS[2], content=content)
+    assert answer.status_code == 422
+    assert reason in answer.json()["error"]
+    assert "\n" not in answer.json()["error"]
+    assert not Path("unpickled").exists()
+    assert not [name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("limner")]
+
+
+@pytest.mark.parametrize("part", ["weights.safetensors", "run.json", "state.pt"])
+def test_nothing_is_unpickled(part: str, client: TestClient, folder: Path) -> None:
+    (folder / "vae" / part).write_bytes(pickle.dumps(Explosive()))
+    for path in GETS[4:5] + GETS[6:]:
+        client.get(f"{path}{'&' if '?' in path else '?'}{AXES}")
+    assert not Path("unpickled").exists()
+
+
+def test_a_model_from_elsewhere_is_not_imported(client: TestClient, folder: Path) -> None:
+    Path("evil.py").write_text("import os; os.mkdir('imported')")
+    path = folder / "vae" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "evil:Model"}))
+    for each in ("/api/runs", "/api/runs/vae", "/api/runs/vae/verdicts?images=4000"):
+        assert client.get(each).status_code == 200
+    assert client.get("/api/runs/vae/abilities").status_code == 422
+    assert "was not trained here" in client.post("/api/runs/vae/resume").json()["error"]
+    assert not Path("imported").exists()
+
+
+def test_no_other_host_is_looked_up(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a name is looked up")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket, "gethostbyname", refuse)
+    for path in (path for path in GETS if not path.endswith("live")):
+        assert client.get(f"{path}{'&' if '?' in path else '?'}{AXES}").status_code == 200, path
