@@ -24,6 +24,7 @@ def bind(port: int | None) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, candidate))
+            listener.listen(128)  # so that a page that is opened before the server is ready waits
         except (OSError, OverflowError) as error:
             listener.close()
             if port is not None:

@@ -52,8 +52,10 @@ class Decoding:
         try:
             while True:
                 latest.put(await socket.receive_text())
-        except (WebSocketDisconnect, KeyError):  # KeyError: a message of bytes
+        except WebSocketDisconnect:
             pass
+        except KeyError:  # a message of bytes
+            await socket.close(1003)
         finally:
             answering.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
