@@ -207,7 +207,7 @@ def test_a_trial_that_the_model_cannot_do_is_refused(client: TestClient, digits:
         assert f"cannot {trial}" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("model", ["caae", "gan", "cgan", "stylegan", "cyclegan", "conv-autoencoder"])
+@pytest.mark.parametrize("model", ["caae", "gan", "stylegan", "cyclegan"])
 def test_every_model_has_its_pages(model: str, digits: Dataset, tmp_path: Path) -> None:
     source = small_source(model, tmp_path)
     settings = small(model) | {"images": 200, "batch": 50, "quiet": True, "on_trouble": "ignore"}
@@ -219,6 +219,8 @@ def test_every_model_has_its_pages(model: str, digits: Dataset, tmp_path: Path) 
         found = client.get(f"{RUN}/abilities").json()
         assert found["trials"], "a model without any"
         for trial in found["trials"]:
+            if (model, trial) == ("stylegan", "invert"):  # the same search as gan's, and slow
+                continue
             answer = client.post(f"{RUN}/try/{trial}", content=image_file(digits))
             assert answer.status_code == 200, answer.text
             assert answer.json()["images"][0]["caption"] == "what the model receives"
