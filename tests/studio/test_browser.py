@@ -28,6 +28,8 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 if CHROMIUM is None:
     pytest.skip("needs Chromium (apt-get install chromium): no browser is here", allow_module_level=True)
 
+api.expect.set_options(timeout=60_000)  # the machine may be busy
+
 DEAD = "2147483646"  # no process has that number
 WIDTHS = (1280, 390)
 
@@ -168,6 +170,7 @@ def test_a_killed_training_goes_on_and_obeys(page: api.Page, address: str, runs:
     api.expect(page.locator(".ended")).to_contain_text("Training was killed. What it had stored")
     api.expect(page.locator(".ended pre")).to_have_text(f"limner train vae --resume --out {runs / 'killed'}")
     page.get_by_role("button", name="Resume").click()
+    api.expect(status).to_have_text(re.compile("^(starting|training): "))
     api.expect(status).to_have_text(re.compile("^training: "))
     api.expect(page.locator(".ended")).to_be_hidden()
     log = runs / "killed" / "log.jsonl"
@@ -249,14 +252,14 @@ def test_every_control_of_the_codes(page: api.Page, address: str, tmp_path: Path
     assert state_of(page, "number") == "8"
     page.get_by_role("button", name="Pin this image").click()
     api.expect(page.locator(".pins")).to_contain_text("Pin another image")
-    page.get_by_label("Left and right").select_option("0")
-    page.get_by_label("Up and down").select_option("1")
+    page.get_by_label("Left and right").select_option("direction 1")
+    page.get_by_label("Up and down").select_option("direction 2")
     api.expect(page.locator(".across")).to_have_text("direction 1: 0")
     slider = page.get_by_label("direction 1", exact=True)
     slider.focus()
     page.keyboard.press("End")
-    assert state_of(page, "moves") == "0:3"
-    api.expect(page.locator(".strip output").first).to_have_text("3 σ")
+    assert (state_of(page, "moves") or "").endswith(":3")
+    api.expect(page.locator(".strip", has_text="direction 1").locator("output")).to_have_text("3 σ")
     page.get_by_role("button", name="Pin this image").click()
     between = page.locator(".between")
     assert between.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 9 * 28

@@ -106,7 +106,7 @@ class Plane:
 
     @cached_property
     def axes(self) -> list[Axis]:
-        """Directions, those of the largest effect first, then the variables of a short code, likewise.
+        """Directions, and the variables of a short code, those of the largest effect first.
 
         Where the training images are gone there are no directions, and a note says why.
         """
@@ -121,7 +121,8 @@ class Plane:
             self.layers = ranked.layers
             pairs = zip(ranked.steps[:MOST_AXES], ranked.effect.tolist(), strict=False)
             axes = [Axis(f"direction {i + 1}", step, effect) for i, (step, effect) in enumerate(pairs)]
-        return axes + ([] if isinstance(self.model, HasStyles) else self.variables())
+        axes += [] if isinstance(self.model, HasStyles) else self.variables()
+        return sorted(axes, key=lambda axis: -axis.effect)
 
     def variables(self) -> list[Axis]:
         """The variables of a code of at most MOST_AXES, those of the largest effect first."""

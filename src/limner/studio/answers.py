@@ -25,6 +25,8 @@ def run_details(folder: Folder, trainings: Trainings, name: str) -> dict[str, An
     """A card, the settings, the log's panels and the pictures of a run."""
     path = folder.find(name)
     details = folder.card(path)
+    if details["status"] in ("killed", "stopped") and trainings.is_starting(path):
+        details["status"] = "starting"
     lines = read_lines(folder, details, path)
     details |= {"panels": panels(lines), "pictures": list(folder.pictures(path))}
     return details | {"failure": trainings.failure(path), "settings": settings(path)}
@@ -82,7 +84,9 @@ async def run_events(folder: Folder, trainings: Trainings, name: str) -> AsyncIt
 
     def look() -> Any:
         path = folder.scan().get(name)
-        return None if path is None else (signature(path), trainings.failure(path))
+        return (
+            None if path is None else (signature(path), trainings.failure(path), trainings.is_starting(path))
+        )
 
     def read() -> tuple[dict[str, Any], list[dict[str, Any]]]:
         details = run_details(folder, trainings, name)

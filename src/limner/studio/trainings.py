@@ -51,6 +51,12 @@ class Trainings:
                 start_new_session=True,
             )
 
+    def is_starting(self, path: Path) -> bool:
+        """Whether the process that was started for a run lives, and does not train yet."""
+        with self.lock:
+            alive = self.process is not None and self.process.poll() is None
+            return alive and path == self.path and holder(path) is None
+
     def failure(self, path: Path) -> str:
         """The last line of the process that was started for a run, where it failed; '' where it did not."""
         with self.lock:

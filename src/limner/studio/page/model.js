@@ -79,6 +79,8 @@ export class Model {
 
   close() {
     this.listeners.clear();
-    this.socket?.close();
+    const { socket } = this;
+    if (socket?.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+    else socket?.close();
   }
 }

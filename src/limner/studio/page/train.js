@@ -341,6 +341,11 @@ export default {
     });
     events.onerror = () => { lost.hidden = false; };
     events.onopen = () => { lost.hidden = true; };
-    return () => events.close();
+    const redraw = () => run && drawPoint(); // the labels of the axes fit the width
+    addEventListener("resize", redraw);
+    return () => {
+      events.close();
+      removeEventListener("resize", redraw);
+    };
   },
 };
