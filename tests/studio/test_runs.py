@@ -54,21 +54,22 @@ def test_a_card(folder: Path) -> None:
     assert found["resume"] == ""
 
 
-@pytest.mark.parametrize(
-    ("holder", "control", "status"),
-    [
-        (None, {}, "stopped"),
-        (2**31 - 2, {}, "killed"),
-        (os.getpid(), {}, "training"),
-        (os.getpid(), {"pause": True}, "pausing"),
-        (os.getpid(), {"stop": True}, "stopping"),
-        (os.getpid(), {"pause": True, "process": 1}, "training"),
-    ],
-)
-def test_states(holder: int | None, control: dict[str, Any], status: str, folder: Path) -> None:
+DEAD = 2**31 - 2  # no process has that number
+STATES = [
+    ("nobody", {}, "stopped"),
+    ("dead", {}, "killed"),
+    ("alive", {}, "training"),
+    ("alive", {"pause": True}, "pausing"),
+    ("alive", {"stop": True}, "stopping"),
+    ("alive", {"pause": True, "process": 1}, "training"),
+]
+
+
+@pytest.mark.parametrize(("holder", "control", "status"), STATES, ids=range(len(STATES)))
+def test_states(holder: str, control: dict[str, Any], status: str, folder: Path) -> None:
     set_target(folder, 9000)
-    if holder is not None:
-        (folder / "vae" / NAME).write_text(str(holder))
+    if holder != "nobody":
+        (folder / "vae" / NAME).write_text(str(os.getpid() if holder == "alive" else DEAD))
     if control:
         write_control(folder / "vae", Control(**{"process": os.getpid()} | control))
     found = card(folder)
@@ -83,7 +84,7 @@ def test_states(holder: int | None, control: dict[str, Any], status: str, folder
 def test_a_run_without_weights(folder: Path) -> None:
     (folder / "vae" / "weights.safetensors").unlink()
     assert card(folder)["status"] == "empty"
-    (folder / "vae" / NAME).write_text(str(2**31 - 2))
+    (folder / "vae" / NAME).write_text(str(DEAD))
     assert card(folder)["status"] == "killed"
 
 
