@@ -198,7 +198,9 @@ def test_an_image_of_another_size_is_fitted_and_the_page_says_how(client: TestCl
     Image.new("RGB", (100, 60), "white").save(file, "PNG")
     result = client.post(f"{RUN}/try/reconstruct", content=file.getvalue()).json()
     assert result["images"][0]["shape"] == [1, 28, 28]
-    assert any("60 high x 100 wide" in note for note in result["notes"]), result["notes"]
+    wanted = "your image: 60 high x 100 wide cropped to the middle and resized to 28x28; converted to grey"
+    assert result["notes"][0] == wanted
+    assert len(set(result["notes"])) == len(result["notes"])
 
 
 def test_a_trial_that_the_model_cannot_do_is_refused(client: TestClient, digits: Dataset) -> None:

@@ -38,12 +38,14 @@ def try_image(opened: Opened, trial: str, path: Path) -> Result:
     """The images, numbers and notes of a trial of an image file; LimnerError where it cannot be read."""
     read_file(path, SMALL, 3)
     if trial in ("translate to A", "translate to B"):
-        return try_translation(opened, path, trial[-1])
-    result = TRIALS[trial](opened, path)
-    pixels, _, notes = read_image(opened.run, path)
-    result["notes"] = [*dict.fromkeys([*notes, *result["notes"]])]
-    received = image_json(pixels[0], "what the model receives", "real")
-    return result | {"images": [received, *result["images"]]}
+        result = try_translation(opened, path, trial[-1])
+    else:
+        result = TRIALS[trial](opened, path)
+        pixels, _, notes = read_image(opened.run, path)
+        result["images"] = [image_json(pixels[0], "what the model receives", "real"), *result["images"]]
+        result["notes"] = [*notes, *result["notes"]]
+    texts = [note.replace(str(path), "your image") for note in result["notes"]]
+    return result | {"notes": list(dict.fromkeys(texts))}
 
 
 def try_reconstruction(opened: Opened, path: Path) -> Result:
@@ -102,7 +104,7 @@ def try_translation(opened: Opened, path: Path, to: str) -> Result:
         image_json(data["back"][0], f"back to {OTHER[to]}"),
     ]
     numbers = [f"error of the cycle {data['cycle'][0]:.4f}"]
-    return {"images": images, "numbers": numbers, "notes": [*dict.fromkeys([*notes, *picture.notes])]}
+    return {"images": images, "numbers": numbers, "notes": [*notes, *picture.notes]}
 
 
 TRIALS: dict[str, Callable[[Opened, Path], Result]] = {

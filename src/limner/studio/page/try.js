@@ -166,7 +166,7 @@ export default {
       results.replaceChildren(
         h("div", { className: "row" }, ...result.images.map(draw)),
         ...result.numbers.map((text) => h("p", { className: "number" }, text)),
-        ...result.notes.map((text) => h("p", { className: "note" }, text.replace(/^image: /, ""))));
+        ...result.notes.map((text) => h("p", { className: "note" }, text)));
     }
 
     async function run() {
