@@ -17,7 +17,7 @@ from limner.train_summary import summarise
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
 from limner.training.config import TrainConfig
-from limner.training.control import LEAST_FACTOR, Obedience
+from limner.training.control import LEAST_FACTOR, ControlReader
 from limner.training.display import Display
 from limner.training.duration import LONG, Duration, describe_duration, time_steps
 from limner.training.held_out import HeldOut, preview_files, validation_loss
@@ -78,8 +78,8 @@ class TrainingSession:
         with display, stop_signals() as stop:
             for note in self.notes:
                 display.say(f"note: {note}")
-            obedience = self.obedience(display, stop)
-            self.session.iterations = stop.until(obedience.follow(self.watched(display.follow(trainer))))
+            reader = self.control_reader(display, stop)
+            self.session.iterations = stop.until(reader.follow(self.watched(display.follow(trainer))))
             saved = time.monotonic()
             try:
                 for tick in self.session:
@@ -92,7 +92,7 @@ class TrainingSession:
             except NotFinite as error:
                 self.end_not_finite(error, display)
             else:
-                self.end(display, stopped=stop.number is not None or obedience.stopped)
+                self.end(display, stopped=stop.number is not None or reader.stopped)
         stop.leave()
 
     def start(self) -> list[dict[str, Any]]:
@@ -158,7 +158,7 @@ class TrainingSession:
                 path, reason = self.path / "state.pt", " ".join(str(error).split())[:200]
                 raise LimnerError(f"{path} is not of this run: {reason}") from None
 
-    def obedience(self, display: Display, stop: StopSignal) -> Obedience:
+    def control_reader(self, display: Display, stop: StopSignal) -> ControlReader:
         """What reads control.json during this session."""
         trainer = self.trainer
 
@@ -171,7 +171,7 @@ class TrainingSession:
             display.restart(trainer.images_seen)
             display.say(f"control: went on after a pause of {seconds:.0f} s")
 
-        return Obedience(
+        return ControlReader(
             self.path,
             trainer.rate_factor,
             set_rate=set_rate,

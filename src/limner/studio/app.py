@@ -23,7 +23,7 @@ from limner.studio.answers import folder_events, run_details, run_events, run_ve
 from limner.studio.folder import Folder, NoRun
 from limner.studio.security import Guard
 from limner.studio.sockets import Decoding
-from limner.studio.trainings import Trainings, request
+from limner.studio.trainings import Trainings, request_changes
 from limner.studio.trials import trial_names, try_image
 from limner.studio.wire import gif, strip_png
 from limner.studio.worker import Opened, Worker
@@ -81,8 +81,8 @@ class Studio:
     async def index(self, _: Request) -> Response:
         return FileResponse(PAGE / "index.html")
 
-    async def file(self, asked: Request) -> Response:
-        path = FILES.get(asked.path_params["file"])
+    async def file(self, request: Request) -> Response:
+        path = FILES.get(request.path_params["file"])
         return Response(status_code=404) if path is None else FileResponse(path)
 
     # -- runs -------------------------------------------------------------------------------------------
@@ -93,87 +93,87 @@ class Studio:
     async def live(self, _: Request) -> Response:
         return StreamingResponse(folder_events(self.folder), media_type="text/event-stream")
 
-    async def details(self, asked: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(run_details, self.folder, self.trainings, name(asked)))
+    async def details(self, request: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(run_details, self.folder, self.trainings, name(request)))
 
-    async def run_live(self, asked: Request) -> Response:
-        events = run_events(self.folder, self.trainings, name(asked))
+    async def run_live(self, request: Request) -> Response:
+        events = run_events(self.folder, self.trainings, name(request))
         return StreamingResponse(events, media_type="text/event-stream")
 
-    async def sample(self, asked: Request) -> Response:
-        path = self.folder.find(name(asked))
-        picture = self.folder.pictures(path).get(asked.path_params["images"])
+    async def sample(self, request: Request) -> Response:
+        path = self.folder.find(name(request))
+        picture = self.folder.pictures(path).get(request.path_params["images"])
         if picture is None:
             raise NoRun("there is no such picture any more")
         return FileResponse(picture, media_type="image/png")
 
-    async def verdicts(self, asked: Request) -> Response:
-        images = number(asked, "images")
-        return JSONResponse(await asyncio.to_thread(run_verdicts, self.folder, name(asked), images))
+    async def verdicts(self, request: Request) -> Response:
+        images = number(request, "images")
+        return JSONResponse(await asyncio.to_thread(run_verdicts, self.folder, name(request), images))
 
-    async def control(self, asked: Request) -> Response:
-        changes = await read_json(asked)
-        control = await asyncio.to_thread(request, self.folder.find(name(asked)), changes)
+    async def control(self, request: Request) -> Response:
+        changes = await read_json(request)
+        control = await asyncio.to_thread(request_changes, self.folder.find(name(request)), changes)
         return JSONResponse(control.json_values())
 
-    async def resume(self, asked: Request) -> Response:
-        await asyncio.to_thread(self.trainings.resume, self.folder.find(name(asked)))
+    async def resume(self, request: Request) -> Response:
+        await asyncio.to_thread(self.trainings.resume, self.folder.find(name(request)))
         return JSONResponse({})
 
     # -- codes ------------------------------------------------------------------------------------------
-    async def abilities(self, asked: Request) -> Response:
+    async def abilities(self, request: Request) -> Response:
         def describe(opened: Opened) -> dict[str, Any]:
-            found = {"trials": trial_names(opened), "images": opened.images, "plane": None, "why": ""}
+            answer = {"trials": trial_names(opened), "images": opened.images, "plane": None, "why": ""}
             try:
                 plane = opened.plane
             except LimnerError as error:
-                return found | {"why": str(error)}
+                return answer | {"why": str(error)}
             dim = plane.model.latent.dim
             known = {"bases": plane.bases, "labels": plane.labels, "truncates": plane.truncates, "dim": dim}
-            return found | {"plane": known | {"needs_label": opened.run.model.labels == "required"}}
+            return answer | {"plane": known | {"needs_label": opened.run.model.labels == "required"}}
 
-        return JSONResponse(await self.worker.call(name(asked), describe, newest=True))
+        return JSONResponse(await self.worker.call(name(request), describe, newest=True))
 
-    async def axes(self, asked: Request) -> Response:
+    async def axes(self, request: Request) -> Response:
         def list_axes(opened: Opened) -> dict[str, Any]:
             axes = [{"name": axis.name, "effect": axis.effect} for axis in opened.plane.axes]
             return {"axes": axes, "notes": opened.plane.notes}
 
-        return JSONResponse(await self.worker.call(name(asked), list_axes))
+        return JSONResponse(await self.worker.call(name(request), list_axes))
 
-    async def strip(self, asked: Request) -> Response:
-        place, strip = parameter(asked, "place", Place), parameter(asked, "strip", Strip)
-        pixels = await self.worker.call(name(asked), lambda opened: opened.plane.strip(place, strip))
+    async def strip(self, request: Request) -> Response:
+        place, strip = parameter(request, "place", Place), parameter(request, "strip", Strip)
+        pixels = await self.worker.call(name(request), lambda opened: opened.plane.strip(place, strip))
         return Response(strip_png(pixels), media_type="image/png")
 
-    async def grid(self, asked: Request) -> Response:
-        place, grid = parameter(asked, "place", Place), parameter(asked, "grid", Grid)
+    async def grid(self, request: Request) -> Response:
+        place, grid = parameter(request, "place", Place), parameter(request, "grid", Grid)
 
         def draw(opened: Opened) -> bytes:
             return strip_png(torch.cat(list(opened.plane.grid(place, grid)), 2))
 
-        return Response(await self.worker.call(name(asked), draw), media_type="image/png")
+        return Response(await self.worker.call(name(request), draw), media_type="image/png")
 
-    async def path(self, asked: Request) -> Response:
-        places = [parse(Place, value) for value in load(asked.query_params.get("places", "[]"), list)]
+    async def path(self, request: Request) -> Response:
+        places = [parse(Place, value) for value in load(request.query_params.get("places", "[]"), list)]
         if len(places) > MOST_PLACES:
             raise LimnerError(f"a path has at most {MOST_PLACES} places")
-        steps = min(max(number(asked, "steps"), 1), 24)
-        moves = asked.url.path.endswith(".gif")
+        steps = min(max(number(request, "steps"), 1), 24)
+        moves = request.url.path.endswith(".gif")
 
         def draw(opened: Opened) -> bytes:
             pixels = opened.plane.path(places, steps)
             return gif(opened.plane.animation(pixels)) if moves else strip_png(pixels)
 
-        content = await self.worker.call(name(asked), draw)
+        content = await self.worker.call(name(request), draw)
         headers = {"Content-Disposition": 'attachment; filename="path.gif"'} if moves else {}
         return Response(content, media_type="image/gif" if moves else "image/png", headers=headers)
 
-    async def attempt(self, asked: Request) -> Response:
-        data = await read_body(asked, LARGEST_UPLOAD)
+    async def attempt(self, request: Request) -> Response:
+        data = await read_body(request, LARGEST_UPLOAD)
 
         def attempt(opened: Opened) -> dict[str, Any]:
-            trial = asked.path_params["trial"]
+            trial = request.path_params["trial"]
             if trial not in trial_names(opened):
                 raise LimnerError(f"the model of {opened.run.name} cannot {trial}")
             with tempfile.TemporaryDirectory(prefix="limner-") as folder:  # nothing is kept
@@ -184,25 +184,25 @@ class Studio:
                 except LimnerError as error:
                     raise LimnerError(str(error).replace(str(path), "the image")) from None
 
-        return JSONResponse(await self.worker.call(name(asked), attempt))
+        return JSONResponse(await self.worker.call(name(request), attempt))
 
 
-def name(asked: Request) -> str:
+def name(request: Request) -> str:
     """The name of the run that a request is about."""
-    return str(asked.path_params["run"])
+    return str(request.path_params["run"])
 
 
-def number(asked: Request, key: str) -> int:
+def number(request: Request, key: str) -> int:
     """A whole number of the query."""
-    text = asked.query_params.get(key, "")
+    text = request.query_params.get(key, "")
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
         raise LimnerError(f"{key} must be a whole number, not '{text[:40]}'")
     return int(text)
 
 
-def parameter(asked: Request, key: str, kind: type[T]) -> T:
+def parameter(request: Request, key: str, kind: type[T]) -> T:
     """Settings in a query, as JSON."""
-    return parse(kind, load(asked.query_params.get(key, "{}"), dict))
+    return parse(kind, load(request.query_params.get(key, "{}"), dict))
 
 
 def parse(kind: type[T], values: Any) -> T:
@@ -223,11 +223,11 @@ def load(text: str | bytes, kind: type) -> Any:
     return content
 
 
-async def read_body(asked: Request, largest: int) -> bytes:
+async def read_body(request: Request, largest: int) -> bytes:
     """The body of a request; TooLarge as soon as it has more bytes."""
     parts: list[bytes] = []
     total = 0
-    async for part in asked.stream():
+    async for part in request.stream():
         total += len(part)
         if total > largest:
             raise TooLarge(f"more than {largest / 1e6:g} MB: the studio does not read it")
@@ -235,9 +235,9 @@ async def read_body(asked: Request, largest: int) -> bytes:
     return b"".join(parts)
 
 
-async def read_json(asked: Request) -> dict[str, Any]:
+async def read_json(request: Request) -> dict[str, Any]:
     """The object in the body of a request."""
-    content: dict[str, Any] = load(await read_body(asked, LARGEST_REQUEST), dict)
+    content: dict[str, Any] = load(await read_body(request, LARGEST_REQUEST), dict)
     return content
 
 

@@ -40,10 +40,10 @@ def panel(
     title: str, note: str, wanted: Sequence[str], keys: Sequence[str], **more: Any
 ) -> dict[str, Any] | None:
     """A panel of the wanted curves that are there: those of a key, and those of its networks."""
-    found = [key for name in wanted for key in keys if key == name or key.startswith(f"{name}/")]
-    if not found:
+    shown = [key for name in wanted for key in keys if key == name or key.startswith(f"{name}/")]
+    if not shown:
         return None
-    curves = [{"key": key, "name": readable(key), "kind": kind(key)} for key in dict.fromkeys(found)]
+    curves = [{"key": key, "name": readable(key), "kind": kind(key)} for key in dict.fromkeys(shown)]
     return {"title": title, "note": note, "curves": curves, "mark": None, "band": False} | more
 
 

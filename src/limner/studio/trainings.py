@@ -70,7 +70,7 @@ class Trainings:
             return lines[-1] if lines else f"limner train ended with code {code}"
 
 
-def request(path: Path, changes: dict[str, object]) -> Control:
+def request_changes(path: Path, changes: dict[str, object]) -> Control:
     """Ask the training of a run for changes; LimnerError where it is not in training, or for a bad request.
 
     `changes` holds some of pause, stop, rate_factor, and save, of which any value asks for a checkpoint.

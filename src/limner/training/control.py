@@ -64,7 +64,7 @@ def write_control(folder: Path, control: Control) -> None:
     write_json(folder / NAME, control.json_values())
 
 
-class Obedience:
+class ControlReader:
     """Reads the requests to this process between iterations, and obeys.
 
     `rate_factor` is called with a new factor, `save` after each request, `paused` with the seconds of a
