@@ -74,6 +74,7 @@ def test_a_missing_package_is_one_line_with_the_remedy(
         (gzip.compress(b"1," * 784 + b"300\n"), "cannot read"),
         (gzip.compress(b"1," * 784 + b"3\n")[:-9], "cannot read"),
     ],
+    ids=["no file", "no gzip", "no number", "few columns", "too large", "cut off"],
 )
 def test_a_damaged_package_is_named(
     content: bytes | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
