@@ -26,7 +26,7 @@ from limner.models import MODELS
 from limner.models.abilities import abilities
 from limner.training import Run, load
 
-SHAPES = {"28x28x1": (1, 28, 28), "28x20x1": (1, 28, 20), "32x32x3": (3, 32, 32)}
+SHAPES = {"28x20x1": (1, 28, 20), "32x32x3": (3, 32, 32)}
 LOOKS: dict[str, Callable[[Run], Any]] = {
     "sample": lambda run: explore.sample(run, 5),
     "reconstruct": lambda run: explore.reconstruct(run, n=5),

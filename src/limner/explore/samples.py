@@ -58,7 +58,7 @@ def sample(
     columns = math.ceil(math.sqrt(len(pixels)))
     texts = [] if isinstance(seed, int) else [str(s) for s in seed]
     captions = [texts[i : i + columns] for i in range(0, len(texts), columns)] or None
-    title = describe_samples(run, len(pixels), prior, seed) + describe_move(move)
+    title = describe_samples(run, len(pixels), prior, seed, options) + describe_move(move)
     picture = sheet(pixels.split(columns), title=title, captions=captions)
     return Picture(picture, data | {"pixels": pixels, "notes": notes})
 
@@ -94,7 +94,8 @@ def sample_classes(
     widest = max(round(measure_text(name)) for name in names)
     scale = choose_scale(*run.shape[1:], side=min(100, max(56, widest)))
     heads = [shorten(name, run.shape[2] * scale) for name in names]
-    title = describe_samples(run, rows * len(names), data["prior"], seed) + describe_move(data["move"])
+    title = describe_samples(run, rows * len(names), data["prior"], seed, options)
+    title += describe_move(data["move"])
     title += ", the same noise in every column"
     row_labels = None if isinstance(seed, int) else [f"seed {s}" for s in seed]
     picture = sheet(list(pixels), title=title, row_labels=row_labels, column_labels=heads, scale=scale)
@@ -102,11 +103,15 @@ def sample_classes(
     return Picture(picture, {**data, "pixels": pixels.flatten(0, 1), "labels": y, "classes": names})
 
 
-def describe_samples(run: Run, n: int, prior: str | None, seed: int | Sequence[int]) -> str:
+def describe_samples(
+    run: Run, n: int, prior: str | None, seed: int | Sequence[int], options: Mapping[str, Any]
+) -> str:
     """The title of a picture of samples."""
+    others = {name: value for name, value in options.items() if name not in ("prior", "move")}
+    settings = "".join(f", {name} {value}" for name, value in others.items() if value is not None)
     images = "1 new image" if n == 1 else f"{n:,} new images"
     density = "" if prior is None else f", codes from {run.model.latent.prior(prior).title}"
-    return f"{run.name}: {images}{density}, {describe_seeds(seed)}"
+    return f"{run.name}: {images}{density}, {describe_seeds(seed)}{settings}"
 
 
 def describe_move(move: Mapping[str, float] | None) -> str:
