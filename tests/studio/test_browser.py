@@ -97,7 +97,8 @@ def open_page(page: api.Page, address: str, fragment: str) -> None:
 
 
 def state_of(page: api.Page, key: str) -> str | None:
-    """What the page's address holds under a key."""
+    """What the page's address holds under a key; the page writes it after a pause without changes."""
+    page.wait_for_timeout(200)
     match = re.search(rf"[?&]{key}=([^&]*)", page.evaluate("location.hash"))
     return match and page.evaluate("(text) => decodeURIComponent(text)", match[1])
 

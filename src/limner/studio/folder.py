@@ -31,6 +31,7 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
         self.tails: dict[Path, Tail] = {}
+        self.runs: dict[str, Path] = {}  # of the last scan
         self.lock = threading.Lock()
 
     def scan(self) -> dict[str, Path]:
@@ -41,16 +42,16 @@ class Folder:
             folders = sorted(path for path in self.root.iterdir() if path.is_dir())
         except OSError:
             return {}
-        inside = [path for path in folders if path.resolve() == path and not path.name.startswith(".")]
-        runs = [path for path in inside if any((path / part).exists() for part in PARTS)]
+        runs = [path for path in folders if not path.name.startswith(".") and is_run(path)]
         return {path.name: path for path in runs[:MOST_RUNS]}
 
     def find(self, name: str) -> Path:
         """The folder of a run by its name in the scan; NoRun for any other text."""
-        runs = self.scan()
-        if name not in runs:
+        if name not in self.runs or not is_run(self.runs[name]):  # else a scan for every move of a pointer
+            self.runs = self.scan()
+        if name not in self.runs:
             raise NoRun("there is no such run any more")
-        return runs[name]
+        return self.runs[name]
 
     def log(self, path: Path) -> Tail:
         """The log of a run's folder, up to now."""
@@ -87,6 +88,11 @@ class Folder:
         """The pictures of a run by images seen, those in the run's own folder only."""
         pictures = preview_files(path / "samples")
         return {count: file for count, file in pictures.items() if file.resolve().is_relative_to(path)}
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run and lies where its name says, not behind a link."""
+    return path.resolve() == path and any((path / part).exists() for part in PARTS)
 
 
 def check_links(path: Path) -> None:

@@ -46,6 +46,7 @@ def serve(root: Path, port: int | None, announce: Callable[[str], None]) -> None
         server_header=False,
         lifespan="off",
         ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,  # images of a few kilobytes, on one machine
         timeout_graceful_shutdown=1,
     )
     announce(f"http://{HOST}:{used}/?token={token}")

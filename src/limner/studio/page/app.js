@@ -11,6 +11,8 @@ const TABS = { train: "Training", latent: "Codes", try: "Try an image" };
 const el = document.getElementById("view");
 const tabs = document.getElementById("tabs");
 let shown = { key: "", model: null, leave: null };
+let writing = 0; // the timer of an address that is to be written
+const PAUSE = 100; // milliseconds without a change before the address is written: browsers refuse hundreds
 
 // #train/vae-digits-0001?images=5000 -> { view, run, state }
 function readAddress() {
@@ -47,6 +49,7 @@ function drawTabs(view, run) {
 }
 
 async function show() {
+  clearTimeout(writing);
   const { view, run, state } = readAddress();
   const key = `${view}/${run}`;
   if (key === shown.key) {
@@ -55,7 +58,10 @@ async function show() {
   }
   const before = shown;
   const api = run ? `/api/runs/${encodeURIComponent(run)}` : "/api";
-  const save = (values) => history.replaceState(null, "", address(view, run, values));
+  const save = (values) => {
+    clearTimeout(writing);
+    writing = setTimeout(() => history.replaceState(null, "", address(view, run, values)), PAUSE);
+  };
   const model = new Model({ run, api }, state, save);
   shown = { key, model, leave: null };
   before.leave?.();

@@ -59,11 +59,11 @@ export default {
     const moves = () => readMoves(model.get("moves"));
     const place = (more = []) => {
       const merged = new Map([...moves(), ...more]);
-      const found = {
+      const chosen = {
         base: get("base", start), number: +get("number", 0) || 0, truncation: +get("truncation", 1),
         moves: [...merged].filter(([axis, units]) => units && axis < axes.length),
       };
-      return plane.labels.length && model.get("label") ? { ...found, label: model.get("label") } : found;
+      return plane.labels.length && model.get("label") ? { ...chosen, label: model.get("label") } : chosen;
     };
     const moveTo = (pairs) => change({ moves: writeMoves(new Map([...moves(), ...pairs])) });
 
@@ -149,7 +149,7 @@ export default {
         box.value = get(key, `${usual()}`);
       };
       fill();
-      return { node, fill };
+      return { node, fill, show: () => { box.value = get(key, `${usual()}`); } };
     };
     const names = { mean: "the mean code", seed: "a seed", image: "a test image" };
     const base = select("Start at", "base", () => plane.bases.map((b) => [b, names[b]]), () => start);
@@ -196,6 +196,7 @@ export default {
         rows.push({ node: h("div", { className: "strip" }, heads, image, range), image, range, value });
       }
       strips.replaceChildren(...rows.map((row) => row.node));
+      ask();
       drawPlace();
     }
     let stripTimer = 0;
@@ -270,7 +271,6 @@ export default {
       });
       const words = [...now].filter(([, units]) => units).map(([i, units]) => `${axes[i]?.name} ${round(units)}`);
       canvas.setAttribute("aria-label", `image of ${names[get("base", start)]} ${words.join(", ")}`);
-      ask();
     }
     const keys = ["base", "number", "label", "truncation", "moves", "x", "y"];
     let queued = false;
@@ -279,7 +279,8 @@ export default {
       queued = true;
       queueMicrotask(() => {
         queued = false;
-        for (const field of fields) field.fill();
+        ask(); // before the page is drawn, so that the answer is on its way meanwhile
+        for (const field of fields) field.show();
         drawPlace();
         drawStripImages();
         drawPlan();
@@ -290,16 +291,17 @@ export default {
     const padBox = h("div", { className: "padbox" }, up, pad, across);
     el.append(problem, controls, h("div", { className: "stage" }, h("figure", {}, canvas), h("div", {}, padBox, h("div", { className: "controls" }, axisX.node, axisY.node))),
       spoken, pinned, h("h2", {}, "What each axis does"), h("p", { className: "note" }, "The strips show the image while one axis moves from −3 to 3 standard deviations; those with the largest effect stand first."), strips, more);
+    ask();
     drawPlace();
     drawPins();
     busy.textContent = `The model at ${known.images.toLocaleString("en")} images. Measuring what each direction does…`;
-    const found = await (await fetch(`${api}/axes`)).json();
-    if (found.error) {
-      busy.textContent = found.error;
+    const measured = await (await fetch(`${api}/axes`)).json();
+    if (measured.error) {
+      busy.textContent = measured.error;
       return;
     }
-    ({ axes } = found);
-    busy.textContent = [`The model at ${known.images.toLocaleString("en")} images.`, ...found.notes].join(" ");
+    ({ axes } = measured);
+    busy.textContent = [`The model at ${known.images.toLocaleString("en")} images.`, ...measured.notes].join(" ");
     fields.push(axisX, axisY);
     for (const field of fields) field.fill();
     drawStrips();

@@ -31,9 +31,9 @@ function ticks(low, high, n) {
   const raw = (high - low) / n || 1;
   const size = 10 ** Math.floor(Math.log10(raw));
   const step = size * ([1, 2, 5, 10].find((m) => m * size >= raw) ?? 10);
-  const found = [];
-  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) found.push(+v.toPrecision(12));
-  return found;
+  const ticks = [];
+  for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) ticks.push(+v.toPrecision(12));
+  return ticks;
 }
 
 function compact(n) {
@@ -155,14 +155,14 @@ class Chart {
 // ---- the page ------------------------------------------------------------------------------------------
 const LIGHTS = { healthy: "●", trouble: "▲", "too early to tell": "○" };
 
-function drawVerdicts(box, found) {
-  const mark = LIGHTS[found.state] ?? "–";
+function drawVerdicts(box, health) {
+  const mark = LIGHTS[health.state] ?? "–";
   const light = { "●": "healthy", "▲": "trouble", "○": "early" }[mark] ?? "unknown";
-  const head = h("p", { className: "light" }, h("span", { ariaHidden: "true" }, mark), ` ${found.state}`);
+  const head = h("p", { className: "light" }, h("span", { ariaHidden: "true" }, mark), ` ${health.state}`);
   head.dataset.light = light;
-  if (found.reason && found.state !== "trouble") head.append(`: ${found.reason}`);
+  if (health.reason && health.state !== "trouble") head.append(`: ${health.reason}`);
   box.replaceChildren(head);
-  for (const verdict of found.verdicts) {
+  for (const verdict of health.verdicts) {
     const list = h("dl", {},
       h("dt", {}, "evidence"), h("dd", {}, verdict.evidence),
       h("dt", {}, "means"), h("dd", {}, verdict.meaning));
