@@ -91,6 +91,30 @@ def test_the_class_is_that_of_the_styles_that_choose_it(run: Run) -> None:
     assert 50 < coarse["class by coarse styles"].n < 150, "images of one class are no pair"
 
 
+class Curved(Styled):
+    """The class follows the product of two numbers of z, and one number of w; or is always the same."""
+
+    same = False
+
+    def styles(self, z: Tensor, y: Tensor | None = None, truncation: float = 1.0) -> Tensor:
+        product = z[:, 0] * z[:, 1]
+        w = torch.stack(
+            [product.abs() if self.same else product, torch.full_like(z[:, 0], -1), z[:, 2], z[:, 3]], 1
+        )
+        return truncation * w[:, None].expand(-1, 3, -1)
+
+
+def test_a_class_is_read_from_w_where_w_is_straight(run: Run) -> None:
+    straight, curved = measure(run, Styled()), measure(run, Curved())
+    assert min(straight[f"class read from {name}"].value for name in "wz") > 0.7, "w is z"
+    assert curved["class read from w"].value > 0.8
+    assert curved["class read from z"].value < 0.75, "no line through z parts the classes"
+    assert curved["class read from w"].n == 75
+    constant = Curved()
+    constant.same = True
+    assert "class read from w" not in measure(run, constant), "all images are of one class"
+
+
 def test_noise_has_the_share_of_variance_that_it_causes(run: Run) -> None:
     shares = [measure(run, Styled(noise))["variance by noise"] for noise in (0.0, 0.5, 1.0)]
     assert shares[0].value == 0
@@ -107,6 +131,11 @@ def test_truncation_and_paths_are_measured(run: Run) -> None:
     distances = [name for name in names if name.startswith("fd[")]
     assert [name.partition("], ")[2] for name in distances] == ["truncation 0.7", "truncation 0.5"]
     assert {0.7, 0.5} <= set(model.truncations)
+    for psi in (0.7, 0.5):
+        for name in ("precision", "recall"):
+            measured = result[f"{name}, truncation {psi}"]
+            assert 0 <= measured.value <= 1
+            assert measured.floor > 0.5
     assert result["path length in w[discs-cnn-v1]"].n == 50
 
 
