@@ -19,8 +19,8 @@ from limner.recipes.page import TILE_GAP, Figure, Page, chart, format_text, tile
 
 def pictures(html: str) -> list[Image.Image]:
     """The pictures in a page."""
-    found = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
-    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in found]
+    sources = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    return [Image.open(io.BytesIO(base64.b64decode(data))) for data in sources]
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -6,7 +6,6 @@ import io
 import json
 import re
 import shutil
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,11 @@ from studio_client import TOKEN
 
 from limner.data import Dataset
 from limner.figures import to_pil
-from limner.studio.app import build
-from limner.studio.serve import bind
 from limner.training.lock import NAME
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs the extra 'studio'")
+pytest.importorskip("uvicorn", reason="needs the extra 'studio'")
+from studio_server import run_studio
+
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
@@ -53,17 +52,8 @@ def runs(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def address(runs: Path) -> Iterator[str]:
     """The address of a studio of these runs."""
-    listener = bind(0)
-    port = listener.getsockname()[1]
-    app = build(runs, TOKEN, port)
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{port}/?token={TOKEN}"
-    server.should_exit = True
-    thread.join(10)
-    app.state.studio.worker.close()
+    with run_studio(runs) as port:
+        yield f"http://127.0.0.1:{port}/?token={TOKEN}"
 
 
 @pytest.fixture(scope="module")

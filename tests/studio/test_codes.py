@@ -45,10 +45,10 @@ def read(answer: Any) -> np.ndarray:
 
 
 def test_abilities_and_axes(client: TestClient) -> None:
-    found = client.get(f"{RUN}/abilities").json()
-    assert found["trials"] == ["reconstruct", "anomalies", "similar"]
-    assert found["plane"]["bases"] == ["mean", "seed", "image"]
-    assert (found["plane"]["dim"], found["plane"]["labels"], found["images"]) == (2, [], 4096)
+    known = client.get(f"{RUN}/abilities").json()
+    assert known["trials"] == ["reconstruct", "anomalies", "similar"]
+    assert known["plane"]["bases"] == ["mean", "seed", "image"]
+    assert (known["plane"]["dim"], known["plane"]["labels"], known["images"]) == (2, [], 4096)
     axes = client.get(f"{RUN}/axes").json()["axes"]
     assert {axis["name"] for axis in axes} == {"direction 1", "direction 2", "variable 1", "variable 2"}
     effects = [axis["effect"] for axis in axes]
@@ -219,21 +219,21 @@ def test_every_model_has_its_pages(model: str, digits: Dataset, tmp_path: Path) 
     with TestClient(app, base_url=ORIGIN) as client:
         client.get(f"/?token={TOKEN}")
         client.headers["origin"] = ORIGIN
-        found = client.get(f"{RUN}/abilities").json()
-        assert found["trials"], "a model without any"
-        for trial in found["trials"]:
+        known = client.get(f"{RUN}/abilities").json()
+        assert known["trials"], "a model without any"
+        for trial in known["trials"]:
             if (model, trial) == ("stylegan", "invert"):  # the same search as gan's, and slow
                 continue
             answer = client.post(f"{RUN}/try/{trial}", content=image_file(digits))
             assert answer.status_code == 200, answer.text
             assert answer.json()["images"][0]["caption"] == "what the model receives"
         assert client.get(RUN).json()["panels"]
-        if found["plane"] is None:
-            assert "has no decoder" in found["why"]
+        if known["plane"] is None:
+            assert "has no decoder" in known["why"]
             return
         assert client.get(f"{RUN}/axes").json()["axes"]
-        label = {"label": found["plane"]["labels"][-1]} if found["plane"]["labels"] else {}
-        for base in found["plane"]["bases"]:
+        label = {"label": known["plane"]["labels"][-1]} if known["plane"]["labels"] else {}
+        for base in known["plane"]["bases"]:
             place = {"base": base, "moves": [[0, 1.0]]} | label
             assert read(client.get(f"{RUN}/strip.png", params=query(place=place, strip={"axis": 0}))).any()
     app.state.studio.worker.close()

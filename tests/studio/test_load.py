@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,29 +13,18 @@ from socket import SHUT_RDWR
 import pytest
 from studio_client import TOKEN
 
-from limner.studio.app import build
-from limner.studio.serve import bind
+pytest.importorskip("uvicorn", reason="needs the extra 'studio'")
+from studio_server import run_studio
 
-uvicorn = pytest.importorskip("uvicorn", reason="needs the extra 'studio'")
 client = pytest.importorskip("websockets.sync.client", reason="needs the extra 'studio'")
 
 
 @pytest.fixture
 def served(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """The host of a studio, and the headers of a page that knows it."""
-    listener = bind(0)
-    port = listener.getsockname()[1]
-    app = build(folder, TOKEN, port)
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    host = f"127.0.0.1:{port}"
-    yield host, {"Cookie": f"limner-studio-{port}={TOKEN}", "Origin": f"http://{host}"}
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive()
-    app.state.studio.worker.close()
+    with run_studio(folder) as port:
+        host = f"127.0.0.1:{port}"
+        yield host, {"Cookie": f"limner-studio-{port}={TOKEN}", "Origin": f"http://{host}"}
 
 
 def test_no_answer_is_lost(served: tuple[str, dict[str, str]]) -> None:

@@ -26,8 +26,8 @@ from limner.training.lock import NAME
 
 
 def card(folder: Path) -> dict[str, Any]:
-    (found,) = Folder(folder).cards()
-    return found
+    (only,) = Folder(folder).cards()
+    return only
 
 
 def set_target(folder: Path, images: int) -> None:
@@ -38,7 +38,7 @@ def set_target(folder: Path, images: int) -> None:
 
 
 def test_a_card(folder: Path) -> None:
-    found = card(folder)
+    entry = card(folder)
     wanted = {
         "id": "vae",
         "model": "vae",
@@ -47,11 +47,11 @@ def test_a_card(folder: Path) -> None:
         "target": 4000,
         "problem": "",
     }
-    assert {name: found[name] for name in wanted} == wanted
-    assert (found["images"], found["status"], found["light"]) == (4096, "finished", "early")
-    assert "train until" in found["reason"]
-    assert found["picture"] == 4096
-    assert found["resume"] == ""
+    assert {name: entry[name] for name in wanted} == wanted
+    assert (entry["images"], entry["status"], entry["light"]) == (4096, "finished", "early")
+    assert "train until" in entry["reason"]
+    assert entry["picture"] == 4096
+    assert entry["resume"] == ""
 
 
 DEAD = 2**31 - 2  # no process has that number
@@ -72,9 +72,9 @@ def test_states(holder: str, control: dict[str, Any], status: str, folder: Path)
         (folder / "vae" / NAME).write_text(str(os.getpid() if holder == "alive" else DEAD))
     if control:
         write_control(folder / "vae", Control(**{"process": os.getpid()} | control))
-    found = card(folder)
-    assert found["status"] == status
-    assert found["resume"] == f"limner train vae --resume --out {folder / 'vae'}"
+    entry = card(folder)
+    assert entry["status"] == status
+    assert entry["resume"] == f"limner train vae --resume --out {folder / 'vae'}"
     if status == "pausing":  # a checkpoint after the request
         weights = folder / "vae" / "weights.safetensors"
         write_weights(weights, load_file(weights), 4096)
@@ -91,9 +91,9 @@ def test_a_run_without_weights(folder: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"model": 3}', "\0\0", '{"model": "vae", "data": {}}'])
 def test_a_foreign_run_is_shown_as_such(content: str, client: TestClient, folder: Path) -> None:
     (folder / "vae" / "run.json").write_text(content)
-    (found,) = client.get("/api/runs").json()["runs"]
-    assert found["status"] == "unreadable"
-    assert found["problem"]
+    (entry,) = client.get("/api/runs").json()["runs"]
+    assert entry["status"] == "unreadable"
+    assert entry["problem"]
     assert client.get("/api/runs/vae").json()["status"] == "unreadable"
     for path in ("verdicts?images=1000", "abilities", "axes"):
         assert client.get(f"/api/runs/vae/{path}").status_code in (200, 422)
@@ -243,11 +243,11 @@ def titles(*keys: str) -> list[str]:
 
 
 def test_panels_say_what_curves_mean(client: TestClient) -> None:
-    found = client.get("/api/runs/vae").json()["panels"]
-    assert found[0]["title"] == "Negative ELBO of held-out images, in nats"
-    names = [curve["name"] for curve in found[0]["curves"]]
+    drawn = client.get("/api/runs/vae").json()["panels"]
+    assert drawn[0]["title"] == "Negative ELBO of held-out images, in nats"
+    names = [curve["name"] for curve in drawn[0]["curves"]]
     assert names == ["held-out reconstruction", "held-out KL divergence"]
-    assert found[0]["band"]
+    assert drawn[0]["band"]
     assert panels([]) == []
 
 
@@ -265,8 +265,8 @@ def test_the_mark_stands_only_where_outputs_are_probabilities() -> None:
 
 def test_a_translator_has_its_three_terms() -> None:
     losses = {"loss/G": 1.0, "cycle/G": 2.0, "identity/G": 0.5, "loss/D_A": 0.2, "loss/D_B": 0.3}
-    found = panels([{"images": 1} | losses])
-    assert [curve["key"] for curve in found[0]["curves"]] == ["loss/G", "cycle/G", "identity/G"]
+    drawn = panels([{"images": 1} | losses])
+    assert [curve["key"] for curve in drawn[0]["curves"]] == ["loss/G", "cycle/G", "identity/G"]
     assert titles("loss/main") == ["Loss"]
     assert titles("loss/main", "doctor/distance", "doctor/diversity")[1:] == [
         "Distance of samples to training images",

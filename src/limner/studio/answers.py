@@ -113,10 +113,10 @@ async def changes(look: Callable[[], Any]) -> AsyncIterator[Any]:
     """What `look` sees, now and whenever it is another; '' is never one."""
     before: Any = ""
     while True:
-        seen = await asyncio.to_thread(look)
-        if seen != before:
-            before = seen
-            yield seen
+        current = await asyncio.to_thread(look)
+        if current != before:
+            before = current
+            yield current
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -76,13 +76,13 @@ class Folder:
             text = " ".join(str(error).split()).replace(f"{path}/", "")
             return card | {"problem": text}
         tail = self.log(path)
-        seen = stored_images(path)
+        stored = stored_images(path)
         last = tail.lines[-1] if tail.lines else {}
         card |= describe(config) | health(last) | {"problem": tail.problem}
         card["picture"] = max(self.pictures(path), default=None)
-        card["images"] = max(last.get("images", 0), seen or 0)
+        card["images"] = max(last.get("images", 0), stored or 0)
         card["seconds"], card["speed"] = last.get("seconds"), last.get("images_per_second")
-        return card | activity(path, config, seen)
+        return card | activity(path, config, stored)
 
     def pictures(self, path: Path) -> dict[int, Path]:
         """The pictures of a run by images seen, those in the run's own folder only."""
@@ -136,7 +136,7 @@ def health(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def activity(path: Path, config: RunConfig, seen: int | None) -> dict[str, Any]:
+def activity(path: Path, config: RunConfig, stored: int | None) -> dict[str, Any]:
     """Whether a run is in training, and how it can go on."""
     process, control = holder(path), read_control(path)
     command = f"limner train {shlex.quote(config.model)} --resume --out {shlex.quote(str(path))}"
@@ -150,9 +150,9 @@ def activity(path: Path, config: RunConfig, seen: int | None) -> dict[str, Any]:
             if control.pause:
                 return status | {"status": "paused" if obeyed else "pausing"}
         return status | {"status": "training"}
-    if seen is None:
+    if stored is None:
         return status | {"status": "killed" if last_holder(path) else "empty", "resume": ""}
-    if seen >= (config.training.images or 0):
+    if stored >= (config.training.images or 0):
         return status | {"status": "finished", "resume": ""}
     return status | {"status": "killed" if last_holder(path) else "stopped"}
 

@@ -66,8 +66,8 @@ class Guard:
         """Whether a request for the first page has the token in its address."""
         if scope["type"] != "http" or scope["path"] != "/":
             return False
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        return secrets.compare_digest(given.encode(), self.token.encode())
+        token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        return secrets.compare_digest(token.encode(), self.token.encode())
 
     def has_cookie(self, headers: Headers) -> bool:
         """Whether a request has the token in the cookie."""
@@ -75,8 +75,8 @@ class Guard:
             cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
             return False
-        given = cookies[self.cookie].value if self.cookie in cookies else ""
-        return secrets.compare_digest(given.encode(), self.token.encode())
+        token = cookies[self.cookie].value if self.cookie in cookies else ""
+        return secrets.compare_digest(token.encode(), self.token.encode())
 
     def with_headers(self, scope: Scope, send: Send, admitted: bool) -> Send:
         """`send`, with the headers that protect every answer, and the cookie for the first page."""
