@@ -1,10 +1,12 @@
-"""A folder with a tiny run, a client that the studio knows, and runs in every state."""
+"""A folder with a tiny run, a client that the studio knows, and a page in a real browser."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 from studio_client import ORIGIN, PORT, TOKEN
@@ -47,3 +49,41 @@ def client(stranger: TestClient) -> TestClient:
     assert stranger.get(f"/?token={TOKEN}").status_code == 200
     stranger.headers["origin"] = ORIGIN
     return stranger
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    """The address of a studio of the folder `runs`, which each module of tests in the browser makes."""
+    from studio_server import run_studio
+
+    with run_studio(runs) as port:
+        yield f"http://127.0.0.1:{port}/?token={TOKEN}"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium without a window."""
+    from studio_browser import CHROMIUM, api
+
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, address: str) -> Iterator[Any]:
+    """A page that must not complain, and must ask no other host."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    complaints: list[str] = []
+    hosts: set[str] = set()
+    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlparse(request.url).netloc))
+    page.on("websocket", lambda socket: hosts.add(urlparse(socket.url).netloc))
+    page.set_default_timeout(60_000)  # the machine may be busy
+    yield page
+    context.close()
+    assert complaints == []
+    assert hosts == {urlparse(address).netloc}

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlparse
 
 import pytest
 from PIL import Image
-from studio_client import TOKEN
+from studio_browser import api, check_looks, open_page, png_upload, state_of, wait_for
 
 from limner.data import Dataset
 from limner.figures import to_pil
 from limner.training.lock import NAME
 
-pytest.importorskip("uvicorn", reason="needs the extra 'studio'")
-from studio_server import run_studio
-
-api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("needs Chromium (apt-get install chromium): no browser is here", allow_module_level=True)
-
-api.expect.set_options(timeout=60_000)  # the machine may be busy
-
 DEAD = "2147483646"  # no process has that number
-WIDTHS = (1280, 390)
 
 
 @pytest.fixture(scope="module")
@@ -49,62 +35,8 @@ def runs(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def address(runs: Path) -> Iterator[str]:
-    """The address of a studio of these runs."""
-    with run_studio(runs) as port:
-        yield f"http://127.0.0.1:{port}/?token={TOKEN}"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[api.Browser]:
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: api.Browser, address: str) -> Iterator[api.Page]:
-    """A page that must not complain, and must ask no other host."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    complaints: list[str] = []
-    hosts: set[str] = set()
-    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: hosts.add(urlparse(request.url).netloc))
-    page.on("websocket", lambda socket: hosts.add(urlparse(socket.url).netloc))
-    page.set_default_timeout(60_000)  # the machine may be busy
-    yield page
-    context.close()
-    assert complaints == []
-    assert hosts == {urlparse(address).netloc}
-
-
-def open_page(page: api.Page, address: str, fragment: str) -> None:
-    page.goto(f"{address}#{fragment}")
-
-
-def state_of(page: api.Page, key: str) -> str | None:
-    """What the page's address holds under a key; the page writes it after a pause without changes."""
-    page.wait_for_timeout(200)
-    match = re.search(rf"[?&]{key}=([^&]*)", page.evaluate("location.hash"))
-    return match and page.evaluate("(text) => decodeURIComponent(text)", match[1])
-
-
-def wait_for(page: api.Page, expression: str, arg: object = None) -> None:
-    """Until an expression is true; playwright's own wait needs `eval`, which the page's policy forbids."""
-    end = time.monotonic() + 60
-    while not page.evaluate(expression, arg):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(30)
-
-
 def digit_file(digits: Dataset) -> dict[str, object]:
-    file = io.BytesIO()
-    to_pil(digits.test.pixels[0]).save(file, "PNG")
-    return {"name": "digit.png", "mimeType": "image/png", "buffer": file.getvalue()}
+    return png_upload(to_pil(digits.test.pixels[0]))
 
 
 # -- home -------------------------------------------------------------------------------------------------
@@ -343,23 +275,13 @@ PAGES = {
 def test_pages_fit_at_every_width_in_light_and_dark(
     name: str, page: api.Page, address: str, digits: Dataset, tmp_path: Path
 ) -> None:
-    """Screenshots are in the test's folder; no page is wider than the window."""
     fragment, landmark = PAGES[name]
     open_page(page, address, fragment)
     page.locator(landmark).first.wait_for()
     if name == "try":
         page.locator("#choose").set_input_files(digit_file(digits))
         page.locator(".results figure").first.wait_for()
-    backgrounds = set()
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(300)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png", full_page=True)
-        backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-    assert len(backgrounds) == 2
+    check_looks(page, tmp_path)
 
 
 def test_reduced_motion_is_respected(page: api.Page, address: str) -> None:

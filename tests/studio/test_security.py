@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 from studio_client import ORIGIN, PORT, TOKEN
 
 from limner.studio import app as server
+from limner.studio import trials
 from limner.studio.security import HEADERS, STRANGER
 from limner.studio.serve import bind
 
@@ -216,7 +217,7 @@ class Explosive:
 
 
 def test_an_image_of_too_many_bytes_is_not_read(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LARGEST_UPLOAD", 1000)
+    monkeypatch.setattr(trials, "LARGEST_UPLOAD", 1000)
     answer = client.post(POSTS[2], content=b"x" * 1001)
     assert answer.status_code == 413
     assert "does not read it" in answer.json()["error"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
 from limner.data import read_file
+from limner.errors import LimnerError
 from limner.explore import anomalies, edit, invert, reconstruct, similar, translate
 from limner.explore.abilities import usable_verbs
 from limner.explore.gallery import read_image
@@ -15,12 +21,42 @@ from limner.explore.ranking import format_score
 from limner.explore.translations import OTHER
 from limner.explore.translations import choose_images as read_domain_image
 from limner.models.abilities import Encodes
+from limner.studio.requests import name, read_body
 from limner.studio.wire import image_json
-from limner.studio.worker import Opened
+from limner.studio.worker import Opened, Worker
 
+LARGEST_UPLOAD = 20_000_000  # bytes of an image; its pixels are limited where it is decoded
 Result = dict[str, Any]
 NEAREST = 6  # images of each kind
 SMALL = (16, 16)  # pixels of an image that is read only to see whether it can be
+
+
+class Trials:
+    """Answers about one image, which is not kept."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+
+    def routes(self) -> list[Route]:
+        """The addresses that are answered."""
+        return [Route("/api/runs/{run}/try/{trial}", self.attempt, methods=["POST"])]
+
+    async def attempt(self, request: Request) -> Response:
+        data = await read_body(request, LARGEST_UPLOAD)
+
+        def attempt(opened: Opened) -> dict[str, Any]:
+            trial = request.path_params["trial"]
+            if trial not in trial_names(opened):
+                raise LimnerError(f"the model of {opened.run.name} cannot {trial}")
+            with tempfile.TemporaryDirectory(prefix="limner-") as folder:
+                path = Path(folder) / "image"
+                path.write_bytes(data)
+                try:
+                    return try_image(opened, trial, path)
+                except LimnerError as error:
+                    raise LimnerError(str(error).replace(str(path), "the image")) from None
+
+        return JSONResponse(await self.worker.call(name(request), attempt))
 
 
 def trial_names(opened: Opened) -> list[str]:

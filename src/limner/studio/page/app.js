@@ -1,13 +1,14 @@
 // The frame of the studio: which view is shown, and the address that says so. Views know nothing of it.
 import { Model } from "/page/model.js";
 
+// Every view: its title in the bar, its module, and whether it shows one run.
 const VIEWS = {
-  home: () => import("/page/home.js"),
-  train: () => import("/page/train.js"),
-  latent: () => import("/page/latent.js"),
-  try: () => import("/page/try.js"),
+  home: { title: "Runs", load: () => import("/page/home.js") },
+  train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
+  latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
+  try: { title: "Try an image", load: () => import("/page/try.js"), ofRun: true },
 };
-const TABS = { train: "Training", latent: "Codes", try: "Try an image" };
+const pages = document.getElementById("pages");
 const el = document.getElementById("view");
 const tabs = document.getElementById("tabs");
 let shown = { key: "", model: null, leave: null };
@@ -19,7 +20,7 @@ function readAddress() {
   const [path, query = ""] = location.hash.slice(1).split("?");
   const [view, run = ""] = path.split("/");
   const state = Object.fromEntries(new URLSearchParams(query));
-  const known = Object.hasOwn(VIEWS, view) && (view === "home" || run);
+  const known = Object.hasOwn(VIEWS, view) && (VIEWS[view].ofRun ? run : !run);
   return known ? { view, run: safeDecode(run), state } : { view: "home", run: "", state: {} };
 }
 
@@ -38,13 +39,15 @@ function address(view, run, state = {}) {
 }
 
 function drawTabs(view, run) {
+  pages.replaceChildren();
   tabs.replaceChildren();
-  for (const [name, title] of run ? Object.entries(TABS) : []) {
+  for (const [name, { title, ofRun }] of Object.entries(VIEWS)) {
+    if (ofRun && !run) continue;
     const link = document.createElement("a");
-    link.href = address(name, run);
+    link.href = address(name, ofRun ? run : "");
     link.textContent = title;
     if (name === view) link.setAttribute("aria-current", "page");
-    tabs.append(link);
+    (ofRun ? tabs : pages).append(link);
   }
 }
 
@@ -66,7 +69,7 @@ async function show() {
   shown = { key, model, leave: null };
   before.leave?.();
   before.model?.close();
-  const module = (await VIEWS[view]()).default;
+  const module = (await VIEWS[view].load()).default;
   if (shown.model !== model) return; // another view was chosen meanwhile
   const box = document.createElement("div");
   box.className = `view view-${view}`;
