@@ -11,10 +11,12 @@ from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
 from limner.explore.moves import move_images
 from limner.explore.named_directions import keep_direction, name_direction, read_directions, show_direction
+from limner.explore.nearest_training import NearestTraining, nearest_training
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
 from limner.explore.picture import Picture
 from limner.explore.planes import Grid, Place, Plane, Strip
+from limner.explore.point_maps import PointMap, Selection, map_points
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
 from limner.explore.samples import draw_samples, sample
@@ -25,9 +27,12 @@ from limner.explore.traversals import traverse
 __all__ = [
     "Embedding",
     "Grid",
+    "NearestTraining",
     "Picture",
     "Place",
     "Plane",
+    "PointMap",
+    "Selection",
     "Strip",
     "anomalies",
     "code_importance",
@@ -43,9 +48,11 @@ __all__ = [
     "keep_direction",
     "manifold",
     "map_codes",
+    "map_points",
     "mix",
     "move_images",
     "name_direction",
+    "nearest_training",
     "noise",
     "preview_history",
     "read_directions",

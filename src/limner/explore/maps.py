@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from torch import Tensor
 
@@ -11,10 +13,14 @@ from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices, code_view
 from limner.explore.gallery import Gallery, select_splits
 from limner.explore.picture import Picture
+from limner.explore.tsne import check_distinct, tsne
 from limner.metrics.codes import knn_accuracy_leave_one_out
 from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import PCA
 
 LEAST = 10  # images on a map
 NEIGHBOURS = 5
@@ -92,24 +98,24 @@ def describe_accuracy(accuracy: dict[str, float]) -> str:
 
 def project(z: np.ndarray, method: str, seed: int = 0) -> tuple[np.ndarray, tuple[str, str] | None]:
     """Codes (N, d) -> points (N, 2), and the axes' names where they mean something."""
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     if z.shape[1] == 1:
         z = np.concatenate([z, np.zeros_like(z)], axis=1)
-    distinct, index = np.unique(z, axis=0, return_inverse=True)
-    if len(distinct) == 1:
-        raise LimnerError(
-            f"all {len(z)} codes are the same, so there is nothing to map: the model has collapsed"
-        )
-    if method == "pca":
-        pca = PCA(2, random_state=seed)
-        points = pca.fit_transform(z)
-        first, second = (f"principal component {i + 1} ({v:.0%} of the variance)"
-                         for i, v in enumerate(pca.explained_variance_ratio_))  # fmt: skip
-        return points, (first, second)
-    # equal codes become one point: scikit-learn's tree crashes the process where very many points are equal
-    codes = z if len(distinct) == len(z) else distinct
-    perplexity = min(30.0, (len(codes) - 1) / 3)
-    points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(codes)
-    return (points if codes is z else points[index.reshape(-1)]), None
+    if method == "tsne":
+        return tsne(z, seed), None
+    pca = fit_pca(z, seed)
+    return pca.transform(z), name_axes(pca)
+
+
+def fit_pca(z: np.ndarray, seed: int = 0) -> PCA:
+    """The first two principal components of codes (N, d); LimnerError where all codes are the same."""
+    from sklearn.decomposition import PCA
+
+    check_distinct(len(z), 1 if (z == z[:1]).all() else len(z))
+    return PCA(2, random_state=seed).fit(z)
+
+
+def name_axes(pca: PCA) -> tuple[str, str]:
+    """The names of the two components, with their shares of the variance."""
+    first, second = (f"principal component {i + 1} ({v:.0%} of the variance)"
+                     for i, v in enumerate(pca.explained_variance_ratio_))  # fmt: skip
+    return first, second

@@ -29,7 +29,8 @@ MOST_AXES = 32  # directions, and variables of a code, that are listed
 REACH = 10.0  # standard deviations that a place may lie away along an axis
 KEPT = 64  # points that are kept
 SIDE = 256  # pixels, about, of an image in an animation
-Base = Literal["seed", "image", "mean"]
+LONGEST_CODE = 64  # numbers of a code that a place may give
+Base = Literal["seed", "image", "mean", "code"]
 Move = tuple[Annotated[int, Field(ge=0, lt=2 * MOST_AXES)], Annotated[float, Field(ge=-REACH, le=REACH)]]
 
 
@@ -37,9 +38,11 @@ class Place(Settings):
     """A point and how far its code is moved along axes."""
 
     base: Base = "seed"
-    """the code of a seed, that of a test image, or the mean of codes"""
+    """the code of a seed, that of a test image, the mean of codes, or the given code"""
     number: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """the seed, or the test image's index"""
+    code: Annotated[tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(max_length=LONGEST_CODE)] = ()
+    """the numbers of the given code"""
     label: str | None = None
     """the class, for models that learn classes"""
     truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
@@ -137,12 +140,23 @@ class Plane:
 
     def point(self, place: Place) -> Tensor:
         """The code (d,), or the styles (layers, d), of a place before its moves."""
+        if place.base == "code":
+            return self.read_code(place)
         key = (place.base, place.number, place.label, place.truncation)
         if key not in self.points:
             while len(self.points) >= KEPT:
                 self.points.pop(next(iter(self.points)))
             self.points[key] = self._point(place)
         return self.points[key]
+
+    def read_code(self, place: Place) -> Tensor:
+        """The code (d,) that a place gives; LimnerError where it has another length, and for styles."""
+        choose_class(self.run, place.label)
+        dim = self.model.latent.dim
+        if isinstance(self.model, HasStyles) or len(place.code) != dim:
+            expected = f"a code of {self.run.name} has {dim} numbers, and may not be a style's"
+            raise LimnerError(f"{expected}: a place has {len(place.code)}")
+        return torch.tensor(place.code)
 
     def _point(self, place: Place) -> Tensor:
         if place.base not in self.bases:
