@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from limner.errors import LimnerError
 from limner.studio.codes import Codes
 from limner.studio.folder import Folder, NoRun
+from limner.studio.maps import Maps
 from limner.studio.requests import TooLarge
 from limner.studio.runs import Runs
 from limner.studio.security import Guard
@@ -39,6 +40,7 @@ class Studio:
         routes += Runs(self.folder, self.trainings).routes()
         routes += Codes(self.worker).routes()
         routes += Trials(self.worker).routes()
+        routes += Maps(self.worker).routes()
         return routes
 
     async def index(self, _: Request) -> Response:

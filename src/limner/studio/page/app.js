@@ -6,6 +6,7 @@ const VIEWS = {
   home: { title: "Runs", load: () => import("/page/home.js") },
   train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
   latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
+  map: { title: "Map", load: () => import("/page/map.js"), ofRun: true },
   try: { title: "Try an image", load: () => import("/page/try.js"), ofRun: true },
 };
 const pages = document.getElementById("pages");
