@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "limner"
 FLOORS = [
     {"errors"},
     {"files", "settings", "tables", "random_state"},
-    {"losses", "augmentation", "nn", "figures"},
+    {"losses", "augmentation", "nn", "figures", "tsne"},
     {"plots"},
     {"data", "models"},
     {"training"},

@@ -1,6 +1,7 @@
 """Pictures of what a model has learned, each with its numbers: functions of a run."""
 
 from limner.explore.codes import code_importance, importance
+from limner.explore.copies import NearestTraining, nearest_training
 from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
@@ -11,7 +12,6 @@ from limner.explore.maps import map_codes
 from limner.explore.mixing import mix
 from limner.explore.moves import move_images
 from limner.explore.named_directions import keep_direction, name_direction, read_directions, show_direction
-from limner.explore.nearest_training import NearestTraining, nearest_training
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
 from limner.explore.picture import Picture

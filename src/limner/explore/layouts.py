@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from limner.explore.maps import fit_pca, name_axes
-from limner.explore.tsne import shorten_codes, tsne
+from limner.tsne import shorten_codes, tsne
 
 SIDE = 96  # cells of a density along each axis
 MARGIN = 0.25  # of the points' range that a density reaches beyond them, to each side

@@ -13,11 +13,11 @@ from limner.explore.abilities import require_ability
 from limner.explore.codes import choose_indices, code_view
 from limner.explore.gallery import Gallery, select_splits
 from limner.explore.picture import Picture
-from limner.explore.tsne import check_distinct, tsne
 from limner.metrics.codes import knn_accuracy_leave_one_out
 from limner.models.abilities import Encodes
 from limner.training import Run
 from limner.training.codes import encode_images
+from limner.tsne import check_distinct, tsne
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA

@@ -17,8 +17,8 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from limner.explore.point_maps import Steps
-from limner.explore.tsne import MARK
 from limner.studio.worker import Opened, Worker
+from limner.tsne import MARK
 
 T = TypeVar("T")
 ITERATIONS = 1000  # of t-SNE
@@ -77,7 +77,7 @@ class Projection:
 
     def compute(self, codes: np.ndarray, lock: threading.Lock) -> None:
         """Start the process, and read what it prints.  It ends where nobody reads any more."""
-        words = [sys.executable, "-u", "-m", "limner.explore.tsne"]
+        words = [sys.executable, "-u", "-m", "limner.tsne"]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         pipe = subprocess.PIPE
         last = ""

@@ -20,9 +20,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from limner.errors import LimnerError
+from limner.explore.copies import Measure, NearestTraining, nearest_training_steps
 from limner.explore.labels import class_names, is_conditional
 from limner.explore.layouts import Layout
-from limner.explore.nearest_training import Measure, NearestTraining, nearest_training_steps
 from limner.explore.point_maps import PointMap, Selection, map_spaces, map_steps
 from limner.metrics.features import available_extractor
 from limner.studio.folder import NoRun

@@ -1,7 +1,7 @@
 // Images as points: hover, select, neighbours; decode between points; samples beside training images.
 const SIZES = { points: [4, 6, 8, 11, 15], images: [16, 24, 32, 44, 60] };
 const SHAPES = 10, CELL = 16, SHEET_COLUMNS = 40, SHOWN = 240; // tiles of a contact sheet
-const NAMES = { codes: "code as it is", pca: "PCA", tsne: "t-SNE" };
+const NAMES = { codes: "the two numbers of the code", pca: "PCA", tsne: "t-SNE" };
 const sleep = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const whole = (n) => n.toLocaleString("en");
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
@@ -65,21 +65,6 @@ function inside(polygon, x, y) {
     if ((ay > y) !== (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax) odd = !odd;
   }
   return odd;
-}
-
-// Fewer corners: those that lie nearly on the line between their neighbours go, until few are left.
-function simplify(polygon, most) {
-  const kept = [...polygon];
-  const area = (i) => {
-    const [a, b, c] = [kept.at(i - 1), kept[i], kept[(i + 1) % kept.length]];
-    return Math.abs((b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1]));
-  };
-  while (kept.length > most) {
-    let least = 0;
-    for (let i = 1; i < kept.length; i++) if (area(i) < area(least)) least = i;
-    kept.splice(least, 1);
-  }
-  return kept;
 }
 
 // A header of JSON, then numbers of four bytes.
@@ -289,7 +274,7 @@ export default {
         node.setAttribute("aria-pressed", !off.has(key));
         return h("li", {}, node);
       };
-      const kinds = space() === "features" ? [entry("real", "real", 0, colours.real), entry("generated", "generated", "diamond", colours.generated)] : [];
+      const kinds = space() === "features" ? [entry("real", "real", 0, byClass() ? colours.soft : colours.real), entry("generated", "generated", "diamond", byClass() ? colours.soft : colours.generated)] : [];
       const classes = map.classes.map((name, k) => [name, k]).filter(([, k]) => total.has(`${k}`));
       const list = classes.map(([name, k]) => entry(`${k}`, name, space() === "features" ? 0 : k % SHAPES, byClass() ? colours[`class-${k % 10}`] : colours.soft));
       legend.replaceChildren(...[kinds, list].filter((part) => part.length).map((part) => h("ul", {}, ...part)));
@@ -363,6 +348,7 @@ export default {
         shade.getContext("2d").putImageData(image, 0, 0);
       }
       const [left, bottom] = toScreen(...density.low), [right, up] = toScreen(...density.high);
+      context.imageSmoothingEnabled = true;
       context.fillStyle = "rgba(128, 128, 128, 0.3)";
       context.beginPath();
       context.rect(0, 0, wide, high);
@@ -384,22 +370,16 @@ export default {
         return true;
       };
       let drawn = 0;
+      const tiles = []; // over all marks
       for (let i = 0; i < map.points; i++) {
         if (!visible[i]) continue;
         const [x, y] = toScreen(layout.points[2 * i], layout.points[2 * i + 1]);
         if (x < -big || y < -big || x > wide + big || y > high + big) continue;
         drawn++;
-        const [shape, colour] = markOf(layout.label[i], isReal(i));
-        context.globalAlpha = inArea && !inArea.has(i) ? 0.22 : 1;
-        if (asImages && free(x, y)) {
-          context.strokeStyle = colour;
-          context.lineWidth = 3;
-          context.setLineDash(isReal(i) ? [] : [4, 3]);
-          context.strokeRect(x - big / 2 - 1, y - big / 2 - 1, big + 2, big + 2);
-          context.setLineDash([]);
-          context.imageSmoothingEnabled = map.tile[0] > big;
-          drawTile(context, i, x - big / 2, y - big / 2, big, big, redraw);
-        } else if (asImages) {
+        const [shape, colour] = markOf(layout.label[i], isReal(i)), alpha = inArea && !inArea.has(i) ? 0.22 : 1;
+        context.globalAlpha = alpha;
+        if (asImages && free(x, y)) tiles.push([i, x, y, colour, alpha]);
+        else if (asImages) {
           context.fillStyle = colour;
           context.fillRect(x - 1.5, y - 1.5, 3, 3);
         } else {
@@ -407,6 +387,16 @@ export default {
           context.drawImage(mark, x - side / 2, y - side / 2, side, side);
         }
       }
+      context.imageSmoothingEnabled = tiles.length > 0 && map.tile[0] > big;
+      context.lineWidth = 3;
+      for (const [i, x, y, colour, alpha] of tiles) {
+        context.globalAlpha = alpha;
+        context.strokeStyle = colour;
+        context.setLineDash(isReal(i) ? [] : [4, 3]);
+        context.strokeRect(x - big / 2 - 1, y - big / 2 - 1, big + 2, big + 2);
+        drawTile(context, i, x - big / 2, y - big / 2, big, big, redraw);
+      }
+      context.setLineDash([]);
       context.globalAlpha = 1;
       Object.assign(canvas.dataset, { drawn, map: `${map.map} ${method()}` });
       drawOverlay();
@@ -462,8 +452,9 @@ export default {
       card.className = `hover ${kind}`;
       words.textContent = text;
       where.textContent = more;
-      const left = px + 176 < wide ? px + 16 : px - 172;
-      card.style.transform = `translate(${clamp(left, 4, Math.max(4, wide - 164))}px, ${clamp(py - 60, 4, Math.max(4, high - 194))}px)`;
+      const [w, t] = wide < 500 ? [124, 138] : [164, 186]; // as in map.css, with a gap
+      const left = px + 16 + w < wide ? px + 16 : px - 12 - w;
+      card.style.transform = `translate(${clamp(left, 4, Math.max(4, wide - w))}px, ${clamp(py - 60, 4, Math.max(4, high - t))}px)`;
       clearTimeout(speakTimer);
       speakTimer = setTimeout(() => { spoken.textContent = `${text}, ${more}`; }, 400);
     }
@@ -514,7 +505,7 @@ export default {
           leave();
           return;
         }
-        if (!layout.inverse) showPoint(closest, px, py, "the nearest image: this map has no inverse");
+        if (!layout.inverse) showPoint(closest, px, py, "the nearest image: no inverse");
         else {
           const { mean, components } = layout.inverse, label = classOf(closest);
           const place = { base: "code", code: mean.map((v, k) => v + x * components[0][k] + y * components[1][k]) };
@@ -636,7 +627,7 @@ export default {
         return;
       }
       if (event.type === "pointercancel") return;
-      if (drawn && start.moved && drawn.length > 2) selectArea(simplify(drawn, 60));
+      if (drawn && start.moved && drawn.length > 2) selectArea(drawn.filter((_, k) => k % Math.ceil(drawn.length / 60) === 0));
       else if (!start.moved) {
         const [px, py] = at(event);
         hover(px, py);
@@ -815,15 +806,15 @@ export default {
 
     // ---- together --------------------------------------------------------------------------------------
     function explain() {
-      const parts = [`${NAMES[method()]} of ${map.title}.`, `Of each point's 10 nearest by ${space() === "codes" ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`, ...map.notes];
+      const parts = [`${method() === "codes" ? "The two numbers of " : `${NAMES[method()]} of `}${map.title}.`, `Of each point's 10 nearest by ${space() === "codes" ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`, ...map.notes];
       if (layout.inverse) {
         parts.push(`Between points the pointer shows what the decoder makes of the code there. Shaded: off the data, where a Gaussian kernel density of the points (one bandwidth for each axis, Scott's rule) is lower than at 99 % of them.`);
         if (map.numbers > 2) parts.push(`The map is a plane through the mean code: a decoded place has the other ${map.numbers - 2} directions at their mean, so it may be off the data where nothing is shaded.`);
       } else parts.push(`${method() === "tsne" ? "t-SNE keeps neighbourhoods, not distances or sizes, and" : "This map"} has no inverse: between points the pointer shows the nearest image.`);
       if (space() === "features") parts.push("Where real images have no samples near, the model does not cover the data; where samples have no real images near, they are unlike the data. Two dimensions can hide both.");
-      about.replaceChildren(h("h2", {}, "How to read it"), ...parts.map((text) => h("p", { className: "note" }, text)));
+      about.replaceChildren(h("h2", {}, "How to read it"), ...parts.slice(1).map((text) => h("p", { className: "note" }, text)));
       axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
-      status.textContent = `${NAMES[method()]} of ${whole(map.points)} images.`;
+      status.textContent = parts[0];
     }
     function drawState() {
       for (const field of fields) field.fill();
@@ -834,9 +825,9 @@ export default {
     function prepare() {
       retry = false;
       shade = neighbours = null;
-      leave();
       drawState();
       measure();
+      leave();
       findVisible();
       drawLegend();
       explain();

@@ -1,4 +1,4 @@
-"""t-SNE of codes; `python -m limner.explore.tsne` computes it in a process of its own.
+"""t-SNE of codes; `python -m limner.tsne` computes it in a process of its own.
 
 That process reads codes in numpy's format, prints lines about its progress, and ends with a line of points.
 """
