@@ -33,6 +33,7 @@ class Studio:
     def __init__(self, root: Path) -> None:
         self.folder, self.trainings = Folder(root), Trainings()
         self.worker = Worker(self.folder)
+        self.maps = Maps(self.worker)
 
     def routes(self) -> list[BaseRoute]:
         """Every address that is answered."""
@@ -40,7 +41,7 @@ class Studio:
         routes += Runs(self.folder, self.trainings).routes()
         routes += Codes(self.worker).routes()
         routes += Trials(self.worker).routes()
-        routes += Maps(self.worker).routes()
+        routes += self.maps.routes()
         return routes
 
     async def index(self, _: Request) -> Response:
