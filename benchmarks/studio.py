@@ -1,9 +1,12 @@
-"""The studio in headless Chromium: from the pointer to a changed pixel, and images per second of a drag.
+"""The studio in headless Chromium: from the pointer to a changed pixel, a drag, and the hover over a map.
 
 python benchmarks/studio.py RUN [RUN ...]     # needs the extra `studio`, playwright and Chromium
 
 The pointer moves by mouse events, and a pixel counts as changed in the first frame after the image was
-painted.  Take numbers on a quiet machine: the browser, the server and the model share its cores.
+painted.  Hover is the time that a pointer event over a map of up to
+5,000 points takes until the card with the image is laid out.  The first map is timed from the change of the
+address until its points are drawn, with the run's model open already.  Take numbers on a quiet machine: the
+browser, the server and the model share its cores.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from playwright.sync_api import Page, sync_playwright
 
 STEPS = 60  # single moves
 DRAG_SECONDS = 2.0
+HOVERS = 500  # pointer events over a map
+MAP = "canvas.marks[data-drawn]"
 
 # resolves with the milliseconds from a pointer event on the pad to the frame after the canvas was painted
 MEASURE_MOVE = """([x, y]) => new Promise((resolve) => {
@@ -56,6 +61,49 @@ MEASURE_DRAG = """(seconds) => new Promise((resolve) => {
   };
   requestAnimationFrame(step);
 })"""
+
+# milliseconds of each pointer event over a map, at places in a fixed order; where a point lies, and where not
+MEASURE_HOVER = """(n) => {
+  const canvas = document.querySelector("canvas.marks"), card = document.querySelector(".hover");
+  const box = canvas.getBoundingClientRect(), times = [];
+  let hits = 0;
+  for (let i = 0; i < n; i++) {
+    const x = (i * 0.618034) % 1, y = (i * 0.754878) % 1;
+    const at = { clientX: box.left + (0.1 + 0.8 * x) * box.width,
+      clientY: box.top + (0.1 + 0.8 * y) * box.height, pointerId: 1, bubbles: true };
+    const start = performance.now();
+    canvas.dispatchEvent(new PointerEvent("pointermove", at));
+    card.getBoundingClientRect();
+    times.push(performance.now() - start);
+    hits += /image|sample/.test(card.textContent);
+  }
+  return { times, hits };
+}"""
+
+
+def measure_map(page: Page, address: str, run: str) -> dict[str, Any]:
+    """The first map of a run, and hover over one of 5,000 points, or of all that there are."""
+    page.goto(f"{address}#home")
+    page.locator(".card").first.wait_for()
+    start = page.evaluate("performance.now()")
+    page.evaluate("(hash) => { location.hash = hash; }", f"map/{run}")
+    page.locator(MAP).or_(page.get_by_text("so it has no map")).wait_for(state="attached")
+    first = page.evaluate("performance.now()") - start
+    if not page.locator(MAP).count():
+        return {}
+    page.goto(f"{address}#map/{run}?n=5000&set=train")
+    page.locator(f"{MAP}[data-map*='train-5000']").wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+    page.evaluate(MEASURE_HOVER, HOVERS)  # sheets of tiles load when they are needed first
+    page.wait_for_load_state("networkidle")
+    hover = page.evaluate(MEASURE_HOVER, HOVERS)
+    return {
+        "first map, ms": round(first),
+        "points drawn": int(page.locator(MAP).get_attribute("data-drawn") or 0),
+        "hover, ms, median": round(median(hover["times"]), 2),
+        "hover, ms, 95 %": round(quantiles(hover["times"], n=20)[-1], 2),
+        "hovers over an image": hover["hits"],
+    }
 
 
 def measure(page: Page, address: str, run: str) -> dict[str, Any]:
@@ -101,7 +149,8 @@ def main() -> None:
             for run in runs:
                 page = browser.new_page(viewport={"width": 1280, "height": 900})
                 page.set_default_timeout(120_000)
-                print(json.dumps(measure(page, address, run.name)), flush=True)
+                result = measure(page, address, run.name) | measure_map(page, address, run.name)
+                print(json.dumps(result), flush=True)
                 page.close()
             browser.close()
     finally:

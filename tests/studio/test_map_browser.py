@@ -207,7 +207,7 @@ def test_images_sets_sizes_and_methods(page: api.Page, address: str) -> None:
     open_map(page, address, "vae?show=images")
     wait_for(page, f"{SHEETS} === 1")
     before = page.locator(DRAWN).evaluate("(c) => c.toDataURL()")
-    page.get_by_label("Size").press("ArrowRight")
+    page.get_by_role("slider", name="Size").press("ArrowRight")
     wait_for(page, "(before) => document.querySelector('canvas.marks').toDataURL() !== before", before)
     assert state_of(page, "size") == "3"
     page.get_by_label("Show").select_option("points")
@@ -261,10 +261,11 @@ def test_a_map_that_fails_says_why(page: api.Page, address: str, runs: Path) -> 
     api.expect(page.locator(".problem")).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    "fragment", ["vae?n=500&at=3&area=class:1", "dcgan?n=500&show=images&copies=1&at=300"]
-)
-def test_looks(page: api.Page, address: str, fragment: str, tmp_path: Path, request: Any) -> None:
+LOOKS = ["vae?n=500&at=3&area=class:1", "dcgan?n=500&show=images&copies=1&at=300"]
+
+
+@pytest.mark.parametrize("fragment", LOOKS)
+def test_looks(page: api.Page, address: str, fragment: str, tmp_path: Path) -> None:
     open_map(page, address, fragment)
     page.locator(".near li").nth(15).wait_for()
     if "copies" in fragment:
