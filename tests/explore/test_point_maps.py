@@ -98,7 +98,7 @@ def test_without_a_feature_network_pixels_lay_out(tmp_path: Path) -> None:
     run = limner.train("dcgan", dataset, out=tmp_path / "run", **small("dcgan") | settings)
     chosen = map_points(run, Selection(space="features", n=20))
     assert chosen.title.startswith("pixels; ")
-    assert "limner evaluate" in chosen.notes[0]
+    assert "limner evaluate" in chosen.notes[-1]
     assert torch.equal(chosen.features, chosen.pixels.flatten(1) / 255)
     with pytest.raises(LimnerError, match="limner evaluate trains one"):
         nearest_training(run, by="features")
@@ -115,6 +115,9 @@ def test_pca_has_a_way_back_to_codes(runs: dict[str, Run]) -> None:
     line = lay_out(z[:, :1], "pca", decodes=True)
     assert line.inverse is not None
     assert np.allclose(line.inverse.code(line.points[3]), z[3, :1])
+    assert "other 1 directions" in layout.notes[-1]
+    assert not any("directions" in note for note in line.notes)
+    assert "no inverse" in lay_out(z, "pca", decodes=False).notes[0]
     run = runs["vae"]
     plane, code = Plane(run), (0.5, -1.0) if run.model.latent.dim == 2 else (0.5,) * run.model.latent.dim
     pixels = plane.pixels([Place(base="code", code=code)])
@@ -229,3 +232,5 @@ def test_copies_are_nearer_than_all_test_images(
     result = nearest_training(runs["vae"], n=4)
     assert result.position.tolist() == [40, 41, 42, 43]
     assert result.distance.tolist() == result.nearer.tolist() == [0, 0, 0, 0]
+    assert "0.00 for the median sample" in result.summary
+    assert "4 of 4 samples are nearer than 95% of test images are; about 0 would be" in result.summary

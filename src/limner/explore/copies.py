@@ -23,6 +23,7 @@ from limner.training.run import one_dataset
 
 PART = 1000  # training images compared at a time
 TESTS = 200  # test images whose distances stand beside those of samples
+CLOSE = 0.05  # of test images are as near as a sample that is suspicious
 Measure = Literal["pixels", "features"]
 
 
@@ -46,6 +47,20 @@ class NearestTraining:
     def nearer(self) -> Tensor:
         """For each sample (n,), the share of test images that are nearer to their training image."""
         return (self.test_distance < self.distance[:, None]).double().mean(1)
+
+    @property
+    def summary(self) -> str:
+        """The distances of samples and of test images in words, and how many samples are suspicious."""
+        n, close = len(self.samples), int((self.nearer < CLOSE).sum())
+        sample, test = float(self.distance.median()), float(self.test_distance.median())
+        text = (
+            f"Distance by {self.measure} to the nearest of {self.total:,} training images: {sample:.2f} for "
+            f"the median sample, {test:.2f} for the median of {len(self.test_distance)} test images, which "
+            f"cannot be copies. {close} of {n} samples are nearer than {1 - CLOSE:.0%} of test images are; "
+            f"about {CLOSE * n:.0f} would be if samples were like test images."
+        )
+        blurred = " By pixels, a blurred sample is near to many images without being a copy."
+        return text + (blurred if self.measure == "pixels" else "")
 
 
 def nearest_training(run: Run, n: int = 24, by: Measure = "pixels") -> NearestTraining:

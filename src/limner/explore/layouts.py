@@ -14,6 +14,17 @@ MARGIN = 0.25  # of the points' range that a density reaches beyond them, to eac
 SHARE = 0.01  # of the points lie where the density is lower than at the edge of the data
 SOME = 1000  # points at most that the edge is measured at
 NEIGHBOURS = 10
+DISTANCES = "t-SNE keeps neighbourhoods, not distances, sizes or shapes of groups."
+NO_INVERSE = "No place between points has a code (there is no inverse): the pointer shows the nearest image."
+DECODED = "Between points the pointer shows what the decoder makes of the code there."
+SHADED = (
+    "Shaded: off the data, where a Gaussian kernel density of the points (one bandwidth for each axis, "
+    "Scott's rule) is lower than at 99 % of them."
+)
+PLANE = (
+    "The map is a plane through the mean code: a decoded place has the other {} directions at their mean, so "
+    "it may be off the data where nothing is shaded."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +58,7 @@ class Layout:
     """Points (N, 2) of features (N, d), and the axes' names where these mean something.
 
     `kept` is the share of each point's 10 nearest by features that are among its 10 nearest on the map.
+    `notes` say how to read it.
     """
 
     points: np.ndarray
@@ -54,6 +66,7 @@ class Layout:
     kept: float
     inverse: Inverse | None = None
     density: Density | None = None
+    notes: tuple[str, ...] = ()
 
 
 def lay_out(z: np.ndarray, method: str, decodes: bool, points: np.ndarray | None = None) -> Layout:
@@ -64,7 +77,7 @@ def lay_out(z: np.ndarray, method: str, decodes: bool, points: np.ndarray | None
     """
     if method == "tsne":
         points = tsne(shorten_codes(z)) if points is None else points
-        return Layout(points, None, neighbours_kept(z, points))
+        return Layout(points, None, neighbours_kept(z, points), notes=(DISTANCES, NO_INVERSE))
     d = z.shape[1]
     if method == "codes":
         points, axes, inverse = z, ("variable 1", "variable 2"), Inverse(np.zeros(2), np.eye(2))
@@ -74,7 +87,10 @@ def lay_out(z: np.ndarray, method: str, decodes: bool, points: np.ndarray | None
         points, axes = pca.transform(wide), name_axes(pca)
         inverse = Inverse(pca.mean_[:d], pca.components_[:, :d])
     kept = neighbours_kept(z, points)
-    return Layout(points, axes, kept, inverse, density(points)) if decodes else Layout(points, axes, kept)
+    if not decodes:
+        return Layout(points, axes, kept, notes=(NO_INVERSE,))
+    notes = (DECODED, SHADED) if d <= 2 else (DECODED, SHADED, PLANE.format(d - 2))
+    return Layout(points, axes, kept, inverse, density(points), notes)
 
 
 def density(points: np.ndarray) -> Density:

@@ -30,6 +30,10 @@ from limner.training.run import one_dataset
 
 MOST = 5000  # points of a map
 DRAWN = 25  # samples drawn in one step
+COVERAGE = (
+    "Where real images have no samples near, the model does not cover the data; where samples have no real "
+    "images near, they are unlike the data. Two dimensions can hide both."
+)
 T = TypeVar("T")
 Space = Literal["codes", "features"]
 Steps = Generator[float, None, T]  # yields the share that is done, and returns the result
@@ -188,12 +192,12 @@ def feature_steps(run: Run, images: Images, selection: Selection) -> Steps[Point
         features.append(unit_pixels(part) if extractor is None else extractor.features(part))
         yield 0.8 + 0.2 * len(features) * BATCH / len(pixels)
     labels: Tensor | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = (COVERAGE,)
     if images.labels is not None and extractor is not None and extractor.labelled:
         labels = torch.cat([images.labels[index], extractor.classify(pixels[len(real) :]).argmax(1)])
-        notes = (f"The classes of samples are those that {extractor.name} predicts.",)
+        notes += (f"The classes of samples are those that {extractor.name} predicts.",)
     if extractor is None:
-        notes = ("There is no feature network of these data yet: limner evaluate trains one, once.",)
+        notes += ("There is no feature network of these data yet: limner evaluate trains one, once.",)
     space = "pixels" if extractor is None else f"{features[0].shape[1]} features of {extractor.name}"
     title = f"{space}; {len(real):,} {selection.split} images of {run.data.name} and {len(seeds):,} samples"
     index, z = torch.cat([index, seeds]), torch.cat(features)

@@ -176,7 +176,7 @@ def describe_run(opened: Opened) -> tuple[Answer, float]:
         extractor = available_extractor(one_dataset(run.loaded, run.name))
         measures = ["pixels"] if extractor is None else ["pixels", "features"]
     labels = class_names(run) if is_conditional(run) else []
-    return {"spaces": spaces, "measures": measures, "labels": labels}, opened.stored
+    return {"spaces": spaces, "measures": measures, "labels": labels, "images": opened.images}, opened.stored
 
 
 def describe_map(chosen: PointMap) -> Answer:
@@ -200,7 +200,13 @@ def describe_map(chosen: PointMap) -> Answer:
 
 def pack_layout(chosen: PointMap, layout: Layout) -> bytes:
     """A layout's numbers behind a header: points (N, 2) float32, index and label (N,) int32, density."""
-    header: Answer = {"axes": layout.axes, "kept": layout.kept, "inverse": None, "density": None}
+    header: Answer = {
+        "axes": layout.axes,
+        "kept": layout.kept,
+        "notes": layout.notes,
+        "inverse": None,
+        "density": None,
+    }
     labels = torch.full((len(chosen),), -1) if chosen.labels is None else chosen.labels
     arrays = [layout.points.astype("<f4"), chosen.index.numpy().astype("<i4"), labels.numpy().astype("<i4")]
     if layout.inverse is not None:
@@ -226,4 +232,4 @@ def describe_copies(copies: NearestTraining) -> Answer:
         for i in range(len(copies.samples))
     ]
     tests = copies.test_distance.tolist()
-    return {"pairs": pairs, "tests": tests, "total": copies.total, "measure": copies.measure}
+    return {"pairs": pairs, "tests": tests, "summary": copies.summary}

@@ -191,6 +191,10 @@ export default {
         prepare();
       } catch (error) {
         if (!alive || own !== turn) return;
+        if (!anew) { // the studio may not keep that map any more
+          load(true);
+          return;
+        }
         status.textContent = "";
         fail(error.message);
         retry = true;
@@ -347,7 +351,7 @@ export default {
         });
         shade.getContext("2d").putImageData(image, 0, 0);
       }
-      const [left, bottom] = toScreen(...density.low), [right, up] = toScreen(...density.high);
+      const [left, bottom, right, up] = [...toScreen(...density.low), ...toScreen(...density.high)].map(Math.round);
       context.imageSmoothingEnabled = true;
       context.fillStyle = "rgba(128, 128, 128, 0.3)";
       context.beginPath();
@@ -774,11 +778,8 @@ export default {
       }
       progress.hidden = true;
     }
-    const middle = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
-    function showCopies({ pairs, tests, total, measure: measured }) {
-      const close = pairs.filter((pair) => pair.nearer < 0.05).length, distances = pairs.map((pair) => pair.distance);
-      const text = `Distance by ${measured} to the nearest of ${whole(total)} training images: ${middle(distances).toFixed(2)} for the median sample, ${middle(tests).toFixed(2)} for the median of ${tests.length} test images, which cannot be copies. `
-        + `${close} of ${pairs.length} samples are nearer than 95 % of test images are; about ${Math.max(1, Math.round(pairs.length / 20))} would be if samples were like test images.`;
+    function showCopies({ pairs, tests, summary }) {
+      const distances = pairs.map((pair) => pair.distance);
       const most = Math.max(...distances, ...tests) * 1.05 || 1;
       const line = h("canvas", { className: "line-plot", width: 1200, height: 150, role: "img", ariaLabel: "distances of test images and of samples" }), context = line.getContext("2d");
       const put = (value, row, shape, colour) => {
@@ -798,23 +799,17 @@ export default {
         };
         return h("figure", {}, h("div", { className: "two" }, show(sample), show(training)), h("figcaption", {}, `${sample.caption}: ${distance.toFixed(2)}; ${Math.round(100 * nearer)} % of test images are nearer`));
       });
-      const blur = measured === "pixels" ? " By pixels, a blurred sample is near to many images without being a copy." : "";
-      result.replaceChildren(h("p", {}, text + blur), h("p", { className: "note" }, `● test images above, ◆ samples below; from 0 to ${most.toFixed(1)}.`), line,
+      result.replaceChildren(h("p", {}, summary), h("p", { className: "note" }, `● test images above, ◆ samples below; from 0 to ${most.toFixed(1)}.`), line,
         h("p", { className: "note" }, "Each sample (dashed, orange) beside its nearest training image (blue), the most suspicious first."), h("div", { className: "pairs" }, ...figures));
     }
     if (known.measures.length) copies.append(h("h2", {}, "Is it copying?"), h("div", { className: "controls" }, compare, ...(known.measures.length > 1 ? [measureBox] : [])), progress, result);
 
     // ---- together --------------------------------------------------------------------------------------
     function explain() {
-      const parts = [`${method() === "codes" ? "The two numbers of " : `${NAMES[method()]} of `}${map.title}.`, `Of each point's 10 nearest by ${space() === "codes" ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`, ...map.notes];
-      if (layout.inverse) {
-        parts.push(`Between points the pointer shows what the decoder makes of the code there. Shaded: off the data, where a Gaussian kernel density of the points (one bandwidth for each axis, Scott's rule) is lower than at 99 % of them.`);
-        if (map.numbers > 2) parts.push(`The map is a plane through the mean code: a decoded place has the other ${map.numbers - 2} directions at their mean, so it may be off the data where nothing is shaded.`);
-      } else parts.push(`${method() === "tsne" ? "t-SNE keeps neighbourhoods, not distances or sizes, and" : "This map"} has no inverse: between points the pointer shows the nearest image.`);
-      if (space() === "features") parts.push("Where real images have no samples near, the model does not cover the data; where samples have no real images near, they are unlike the data. Two dimensions can hide both.");
-      about.replaceChildren(h("h2", {}, "How to read it"), ...parts.slice(1).map((text) => h("p", { className: "note" }, text)));
+      const { title } = map, near = `Of each point's 10 nearest by ${space() === "codes" ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`;
+      status.textContent = `${method() === "codes" ? title[0].toUpperCase() + title.slice(1) : `${NAMES[method()]} of ${title}`}. The model at ${whole(known.images)} images.`;
+      about.replaceChildren(h("h2", {}, "How to read it"), ...[...layout.notes, near, ...map.notes].map((text) => h("p", { className: "note" }, text)));
       axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
-      status.textContent = parts[0];
     }
     function drawState() {
       for (const field of fields) field.fill();
