@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 import struct
 import time
@@ -77,6 +78,15 @@ def test_points_are_those_of_the_library(client: TestClient, folder: Path) -> No
         assert header["notes"] == list(layout.notes)
         density = np.frombuffer(answer.content[-4 * 96 * 96 :], "<f4").reshape(96, 96)
         assert np.allclose(density, layout.density.values)
+
+
+def test_a_map_is_of_the_weights_when_the_page_opened(client: TestClient, folder: Path) -> None:
+    client.get(f"{RUN}/map")
+    first = wait(client, f"{RUN}/map", **ASKED)["map"]
+    os.utime(folder / "vae" / "weights.safetensors", (1, 1))  # training stores a checkpoint
+    assert wait(client, f"{RUN}/map", **ASKED)["map"] == first  # work that goes on is not begun again
+    client.get(f"{RUN}/map")
+    assert wait(client, f"{RUN}/map", **ASKED)["map"] == "codes-test-50-1000000"
 
 
 def test_pictures_neighbours_and_means(client: TestClient, folder: Path) -> None:

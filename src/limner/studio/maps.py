@@ -64,12 +64,12 @@ class Maps:
         ]
 
     async def describe(self, request: Request) -> Response:
-        """What maps a run has; and of a selection, the map, or how far it is."""
+        """What maps a run has, of its newest weights; and of a selection, the map, or how far it is."""
         run, values = name(request), dict(request.query_params)
         if "n" in values:
             values["n"] = number(request, "n")  # type: ignore[assignment]
         chosen = Selection.parse(values) if values else None
-        known, stored = await self.worker.call(run, describe_run, newest=True)
+        known, stored = await self.worker.call(run, describe_run, newest=chosen is None)
         answer: Answer = {**known}
         if chosen is None:
             return JSONResponse(answer)
@@ -152,7 +152,7 @@ class Maps:
     async def nearest_training(self, request: Request) -> Response:
         """Samples beside their nearest training images, or how far the search is."""
         run, by = name(request), request.query_params.get("by", "pixels")
-        known, stored = await self.worker.call(run, describe_run, newest=True)
+        known, stored = await self.worker.call(run, describe_run)
         if by not in known["measures"]:
             raise LimnerError(f"{run} has no distances by '{by}'")
 

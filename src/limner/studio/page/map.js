@@ -107,7 +107,8 @@ export default {
 
     // ---- parts of the page -----------------------------------------------------------------------------
     const select = (text, key, choices, value) => {
-      const box = h("select", { onchange: () => change({ [key]: box.value, ...(key === "method" ? { view: "", area: "" } : {}), ...(["space", "set", "n"].includes(key) ? { at: "", area: "", view: "", hide: "" } : {}) }) });
+      const forgets = { method: ["view", "area"], space: ["at", "hide", "method", "view", "area"], set: ["at", "view", "area"], n: ["at", "view", "area"] }[key] ?? [];
+      const box = h("select", { onchange: () => change({ ...Object.fromEntries(forgets.map((other) => [other, ""])), [key]: box.value }) });
       const node = h("label", { className: "field" }, h("span", {}, text), box);
       const fill = () => {
         box.replaceChildren(...choices().map(([name, title]) => h("option", { value: name, textContent: title })));
@@ -509,7 +510,7 @@ export default {
           leave();
           return;
         }
-        if (!layout.inverse) showPoint(closest, px, py, "the nearest image: no inverse");
+        if (!layout.inverse) showPoint(closest, px, py, "the nearest image");
         else {
           const { mean, components } = layout.inverse, label = classOf(closest);
           const place = { base: "code", code: mean.map((v, k) => v + x * components[0][k] + y * components[1][k]) };
