@@ -30,6 +30,10 @@ GETS = [
     "/api/runs/vae/path.gif",
 ]  # fmt: skip
 POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
+MAP = "/api/runs/vae/map"
+GETS += [MAP, f"{MAP}/0/points", f"{MAP}/0/sheets/0.png", f"{MAP}/0/images/0.png", f"{MAP}/0/nearest/0"]
+GETS += ["/api/runs/vae/copies"]
+POSTS += [f"{MAP}/0/mean.png"]
 SOCKET = f"ws://127.0.0.1:{PORT}/api/runs/vae/decode"
 HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]
 PAGES = ["http://evil.example", "https://127.0.0.1:8600", "http://127.0.0.1:1", "null"]
@@ -62,6 +66,10 @@ def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
     asked = {re.sub(r"\?.*|ws://[^/]*", "", path) for path in [*GETS, *POSTS, SOCKET]}
     asked = {path.replace("/vae", "/{run}").replace("samples/0", "samples/{images:int}") for path in asked}
     asked = {path.replace("app.js", "{file}").replace("try/reconstruct", "try/{trial}") for path in asked}
+    numbers = {"sheets/0": "sheets/{part:int}", "images/0": "images/{point:int}"}
+    numbers |= {"nearest/0": "nearest/{point:int}", "map/0": "map/{map}"}
+    for number, name in numbers.items():
+        asked = {path.replace(number, name) for path in asked}
     assert asked == paths
 
 
