@@ -21,7 +21,13 @@ from limner.data import Dataset
 from limner.errors import LimnerError
 from limner.evaluation import FAMILIES, Comparison, compare, evaluate, read_evaluation
 from limner.evaluation.compare import Difference, with_error
-from limner.evaluation.pictures import compare_images, compare_logs, run_labels
+from limner.evaluation.pictures import (
+    compare_images,
+    compare_logs,
+    describe_data,
+    describe_noise,
+    run_labels,
+)
 from limner.models import create
 from limner.models.base import Model, Shape
 from limner.training import Run
@@ -367,3 +373,53 @@ def test_as_many_digits_as_the_error_warrants(
     value: float | None, error: float | None, sign: str, shown: str
 ) -> None:
     assert with_error(value, error, sign) == shown
+
+
+# -- what is stored ---------------------------------------------------------------------------------------
+def test_what_is_stored_is_compared_without_evaluating(runs: dict[str, Run], evaluated: list[str]) -> None:
+    for name in "ab":
+        evaluate(runs[name], **FEW)
+    stored, whole = comparing.compare_stored([runs["a"], runs["b"]]), compare([runs["a"], runs["b"]], **FEW)
+    assert (stored.measures, stored.settings, stored.notes) == (whole.measures, whole.settings, whole.notes)
+    with_gan = comparing.compare_stored([runs["a"], runs["gan"], runs["b"]])
+    (note,) = with_gan.notes
+    assert note.endswith(f"this makes one: limner evaluate {runs['gan'].path} --quick")
+    mse = row(with_gan, "mse")
+    assert mse.values[1] is mse.differences[0] is None
+    assert (mse.values[::2], mse.differences[1]) == (
+        row(whole, "mse").values,
+        row(whole, "mse").differences[0],
+    )
+    assert comparing.compare_stored([runs["c"], runs["gan"]]).measures == []
+    assert evaluated == []
+    with pytest.raises(LimnerError, match="needs two runs"):
+        comparing.compare_stored([runs["a"]])
+
+
+def test_runs_on_different_data_share_no_numbers(runs: dict[str, Run], tmp_path: Path) -> None:
+    data = (blobs(60, (1, 28, 28)).pixels.numpy(), blobs(60, (1, 28, 28)).labels.numpy())
+    other = limner.train("vae", data, out=tmp_path / "other", **TINY)
+    comparison = comparing.compare_stored([runs["a"], other])
+    assert comparison.measures == []
+    assert "numbers on different images do not compare" in comparison.notes[0]
+    assert describe_data(runs["a"], runs["b"]) == ""
+    assert "their test images are not the same" in describe_data(runs["a"], other)
+
+
+def test_the_same_source_at_another_size_has_the_same_test_images(
+    runs: dict[str, Run], tmp_path: Path
+) -> None:
+    larger = limner.train("vae", "digits", size=32, out=tmp_path / "larger", **TINY)
+    smaller = limner.train("vae", "digits", out=tmp_path / "smaller", **TINY)
+    assert describe_data(smaller, larger) == ""
+    small, large = (run.data.test.pixels[:20].float() for run in (smaller, larger))
+    shrunk = torch.nn.functional.interpolate(large, size=(28, 28), mode="area")
+    distances = torch.cdist(shrunk.flatten(1), small.flatten(1))
+    assert distances.argmin(1).tolist() == list(range(20))
+
+
+def test_codes_of_one_size_and_prior_share_their_noise(runs: dict[str, Run]) -> None:
+    assert describe_noise([runs["a"], runs["b"]]) == "a seed gives each model the same noise"
+    assert describe_noise([runs["a"]]) == ""
+    text = describe_noise([runs["a"], runs["c"]])
+    assert text.startswith("the codes differ (a 16 numbers, normal; c 2 numbers, normal)")

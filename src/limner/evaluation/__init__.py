@@ -1,6 +1,6 @@
 """Measure and compare: `evaluate` measures what a run's model can do, `compare` sets runs side by side."""
 
-from limner.evaluation.compare import Comparison, compare
+from limner.evaluation.compare import Comparison, compare, compare_stored
 from limner.evaluation.evaluate import FAMILIES, Family, evaluate
 from limner.evaluation.measures import Evaluation, Measure
 from limner.evaluation.record import read_evaluation
@@ -13,6 +13,7 @@ __all__ = [
     "Family",
     "Measure",
     "compare",
+    "compare_stored",
     "evaluate",
     "mean_over_seeds",
     "read_evaluation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ IRRELEVANT = {"images", "epochs", "tick", "save_seconds"}
 
 Record = Mapping[str, Any]  # the content of an evaluation.json
 PerImage = Mapping[str, np.ndarray]  # the values of single images by 'family: measure'
+NO_EVALUATION: Record = {"measures": []}
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,29 @@ def compare(
     return Comparison(run_labels(opened), setting_differences(opened), measures, pictures, notes)
 
 
+def compare_stored(runs: Sequence[Run]) -> Comparison:
+    """Compare what is stored with runs: settings and measures, without pictures; nothing is evaluated.
+
+    A run without an evaluation of its weights has no values, and a note says which command makes one.  Runs
+    on different data have no measures, which a note says too.  Raises LimnerError for fewer than two runs.
+    """
+    names, settings, notes = run_labels(runs), setting_differences(runs), []
+    try:
+        check_comparable(runs)
+    except LimnerError as error:
+        if len(runs) < 2:
+            raise
+        return Comparison(names, settings, [], {}, [str(error)])
+    records = [read_evaluation(run) for run in runs]
+    for run, record in zip(runs, records, strict=True):
+        if record is None:
+            command = f"limner evaluate {shlex.quote(str(run.path))}"
+            notes.append(f"{run.name} has no evaluation of its weights; this makes one: {command} --quick")
+    arrays = [read_per_image(run) if record else {} for run, record in zip(runs, records, strict=True)]
+    measures, remarks = compare_measures([record or NO_EVALUATION for record in records], arrays)
+    return Comparison(names, settings, measures, {}, [*notes, *remarks])
+
+
 def check_comparable(runs: Sequence[Run]) -> None:
     """Raise LimnerError for fewer than two runs, or runs on different data."""
     if len(runs) < 2:
@@ -190,9 +215,10 @@ def compare_measures(
         {(m["family"], m["name"]): m for m in record["measures"] if m["value"] is not None}
         for record in records
     ]
-    differing = [name for name in CONDITIONS if len({str(record[name]) for record in records}) > 1]
+    stored = [record for record in records if record is not NO_EVALUATION]
+    differing = [name for name in CONDITIONS if len({str(record[name]) for record in stored}) > 1]
     notes = [f"the evaluations differ in {', '.join(differing)}: compare with care"] if differing else []
-    protocols = {str(record["protocol"]) for record in records if record.get("protocol")}
+    protocols = {str(record["protocol"]) for record in stored if record.get("protocol")}
     if len(protocols) > 1:
         notes.append(f"likelihoods of different things, so no differences: {'; '.join(sorted(protocols))}")
     rows = []

@@ -43,12 +43,46 @@ def compare_images(runs: Sequence[Run], seed: int) -> dict[str, Image.Image]:
             rows.append((f"{label}, samples", draw_samples(run, COLUMNS, seed=seed)))
     if not rows:
         return {}
-    latents = [run.model.latent if run.model.latents else None for run in runs]
-    spaces = {(latent.dim, next(iter(latent.priors), None)) if latent else None for latent in latents}
-    noise = "samples of the same noise" if len(spaces) == 1 else "samples of different noise"
+    same = len(set(map(code_space, runs))) == 1
+    noise = f"samples of {'the same' if same else 'different'} noise"
     title = f"{', '.join(labels)} on {runs[0].config.data.name}; {noise}, seed {seed}"
     picture = sheet([pixels for _, pixels in rows], title=title, row_labels=[text for text, _ in rows])
     return {"pictures": picture}
+
+
+def code_space(run: Run) -> tuple[int, str | None] | None:
+    """The numbers of a code and the name of its prior: where both are equal, a seed gives the same noise.
+
+    None for a model without codes.
+    """
+    latent = run.model.latent if run.model.latents else None
+    return None if latent is None else (latent.dim, next(iter(latent.priors), None))
+
+
+def describe_noise(runs: Sequence[Run]) -> str:
+    """Whether runs that sample get the same noise from a seed; if not, the codes of each."""
+    runs = [run for run in runs if isinstance(run.model, Samples)]
+    spaces = [code_space(run) for run in runs]
+    if len(set(spaces)) < 2:
+        return "a seed gives each model the same noise" if len(runs) > 1 else ""
+    words = (
+        f"{label} {'has no codes' if space is None else f'{space[0]} numbers, {space[1]}'}"
+        for label, space in zip(run_labels(runs), spaces, strict=True)
+    )
+    return f"the codes differ ({'; '.join(words)}), so each model has its own noise of a seed"
+
+
+def describe_data(first: Run, run: Run) -> str:
+    """Why the test images of two runs are not the same; '' where they are, at the same size or another."""
+    own, other = first.config.data, run.config.data
+    pairs = list(zip(own.parts(), other.parts(), strict=False))
+    same = len(own.parts()) == len(other.parts()) and all(
+        a.fingerprint == b.fingerprint or (a.shape != b.shape and (a.source, a.test) == (b.source, b.test))
+        for a, b in pairs
+    )
+    if same:
+        return ""
+    return f"{first.name} is of {own.name} and {run.name} of {other.name}: their test images are not the same"
 
 
 def reconstruction_rows(runs: Sequence[Run], labels: Sequence[str], seed: int) -> list[tuple[str, Tensor]]:

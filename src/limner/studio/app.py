@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from limner.errors import LimnerError
 from limner.studio.codes import Codes
+from limner.studio.compare import Comparisons
 from limner.studio.folder import Folder, NoRun
 from limner.studio.maps import Maps
 from limner.studio.requests import TooLarge
@@ -42,6 +43,7 @@ class Studio:
         routes += Codes(self.worker).routes()
         routes += Trials(self.worker).routes()
         routes += self.maps.routes()
+        routes += Comparisons(self.worker).routes()
         return routes
 
     async def index(self, _: Request) -> Response:

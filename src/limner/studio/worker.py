@@ -18,7 +18,7 @@ from limner.studio.folder import Folder, check_links, modified
 from limner.training import Run
 
 T = TypeVar("T")
-MOST = 2  # runs whose model is kept
+MOST = 6  # runs whose model is kept: as many as are compared
 
 
 class Opened:

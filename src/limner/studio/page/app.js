@@ -4,6 +4,7 @@ import { Model } from "/page/model.js";
 // Every view: its title in the bar, its module, and whether it shows one run.
 const VIEWS = {
   home: { title: "Runs", load: () => import("/page/home.js") },
+  compare: { title: "Compare", load: () => import("/page/compare.js") },
   train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
   latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
   map: { title: "Map", load: () => import("/page/map.js"), ofRun: true },
