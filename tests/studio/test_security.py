@@ -27,7 +27,7 @@ GETS = [
     "/", "/page/app.js", "/api/runs", "/api/live", "/api/runs/vae", "/api/runs/vae/live",
     "/api/runs/vae/samples/0", "/api/runs/vae/verdicts?images=1000", "/api/runs/vae/abilities",
     "/api/runs/vae/axes", "/api/runs/vae/strip.png", "/api/runs/vae/grid.png", "/api/runs/vae/path.png",
-    "/api/runs/vae/path.gif",
+    "/api/runs/vae/path.gif", "/api/compare?run=vae", "/api/runs/vae/compare/samples?seed=0",
 ]  # fmt: skip
 POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
 MAP = "/api/runs/vae/map"
@@ -70,6 +70,7 @@ def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
     numbers |= {"nearest/0": "nearest/{point:int}", "map/0": "map/{map}"}
     for number, name in numbers.items():
         asked = {path.replace(number, name) for path in asked}
+    asked = {path.replace("compare/samples", "compare/{task}") for path in asked}
     assert asked == paths
 
 

@@ -52,12 +52,15 @@ class Chart {
     const heading = h("h3", {}, panel.title);
     const note = h("p", { className: "note" }, panel.note, " ", this.scale);
     this.node = h("section", { className: "chart" }, heading, note, this.svg, this.legend);
+    this.theirs = panel.curves.map(() => h("output", { className: "with", hidden: true }));
     this.values = panel.curves.map((curve, i) => {
       const value = h("output", {}, "–");
       const mark = s("svg", { viewBox: "0 0 26 10", class: "key", "aria-hidden": "true" }, ...this.key(curve, i));
-      this.legend.append(h("li", {}, mark, h("span", {}, curve.name), value));
+      this.legend.append(h("li", {}, mark, h("span", {}, curve.name), value, this.theirs[i]));
       return value;
     });
+    this.other = h("li", { className: "with", hidden: true });
+    this.legend.append(this.other);
     const move = (event) => {
       if (!(event.buttons & 1)) return;
       const box = this.svg.getBoundingClientRect();
@@ -88,16 +91,24 @@ class Chart {
     return shape;
   }
 
-  draw(lines, at) {
-    const { panel } = this;
-    const all = panel.curves.map((curve) => series(lines, curve.key));
-    const stacked = panel.band && all.length > 1;
-    if (stacked) {
+  // The points of every curve; of a band those of its upper edge.
+  points(lines) {
+    const all = this.panel.curves.map((curve) => series(lines, curve.key));
+    if (this.panel.band && all.length > 1) {
       const base = new Map(all[0]);
       all[1] = all[1].filter(([x]) => base.has(x)).map(([x, y]) => [x, base.get(x) + y]);
     }
-    const xs = all.flat().map(([x]) => x);
-    const ys = all.flat().map(([, y]) => y).concat(panel.mark ?? []);
+    return all;
+  }
+
+  // other: the name and the lines of a run that is drawn thin, or null
+  draw(lines, at, other) {
+    const { panel } = this;
+    const all = this.points(lines), theirs = this.points(other?.lines ?? []);
+    const stacked = panel.band && all.length > 1;
+    const both = [...all, ...theirs].flat();
+    const xs = both.map(([x]) => x);
+    const ys = both.map(([, y]) => y).concat(panel.mark ?? []);
     if (!xs.length) return;
     this.low = 0;
     this.high = Math.max(...xs, 1);
@@ -133,19 +144,26 @@ class Chart {
       if (upper.length > 1) parts.push(s("path", { d: `${path(upper)}L${path(lower.reverse()).slice(1)}z`, class: "band" }));
     }
     panel.curves.forEach((curve, i) => {
+      if (theirs[i].length) parts.push(s("path", { d: path(thin(theirs[i])), class: `line ${this.kind(curve, i)} with` }));
       if (all[i].length) parts.push(s("path", { d: path(thin(all[i])), class: `line ${this.kind(curve, i)}` }));
     });
     parts.push(s("path", { d: `M${x(Math.min(at, this.high))} ${TOP}V${HEIGHT - BOTTOM}`, class: "cursor" }));
+    const last = (from, key) => series(from, key).filter(([a]) => a <= at).pop()?.[1];
+    this.other.hidden = !other;
+    this.other.textContent = !other ? "" : theirs.flat().length ? `thin, and right of the bar: ${other.name}` : `${other.name} has none of these curves`;
     const words = panel.curves.map((curve, i) => {
+      const theirValue = other && last(other.lines, curve.key);
+      this.theirs[i].hidden = theirValue === undefined || !other;
+      this.theirs[i].textContent = this.theirs[i].hidden ? "" : `| ${short(theirValue)}`;
       const point = all[i].filter(([a]) => a <= at).pop();
       if (!point) {
         this.values[i].textContent = "–";
         return "";
       }
       parts.push(this.marker(curve, x(point[0]), y(point[1])));
-      const value = stacked && i === 1 ? series(lines, curve.key).filter(([a]) => a <= at).pop()[1] : point[1];
+      const value = stacked && i === 1 ? last(lines, curve.key) : point[1];
       this.values[i].textContent = short(value);
-      return `${curve.name} ${short(value)}`;
+      return `${curve.name} ${short(value)}${this.theirs[i].hidden ? "" : `, ${other.name} ${short(theirValue)}`}`;
     });
     this.svg.setAttribute("aria-label", `${panel.title} at ${count(at)} images: ${words.filter(Boolean).join(", ")}`);
     this.svg.replaceChildren(...parts);
@@ -181,7 +199,7 @@ function drawSettings(box, settings) {
 export default {
   async render({ model, el }) {
     const api = model.get("api");
-    let run = null, lines = [], charts = [], shape = "", asked = -1, answered = null;
+    let run = null, lines = [], charts = [], shape = "", asked = -1, other = null;
 
     const title = h("h1", {}, model.get("run"));
     const status = h("p", { className: "status", role: "status" });
@@ -199,10 +217,13 @@ export default {
       h("label", { htmlFor: "scrubber" }, "Images seen"), slider, where, newest);
     const doctor = h("section", { className: "doctor" });
     const curves = h("div", { className: "charts" });
+    const withBox = h("select", { onchange: () => { model.set("with", withBox.value); model.save_changes(); } });
+    const withNote = h("p", { className: "note", role: "status" });
+    const withField = h("label", { className: "field" }, h("span", {}, "Curves of another run"), withBox);
     const settings = h("details", { className: "settings" });
     const lost = h("p", { className: "lost", hidden: true }, "The studio does not answer: is it still running?");
     el.append(title, lost, status, progress, controls, ended, scrubber,
-      h("div", { className: "columns" }, h("div", {}, figure, h("h2", {}, "The doctor"), doctor), curves), settings);
+      h("div", { className: "columns" }, h("div", {}, figure, h("h2", {}, "The doctor"), doctor), h("div", {}, withField, withNote, curves)), settings);
 
     const stops = () => [...new Set([...lines.map((line) => line.images), ...(run?.pictures ?? [])])].sort((a, b) => a - b);
     const point = () => {
@@ -287,7 +308,7 @@ export default {
           ? `At ${count(picture)} images`
           : `At ${count(picture)} images, the nearest earlier picture`;
       }
-      for (const chart of charts) chart.draw(lines, at);
+      for (const chart of charts) chart.draw(lines, at, other);
       const last = lines.filter((line) => line.images <= at).pop()?.images ?? -1;
       if (asked === last) return;
       asked = last;
@@ -333,6 +354,36 @@ export default {
       if (run.settings?.options && !settings.childElementCount) drawSettings(settings, run.settings);
     }
 
+    // Another run's curves: those of its log, as it grows.
+    let theirEvents = null, cards = [];
+    function followOther() {
+      const name = model.get("with");
+      const names = cards.filter((card) => card.status !== "unreadable" && card.id !== model.get("run")).map((card) => card.id);
+      if (name && !names.includes(name)) names.push(name);
+      withBox.replaceChildren(...["", ...names].map((id) => h("option", { value: id, textContent: id || "none" })));
+      withBox.value = name;
+      if (name === (other?.name ?? "")) return;
+      theirEvents?.close();
+      withNote.textContent = "";
+      other = name ? { name, lines: [] } : null;
+      if (run) drawPoint();
+      if (!name) return;
+      theirEvents = new EventSource(`/api/runs/${encodeURIComponent(name)}/live`);
+      theirEvents.addEventListener("run", ({ data }) => {
+        const message = JSON.parse(data);
+        other.lines = [...other.lines.slice(0, message.first), ...message.new];
+        withNote.textContent = message.status === "unreadable" ? `${name} cannot be read.` : "";
+        if (run) drawPoint();
+      });
+      theirEvents.addEventListener("gone", () => { withNote.textContent = `${name} is not there.`; });
+    }
+    model.on("change:with", followOther);
+    followOther();
+    fetch("/api/runs").then((answer) => answer.json()).then((content) => {
+      cards = content.runs;
+      followOther();
+    }, () => {}); // the page says that the studio does not answer
+
     const events = new EventSource(`${api}/live`);
     events.addEventListener("run", ({ data }) => update(JSON.parse(data)));
     events.addEventListener("gone", () => {
@@ -345,6 +396,7 @@ export default {
     addEventListener("resize", redraw);
     return () => {
       events.close();
+      theirEvents?.close();
       removeEventListener("resize", redraw);
     };
   },
