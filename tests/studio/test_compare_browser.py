@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -187,3 +188,35 @@ def test_it_fits_at_every_width_in_light_and_dark(page: api.Page, address: str, 
     open_page(page, address, "compare?runs=first/second/third&task=reconstruct&zoom=2")
     page.locator(".panels").wait_for()
     check_looks(page, tmp_path)
+
+
+# -- curves -----------------------------------------------------------------------------------------------
+def test_curves_of_another_run_live(page: api.Page, address: str, runs: Path) -> None:
+    open_page(page, address, "train/first")
+    another = selector(page, "Curves of another run")
+    api.expect(another.locator("option")).to_have_count(3)  # none, and the two others
+    another.select_option("second")
+    assert state_of(page, "with") == "second"
+    chart = page.locator(".chart").first
+    api.expect(chart.locator("path.with")).to_have_count(2)
+    api.expect(chart.locator("li.with")).to_have_text("thin, and right of the bar: second")
+    log = runs / "second" / "log.jsonl"
+    lines = log.read_text().splitlines()
+    last = json.loads(lines[-1])
+    value = chart.locator("output.with").first
+    api.expect(value).to_have_text(re.compile(rf"\| {last['held_out/rec']:.4g}0*$"))
+    log.write_text("\n".join([*lines, json.dumps(last | {"images": 3000, "held_out/rec": -77.25})]) + "\n")
+    api.expect(value).to_have_text("| -77.25")
+    page.locator("#scrubber").focus()
+    page.keyboard.press("Home")
+    api.expect(value).to_be_hidden()  # it has no point as early as that
+    page.reload()  # the address holds the other run
+    api.expect(chart.locator("path.with")).to_have_count(2)
+    another.select_option("third")
+    note = "third is a cgan on digits: its numbers need not measure the same thing."
+    api.expect(page.get_by_text(note)).to_be_visible()
+    api.expect(chart.locator("li.with")).to_have_text("third has none of these curves")
+    another.select_option("none")
+    api.expect(chart.locator("li.with")).to_be_hidden()
+    open_page(page, address, "train/first?with=nobody")
+    api.expect(page.get_by_text("nobody is not there.")).to_be_visible()

@@ -372,7 +372,9 @@ export default {
       theirEvents.addEventListener("run", ({ data }) => {
         const message = JSON.parse(data);
         other.lines = [...other.lines.slice(0, message.first), ...message.new];
-        withNote.textContent = message.status === "unreadable" ? `${name} cannot be read.` : "";
+        const differs = run && (run.model !== message.model || run.data !== message.data);
+        withNote.textContent = message.status === "unreadable" ? `${name} cannot be read.`
+          : differs ? `${name} is a ${message.model} on ${message.data}: its numbers need not measure the same thing.` : "";
         if (run) drawPoint();
       });
       theirEvents.addEventListener("gone", () => { withNote.textContent = `${name} is not there.`; });
