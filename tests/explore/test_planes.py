@@ -13,7 +13,8 @@ from small import small
 import limner
 from limner.data import Dataset, to_uint8
 from limner.errors import LimnerError
-from limner.explore import Grid, Place, Plane, Strip
+from limner.explore import Grid, Groups, Place, Plane, Spot, Strip, mix, name_direction, read_directions
+from limner.explore.places import GROUPS
 from limner.explore.styles import seed_styles, style_pixels
 from limner.training import Run
 from limner.training.codes import decode_codes, draw_codes, encode_images
@@ -33,7 +34,7 @@ def test_a_place_is_its_point_plus_its_steps(runs: dict[str, Run]) -> None:
     run = runs["vae"]
     plane, model = Plane(run), run.model
     base = encode_images(model, run.data.test.pixels[4:5])[0]
-    code = base + 1.5 * plane.axis(0).step - 2 * plane.axis(1).step
+    code = base + 1.5 * plane.axes[0].step - 2 * plane.axes[1].step
     place = Place(base="image", number=4, moves=((0, 1.5), (1, -2.0)))
     assert torch.equal(plane.pixels([place]), to_uint8(decode_codes(model, code[None])))
     seed = draw_codes(model.latent, 1, 9)
@@ -127,3 +128,91 @@ def test_mistakes(runs: dict[str, Run], digits: Dataset) -> None:
         plane.path([], 3)
     with pytest.raises(LimnerError, match="has 0 to"):
         Plane(runs["vae"]).pixels([Place(base="image", number=len(digits.test))])
+    with pytest.raises(LimnerError, match="has no styles, so none can be mixed"):
+        plane.pixels([Place(mixed=("fine",))])
+    with pytest.raises(LimnerError, match="the axis A - B needs two groups"):
+        plane.pixels([Place(moves=((GROUPS, 1.0),))])
+    with pytest.raises(LimnerError, match="has no direction 'smile'"):
+        plane.pixels([Place(moves=(("smile", 1.0),))])
+    same = Groups(a=(Spot(number=1),), b=(Spot(number=1, label="3"),))
+    with pytest.raises(LimnerError, match="the codes of both groups do not differ"):
+        plane.group_direction(same)
+
+
+@pytest.fixture
+def copies(runs: dict[str, Run], tmp_path: Path) -> dict[str, Run]:
+    """The runs in folders that a test may write in."""
+    return {name: limner.load(shutil.copytree(run.path, tmp_path / name)) for name, run in runs.items()}
+
+
+@pytest.mark.parametrize("layers", ["coarse", "middle", "fine"])
+def test_styles_are_mixed_as_mix_does(layers: str, runs: dict[str, Run]) -> None:
+    plane = Plane(runs["stylegan"])
+    if layers not in plane.mixes:
+        with pytest.raises(LimnerError, match="so few sizes of layers"):
+            plane.pixels([Place(mixed=(layers,))])
+        return
+    picture = mix(runs["stylegan"], rows=[3], columns=[8], layers=layers)
+    pixels = plane.pixels([Place(number=3, second=8, mixed=(layers,))])
+    assert torch.equal(pixels, picture.data["pixels"][0])
+    whole = plane.pixels([Place(number=3, second=8, mixed=tuple(plane.mixes)), Place(number=8)])
+    assert torch.equal(whole[0], whole[1])
+
+
+def test_the_axis_of_groups_leads_from_one_mean_to_the_other(runs: dict[str, Run]) -> None:
+    plane = Plane(runs["vae"])
+    a = (Spot(base="image", number=1), Spot(base="image", number=2, moves=((0, 1.0),)))
+    b = (Spot(base="seed", number=4),)
+    groups = Groups(a=a, b=b)
+    means = [torch.stack([plane.moved(spot) for spot in group]).mean(0) for group in (a, b)]
+    distance = plane.group_distance(groups)
+    step, layers = plane.step(GROUPS, groups)
+    assert layers == ()
+    assert torch.allclose(distance * step, means[0] - means[1], atol=1e-5)
+    projected = (plane.codes[0] - plane.codes[0].mean(0)) @ (step / step.norm())
+    assert float(projected.std()) == pytest.approx(float(step.norm()), rel=1e-4)  # a standard deviation
+    there = plane.moved(Place(number=4, moves=((GROUPS, 2.0),), between=groups))
+    assert torch.allclose(there, means[1] + 2 * step, atol=1e-5)
+    assert plane.measure_axis(GROUPS, groups).effect > 0
+    strip = plane.strip(Place(number=4, between=groups), Strip(axis=GROUPS, steps=3, span=2))
+    assert torch.equal(strip[1], plane.pixels([Place(number=4)])[0])
+
+
+@pytest.mark.parametrize("model", ["vae", "cgan", "stylegan"])
+def test_a_group_axis_is_stored_as_directions_stores_it(model: str, copies: dict[str, Run]) -> None:
+    run = copies[model]
+    plane = Plane(run)
+    groups = Groups(a=(Spot(number=4), Spot(number=5)), b=(Spot(number=1),))
+    named = plane.name_groups("smile", groups)
+    assert named.description == "centroid of places, 1 and 2 codes: too few to test it"
+    other = name_direction(run, "same", [1], [4, 5])
+    assert other.step == pytest.approx(named.step, abs=1e-5)
+    assert other.layers == named.layers
+    assert list(read_directions(limner.load(run.path))) == ["smile", "same"]
+    axes, notes = plane.named_axes()
+    assert [(axis.key, axis.name) for axis in axes] == [("smile", "smile"), ("same", "same")]
+    assert notes == []
+    place = Place(number=9, moves=(("smile", 2.0),))
+    between = Place(number=9, moves=((GROUPS, 2.0),), between=groups)
+    assert torch.equal(plane.pixels([place]), plane.pixels([between]))
+    with pytest.raises(LimnerError, match="has a direction 'smile'"):
+        plane.name_groups("smile", groups)
+    with pytest.raises(LimnerError, match="is no name for a direction"):
+        plane.name_groups(GROUPS, groups)
+
+
+def test_directions_that_cannot_be_used_are_noted(copies: dict[str, Run]) -> None:
+    run = copies["vae"]
+    plane = Plane(run)
+    plane.name_groups("smile", Groups(a=(Spot(number=4),), b=(Spot(number=1),)))
+    path = run.path / "directions.json"
+    content = json.loads(path.read_text())
+    content["smile"]["images_seen"] = 1
+    path.write_text(json.dumps(content))
+    axes, (note,) = plane.named_axes()
+    assert axes == []
+    assert "direction 'smile' is of weights that had seen 1 images" in note
+    path.write_text("[]")
+    axes, (note,) = plane.named_axes()
+    assert axes == []
+    assert "is damaged" in note

@@ -28,12 +28,14 @@ GETS = [
     "/api/runs/vae/samples/0", "/api/runs/vae/verdicts?images=1000", "/api/runs/vae/abilities",
     "/api/runs/vae/axes", "/api/runs/vae/strip.png", "/api/runs/vae/grid.png", "/api/runs/vae/path.png",
     "/api/runs/vae/path.gif", "/api/compare?run=vae", "/api/runs/vae/compare/samples?seed=0",
+    "/api/runs/vae/groups",
 ]  # fmt: skip
 POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
 MAP = "/api/runs/vae/map"
 GETS += [MAP, f"{MAP}/0/points", f"{MAP}/0/sheets/0.png", f"{MAP}/0/images/0.png", f"{MAP}/0/nearest/0"]
 GETS += ["/api/runs/vae/copies"]
 POSTS += [f"{MAP}/0/mean.png"]
+POSTS += ["/api/runs/vae/directions"]
 SOCKET = f"ws://127.0.0.1:{PORT}/api/runs/vae/decode"
 HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]
 PAGES = ["http://evil.example", "https://127.0.0.1:8600", "http://127.0.0.1:1", "null"]

@@ -17,6 +17,8 @@ from limner.explore.noises import noise
 from limner.explore.picture import Picture
 from limner.explore.planes import Grid, Place, Plane, Strip
 from limner.explore.point_maps import PointMap, Selection, map_points
+from limner.explore.places import Grid, Groups, Place, Spot, Strip
+from limner.explore.planes import Plane
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
 from limner.explore.samples import draw_samples, sample
@@ -33,6 +35,11 @@ __all__ = [
     "Plane",
     "PointMap",
     "Selection",
+    "Groups",
+    "Picture",
+    "Place",
+    "Plane",
+    "Spot",
     "Strip",
     "anomalies",
     "code_importance",

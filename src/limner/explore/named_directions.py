@@ -67,17 +67,24 @@ def name_direction(
     model = require_continuous(run, "directions")
     some = choose_layers(run, model, layers).indices if isinstance(model, HasStyles) else ()
     first, second = (group_codes(run, group, seed) for group in (a, b))
-    direction = METHODS[method](first, second)
-    deviation = (sample_codes(run, DecodedClass(), seed)[0].double() @ direction).std()
+    codes = sample_codes(run, DecodedClass(), seed)[0]
+    return store_direction(run, name, measure_direction(run, first, second, codes, method, some))
+
+
+def measure_direction(
+    run: Run, a: Tensor, b: Tensor, codes: Tensor, method: str = "centroid", layers: tuple[int, ...] = ()
+) -> NamedDirection:
+    """The direction from codes a (N, d) to b (M, d); a step is a standard deviation of `codes` (n, d)."""
+    direction = METHODS[method](a, b)
+    deviation = (codes.double() @ direction).std()
     test = "too few to test it"
-    if min(len(first), len(second)) >= TESTED:
-        half = METHODS[method](first[::2], second[::2])
-        area = auroc(first[1::2].double() @ half, second[1::2].double() @ half)
+    if min(len(a), len(b)) >= TESTED:
+        half = METHODS[method](a[::2], b[::2])
+        area = auroc(a[1::2].double() @ half, b[1::2].double() @ half)
         test = f"that of one half orders the other with an AUROC of {area:.3f}"
-    description = f"{method}, {len(first)} and {len(second)} codes: {test}"
+    description = f"{method}, {len(a)} and {len(b)} codes: {test}"
     step = tuple((deviation * direction).tolist())
-    return store_direction(run, name, NamedDirection(step=step, layers=some, description=description,
-                                                     images_seen=run.images_seen))  # fmt: skip
+    return NamedDirection(step=step, layers=layers, description=description, images_seen=run.images_seen)
 
 
 def keep_direction(run: Run, name: str, directions: Directions, number: int) -> NamedDirection:

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from limner.data import to_uint8
 from limner.errors import LimnerError
 from limner.explore.abilities import require_continuous
-from limner.explore.directions import base_point, decode_points, measure_effect, rank_directions, sample_codes
+from limner.explore.directions import (
+    base_point,
+    decode_points,
+    measure_effect,
+    move,
+    rank_directions,
+    sample_codes,
+)
 from limner.explore.interpolations import PAUSE, STEP, mean_code
-from limner.explore.labels import choose_class, class_names, is_conditional
+from limner.explore.labels import DecodedClass, choose_class, class_names, is_conditional
+from limner.explore.named_directions import (
+    NamedDirection,
+    check_name,
+    choose_steps,
+    measure_direction,
+    read_directions,
+    store_direction,
+)
 from limner.explore.picture import Animation
-from limner.explore.styles import seed_styles
+from limner.explore.places import GROUPS, MOST_AXES, Base, Grid, Groups, Place, Spot, Strip
+from limner.explore.styles import choose_layers, group_layers, seed_styles
 from limner.figures import choose_scale, enlarge
 from limner.models.abilities import Encodes, HasStyles
-from limner.settings import NonNegativeInt, Settings
+from limner.models.style_layers import mix_styles
 from limner.training import Run
 from limner.training.codes import decode_codes, draw_codes
 
-MOST_AXES = 32  # directions, and variables of a code, that are listed
-REACH = 10.0  # standard deviations that a place may lie away along an axis
 KEPT = 64  # points that are kept
 SIDE = 256  # pixels, about, of an image in an animation
 LONGEST_CODE = 64  # numbers of a code that a place may give
@@ -77,11 +89,16 @@ class Grid(Settings):
 
 @dataclass(frozen=True)
 class Axis:
-    """A step (d,) of one standard deviation, its name, and the mean squared change of images by it."""
+    """A step (d,) of one standard deviation, its name, and the mean squared change of images by it.
 
+    `key` names the axis in a place; of styles, those of `layers` move.
+    """
+
+    key: int | str
     name: str
     step: Tensor
     effect: float
+    layers: tuple[int, ...] = ()
 
 
 class Plane:
@@ -89,7 +106,8 @@ class Plane:
 
     def __init__(self, run: Run) -> None:
         self.run, self.model = run, require_continuous(run, "the page of codes")
-        self.points: dict[tuple[Base, int, str | None, float], Tensor] = {}
+        self.points: dict[str, Tensor] = {}
+        self.groups: dict[str, NamedDirection] = {}
         self.notes: list[str] = []
 
     @property
@@ -107,6 +125,13 @@ class Plane:
         """Whether a place may be truncated."""
         return isinstance(self.model, HasStyles)
 
+    @property
+    def mixes(self) -> list[str]:
+        """The groups of layers that may have the styles of another seed; none for a model without styles."""
+        if not isinstance(self.model, HasStyles):
+            return []
+        return [name for name, layers in group_layers(self.model.style_sizes).items() if layers]
+
     @cached_property
     def axes(self) -> list[Axis]:
         """Directions, and the variables of a short code, those of the largest effect first.
@@ -115,17 +140,19 @@ class Plane:
         """
         decoded_class = choose_class(self.run, None)
         axes: list[Axis] = []
-        self.layers: tuple[int, ...] = ()
         try:
             ranked = rank_directions(self.run, "all", decoded_class, seed=0)
         except LimnerError as error:
             self.notes.append(f"no directions: {error}")
         else:
-            self.layers = ranked.layers
             pairs = zip(ranked.steps[:MOST_AXES], ranked.effect.tolist(), strict=False)
-            axes = [Axis(f"direction {i + 1}", step, effect) for i, (step, effect) in enumerate(pairs)]
+            axes = [
+                Axis(i, f"direction {i + 1}", step, effect, ranked.layers)
+                for i, (step, effect) in enumerate(pairs)
+            ]
         axes += [] if isinstance(self.model, HasStyles) else self.variables()
-        return sorted(axes, key=lambda axis: -axis.effect)
+        ranking = sorted(axes, key=lambda axis: -axis.effect)
+        return [replace(axis, key=i) for i, axis in enumerate(ranking)]
 
     def variables(self) -> list[Axis]:
         """The variables of a code of at most MOST_AXES, those of the largest effect first."""
@@ -136,13 +163,73 @@ class Plane:
         points = sample_codes(self.run, decoded_class, seed=0)[1]
         effect = measure_effect(self.model, points, steps, (), decoded_class)
         order = effect.argsort(descending=True).tolist()
-        return [Axis(f"variable {i + 1}", steps[i], float(effect[i])) for i in order]
+        return [Axis(i, f"variable {i + 1}", steps[i], float(effect[i])) for i in order]
 
-    def point(self, place: Place) -> Tensor:
+    @cached_property
+    def codes(self) -> tuple[Tensor, Tensor]:
+        """Codes (n, d) whose deviation is measured, and points on which effects are."""
+        return sample_codes(self.run, DecodedClass(), seed=0)
+
+    def named_axes(self) -> tuple[list[Axis], list[str]]:
+        """The directions that are stored with the run, and notes on those that cannot be used."""
+        axes: list[Axis] = []
+        notes: list[str] = []
+        try:
+            names = list(read_directions(self.run))
+        except LimnerError as error:
+            return [], [str(error)]
+        for name in names:
+            try:
+                axes.append(self.measure_axis(name))
+            except LimnerError as error:
+                notes.append(str(error))
+        return axes, notes
+
+    def measure_axis(self, key: str, groups: Groups | None = None) -> Axis:
+        """A stored direction, or the axis between groups, with its effect."""
+        step, layers = self.step(key, groups)
+        effect = measure_effect(self.model, self.codes[1], step[None], layers, choose_class(self.run, None))
+        return Axis(key, key, step, float(effect), layers)
+
+    # -- groups -----------------------------------------------------------------------------------------
+    def group_means(self, groups: Groups) -> tuple[Tensor, Tensor]:
+        """The mean codes (d,) of a and of b; of styles that differ from layer to layer, their mean."""
+        points = ([self.moved(spot) for spot in group] for group in (groups.a, groups.b))
+        means = [torch.stack(group).mean(0) for group in points]
+        a, b = (mean.mean(0) if mean.ndim == 2 else mean for mean in means)
+        return a, b
+
+    def group_direction(self, groups: Groups) -> NamedDirection:
+        """From the mean of b to that of a, as `name_direction` has it; LimnerError where these are equal."""
+        key = groups.model_dump_json()
+        if key not in self.groups:
+            a, b = self.group_means(groups)
+            layers = tuple(range(len(self.model.style_sizes))) if isinstance(self.model, HasStyles) else ()
+            while len(self.groups) >= KEPT:
+                self.groups.pop(next(iter(self.groups)))
+            self.groups[key] = measure_direction(self.run, b[None], a[None], self.codes[0], layers=layers)
+        return self.groups[key]
+
+    def group_distance(self, groups: Groups) -> float:
+        """How far the means of two groups are apart, in steps of their axis."""
+        a, b = self.group_means(groups)
+        return float((a - b).norm() / torch.tensor(self.group_direction(groups).step).norm())
+
+    def name_groups(self, name: str, groups: Groups) -> NamedDirection:
+        """Store the axis between two groups with the run, as `name_direction` does."""
+        check_name(self.run, name)
+        description = f"centroid of places, {len(groups.b)} and {len(groups.a)} codes: too few to test it"
+        direction = self.group_direction(groups).model_copy(update={"description": description})
+        return store_direction(self.run, name, direction)
+
+    # -- images -----------------------------------------------------------------------------------------
+    def point(self, place: Spot) -> Tensor:
         """The code (d,), or the styles (layers, d), of a place before its moves."""
         if place.base == "code":
             return self.read_code(place)
         key = (place.base, place.number, place.label, place.truncation)
+        left_out = {"moves", "between"} | (set() if place.mixed else {"second"})
+        key = place.model_dump_json(exclude=left_out)
         if key not in self.points:
             while len(self.points) >= KEPT:
                 self.points.pop(next(iter(self.points)))
@@ -159,12 +246,14 @@ class Plane:
         return torch.tensor(place.code)
 
     def _point(self, place: Place) -> Tensor:
+    def _point(self, place: Spot) -> Tensor:
         if place.base not in self.bases:
             raise LimnerError(f"{self.run.name} has no encoder, so a place starts at a seed or the mean")
         choose_class(self.run, label := place.label)  # refuses a class that the model does not know
         if isinstance(self.model, HasStyles):
-            truncation = 0.0 if place.base == "mean" else place.truncation
-            return seed_styles(self.run, self.model, [place.number], label, truncation)[0][0].cpu()
+            return self.styles(self.model, place)
+        if place.mixed:
+            raise LimnerError(f"{self.run.name} has no styles, so none can be mixed")
         if place.base == "mean":
             return mean_code(self.run)
         if place.base == "seed" and isinstance(self.model, Encodes):
@@ -172,25 +261,36 @@ class Plane:
         image = place.number if place.base == "image" else None
         return base_point(self.run, image, label, place.number)[0][0]
 
-    def moved(self, place: Place) -> Tensor:
+    def styles(self, model: HasStyles, place: Spot) -> Tensor:
+        """The styles (layers, d) of a place: those of its seed, in the layers `mixed` those of the second."""
+        truncation = 0.0 if place.base == "mean" else place.truncation
+        w = seed_styles(self.run, model, [place.number], place.label, truncation)[0][0].cpu()
+        if place.mixed:
+            other = seed_styles(self.run, model, [place.second], place.label, place.truncation)[0][0].cpu()
+            layers = [i for name in place.mixed for i in choose_layers(self.run, model, name).indices]
+            mixed = torch.tensor([i in layers for i in range(len(w))])
+            w = mix_styles(w[None], other[None], mixed)[0]
+        return w
+
+    def moved(self, place: Spot) -> Tensor:
         """The code or the styles of a place."""
         point = self.point(place)
-        if not place.moves:
-            return point
-        point = point.clone()
-        for index, units in place.moves:
-            step = self.axis(index).step * units
-            if point.ndim == 2:
-                point[list(self.layers)] += step
-            else:
-                point += step
+        for key, units in place.moves:
+            step, layers = self.step(key, place.between if isinstance(place, Place) else None)
+            point = move(point[None], step * units, layers)[0]
         return point
 
-    def axis(self, index: int) -> Axis:
-        """An axis by its number; LimnerError where there is none."""
-        if index >= len(self.axes):
-            raise LimnerError(f"there is no axis {index}: {self.run.name} has 0 to {len(self.axes) - 1}")
-        return self.axes[index]
+    def step(self, key: int | str, groups: Groups | None = None) -> tuple[Tensor, tuple[int, ...]]:
+        """The step (d,) of an axis, and the layers whose styles it moves; LimnerError where there is none."""
+        if key == GROUPS:
+            if groups is None:
+                raise LimnerError(f"the axis {GROUPS} needs two groups of places")
+            return torch.tensor(self.group_direction(groups).step), self.group_direction(groups).layers
+        if isinstance(key, str):
+            return choose_steps(self.run, {key: 1.0})[0]
+        if key >= len(self.axes):
+            raise LimnerError(f"there is no axis {key}: {self.run.name} has 0 to {len(self.axes) - 1}")
+        return self.axes[key].step, self.axes[key].layers
 
     def pixels(self, places: Sequence[Place]) -> Tensor:
         """The images (n, C, H, W) uint8 of places."""
@@ -240,7 +340,7 @@ class Plane:
         return Animation([*frames, *frames[-2:0:-1]], [*pauses, *pauses[-2:0:-1]])
 
 
-def move_place(place: Place, moves: dict[int, float]) -> Place:
+def move_place(place: Place, moves: dict[int | str, float]) -> Place:
     """A place with other moves along some axes."""
     others = tuple(move for move in place.moves if move[0] not in moves)
     return place.model_copy(update={"moves": (*others, *moves.items())})

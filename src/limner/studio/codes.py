@@ -10,8 +10,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from limner.errors import LimnerError
-from limner.explore import Grid, Place, Strip
-from limner.studio.requests import load, name, number, parameter, parse
+from limner.explore import Grid, Groups, Place, Strip
+from limner.explore.named_directions import FILE
+from limner.explore.places import GROUPS
+from limner.explore.planes import Axis
+from limner.studio.requests import load, name, number, parameter, parse, read_json
 from limner.studio.sockets import Decoding
 from limner.studio.trials import trial_names
 from limner.studio.wire import gif, strip_png
@@ -31,6 +34,8 @@ class Codes:
         return [
             Route("/api/runs/{run}/abilities", self.abilities),
             Route("/api/runs/{run}/axes", self.axes),
+            Route("/api/runs/{run}/groups", self.groups),
+            Route("/api/runs/{run}/directions", self.name_direction, methods=["POST"]),
             Route("/api/runs/{run}/strip.png", self.strip),
             Route("/api/runs/{run}/grid.png", self.grid),
             Route("/api/runs/{run}/path.png", self.path),
@@ -47,16 +52,45 @@ class Codes:
                 return answer | {"why": str(error)}
             dim = plane.model.latent.dim
             known = {"bases": plane.bases, "labels": plane.labels, "truncates": plane.truncates, "dim": dim}
+            known |= {"mixes": plane.mixes, "groups": GROUPS, "file": str(opened.run.path / FILE)}
             return answer | {"plane": known | {"needs_label": opened.run.model.labels == "required"}}
 
         return JSONResponse(await self.worker.call(name(request), describe, newest=True))
 
     async def axes(self, request: Request) -> Response:
         def list_axes(opened: Opened) -> dict[str, Any]:
-            axes = [{"name": axis.name, "effect": axis.effect} for axis in opened.plane.axes]
-            return {"axes": axes, "notes": opened.plane.notes}
+            axes = opened.plane.axes
+            named, notes = opened.plane.named_axes()
+            return {
+                "axes": [axis_json(axis) for axis in [*axes, *named]],
+                "notes": [*opened.plane.notes, *notes],
+            }
 
         return JSONResponse(await self.worker.call(name(request), list_axes))
+
+    async def groups(self, request: Request) -> Response:
+        """The axis between two groups, and how far they are apart."""
+        groups = parameter(request, "groups", Groups)
+
+        def measure(opened: Opened) -> dict[str, Any]:
+            axis = opened.plane.measure_axis(GROUPS, groups)
+            return axis_json(axis) | {"distance": opened.plane.group_distance(groups)}
+
+        return JSONResponse(await self.worker.call(name(request), measure))
+
+    async def name_direction(self, request: Request) -> Response:
+        """Store the axis between two groups with the run, under a name."""
+        content = await read_json(request)
+        chosen, groups = content.get("name"), parse(Groups, content.get("groups"))
+        if not isinstance(chosen, str):
+            raise LimnerError("a direction needs a name")
+
+        def store(opened: Opened) -> dict[str, Any]:
+            if opened.images != opened.run.images_seen:
+                raise LimnerError("training has stored newer weights: load the page again")
+            return {"description": opened.plane.name_groups(chosen, groups).description}
+
+        return JSONResponse(await self.worker.call(name(request), store))
 
     async def strip(self, request: Request) -> Response:
         place, strip = parameter(request, "place", Place), parameter(request, "strip", Strip)
@@ -85,3 +119,8 @@ class Codes:
         content = await self.worker.call(name(request), draw)
         headers = {"Content-Disposition": 'attachment; filename="path.gif"'} if moves else {}
         return Response(content, media_type="image/gif" if moves else "image/png", headers=headers)
+
+
+def axis_json(axis: Axis) -> dict[str, Any]:
+    """An axis for the page."""
+    return {"key": axis.key, "name": axis.name, "effect": axis.effect}

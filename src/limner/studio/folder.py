@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from limner.errors import LimnerError
+from limner.explore.named_directions import FILE as DIRECTIONS
 from limner.studio.tail import Tail
 from limner.training.checkpoint import images_seen
 from limner.training.config import RunConfig
@@ -97,7 +98,7 @@ def is_run(path: Path) -> bool:
 
 def check_links(path: Path) -> None:
     """Raise LimnerError where a file of a run lies elsewhere."""
-    for part in PARTS:
+    for part in (*PARTS, DIRECTIONS):
         inner(path, part)
 
 

@@ -9,15 +9,19 @@ const h = (tag, props = {}, ...children) => {
 };
 const round = (v) => Math.round(v * 100) / 100;
 
-// The address holds "0:1.5,3:-2"; the server gets [[0, 1.5], [3, -2]].
-const readMoves = (text) => new Map(text.split(",").filter(Boolean).map((part) => part.split(":").map(Number))
-  .filter(([axis, units]) => Number.isInteger(axis) && Number.isFinite(units)));
-const writeMoves = (moves) => [...moves].filter(([, units]) => units).map(([axis, units]) => `${axis}:${round(units)}`).join(",");
+// The address holds "0:1.5,smile:-2": axes by their keys; the server gets [[0, 1.5], ["smile", -2]].
+const readMoves = (text) => new Map(text.split(",").filter((part) => part.includes(":")).map((part) => [part.slice(0, part.lastIndexOf(":")), +part.slice(part.lastIndexOf(":") + 1)])
+  .filter(([key, units]) => key && Number.isFinite(units)));
+const writeMoves = (moves) => [...moves].filter(([, units]) => units).map(([key, units]) => `${key}:${round(units)}`).join(",");
+const sent = (key) => (/^\d+$/.test(key) ? +key : key);
 
-function readPlace(text) {
-  const [base, number, label, truncation, moves = ""] = text.split("!");
-  const place = { base, number: +number || 0, truncation: +truncation || 0, moves: [...readMoves(moves)] };
-  return label ? { ...place, label } : place;
+// A pin: a place, and the group that it is in, "A", "B" or "".
+function readPin(text) {
+  const [base, number, label, truncation, moves = "", second = "", mixed = "", group = ""] = text.split("!");
+  const spot = { base, number: +number || 0, truncation: +truncation || 0, moves: [...readMoves(moves)].map(([key, units]) => [sent(key), units]) };
+  if (label) spot.label = label;
+  if (mixed) Object.assign(spot, { second: +second || 0, mixed: mixed.split(",") });
+  return { spot, group };
 }
 
 // One image (n, C, H, W) uint8 on a canvas.
@@ -54,15 +58,24 @@ export default {
     };
 
     // ---- the place ------------------------------------------------------------------------------------
-    let axes = [];
+    let axes = []; // the one between groups, those with names, and those that were measured
+    const axisOf = (key) => axes.find((each) => each.key === `${key}`);
+    const mixed = () => plane.mixes.filter((name) => model.get("mixed").split(",").includes(name));
+    const readPins = () => model.get("pins").split("~").filter(Boolean);
+    const groups = () => {
+      const [a, b] = ["A", "B"].map((name) => readPins().map(readPin).filter((pin) => pin.group === name).map((pin) => pin.spot));
+      return a.length && b.length ? { a, b } : null;
+    };
     const start = plane.dim <= 2 && plane.bases.includes("image") ? "mean" : plane.bases.includes("image") ? "image" : "seed";
     const moves = () => readMoves(model.get("moves"));
     const place = (more = []) => {
       const merged = new Map([...moves(), ...more]);
       const chosen = {
         base: get("base", start), number: +get("number", 0) || 0, truncation: +get("truncation", 1),
-        moves: [...merged].filter(([axis, units]) => units && axis < axes.length),
+        moves: [...merged].filter(([key, units]) => units && axisOf(key)).map(([key, units]) => [sent(key), units]),
       };
+      if (mixed().length) Object.assign(chosen, { second: +get("second", 0) || 0, mixed: mixed() });
+      if (groups()) chosen.between = groups();
       return plane.labels.length && model.get("label") ? { ...chosen, label: model.get("label") } : chosen;
     };
     const moveTo = (pairs) => change({ moves: writeMoves(new Map([...moves(), ...pairs])) });
@@ -112,10 +125,11 @@ export default {
     const pad = h("div", { className: "pad", tabIndex: 0, role: "application" }, plan, dot);
     const across = h("span", { className: "across" }), up = h("span", { className: "up" });
     const spoken = h("p", { className: "spoken", ariaLive: "polite" });
-    const axis = (key, usual) => Math.min(+get(key, usual) || 0, Math.max(0, axes.length - 1));
-    const usualX = () => Math.max(0, plane.dim <= 2 ? axes.findIndex((a) => a.name === "variable 1") : 0);
-    const usualY = () => Math.max(0, plane.dim <= 2 ? axes.findIndex((a) => a.name === "variable 2") : 1);
+    const axis = (key, usual) => (axisOf(get(key, "")) ? get(key, "") : usual);
+    const usualX = () => (plane.dim <= 2 && axes.find((a) => a.name === "variable 1")?.key) || "0";
+    const usualY = () => (plane.dim <= 2 && axes.find((a) => a.name === "variable 2")?.key) || (axisOf("1") ? "1" : "0");
     const x = () => axis("x", usualX()), y = () => axis("y", usualY());
+    const nameOf = (key) => axisOf(key)?.name ?? key;
     const clamp = (v) => Math.max(-SPAN, Math.min(SPAN, v));
     function drag(event) {
       const box = pad.getBoundingClientRect();
@@ -137,7 +151,7 @@ export default {
       const now = moves();
       const [a, b] = by ? [clamp((now.get(x()) ?? 0) + by[0]), clamp((now.get(y()) ?? 0) + by[1])] : [0, 0];
       moveTo([[y(), round(b)], [x(), round(a)]]);
-      spoken.textContent = `${axes[x()].name} ${round(a)}, ${axes[y()].name} ${round(b)}`;
+      spoken.textContent = `${nameOf(x())} ${round(a)}, ${nameOf(y())} ${round(b)}`;
     });
 
     // ---- controls -------------------------------------------------------------------------------------
@@ -170,11 +184,21 @@ export default {
     const truncationValue = h("output");
     truncation.addEventListener("input", () => change({ truncation: truncation.value }));
     if (plane.truncates) controls.append(h("label", { className: "field" }, h("span", {}, "Truncation"), truncation, truncationValue));
+    const secondBox = h("input", { type: "number", min: 0, max: 999999, step: 1 });
+    secondBox.addEventListener("change", () => change({ second: Math.max(0, Math.min(999999, Math.round(+secondBox.value) || 0)) }));
+    const mixBoxes = plane.mixes.map((name) => h("input", { type: "checkbox", value: name, onchange: () => {
+      change({ mixed: mixBoxes.filter((box) => box.checked).map((box) => box.value).join(",") });
+    } }));
+    if (plane.mixes.length) {
+      controls.append(h("fieldset", { className: "mixing" }, h("legend", {}, "Styles of another seed"),
+        h("label", { className: "field inline" }, h("span", {}, "Its number"), secondBox), "in",
+        ...mixBoxes.map((box) => h("label", { className: "field inline" }, box, h("span", {}, box.value)))));
+    }
     const reset = h("button", { type: "button", onclick: () => change({ moves: "" }) }, "Back to the start");
     const pin = h("button", { type: "button", onclick: () => addPin() }, "Pin this image");
     controls.append(reset, pin);
-    const axisX = select("Left and right", "x", () => axes.map((a, i) => [i, a.name]), () => usualX());
-    const axisY = select("Up and down", "y", () => axes.map((a, i) => [i, a.name]), () => usualY());
+    const axisX = select("Left and right", "x", () => axes.map((a) => [a.key, a.name]), () => usualX());
+    const axisY = select("Up and down", "y", () => axes.map((a) => [a.key, a.name]), () => usualY());
 
     // ---- strips ---------------------------------------------------------------------------------------
     const strips = h("div", { className: "strips" });
@@ -184,16 +208,17 @@ export default {
       const shown = axes.slice(0, +get("strips", SHOWN) || SHOWN);
       more.hidden = shown.length >= axes.length;
       const most = Math.max(...axes.map((a) => a.effect), 1e-12);
-      rows = rows.slice(0, shown.length);
-      for (let i = rows.length; i < shown.length; i++) {
+      rows = [];
+      for (let i = 0; i < shown.length; i++) {
+        const { key } = shown[i];
         const image = h("img", { className: "pixels", alt: "", decoding: "async" });
         const range = h("input", { type: "range", min: -SPAN, max: SPAN, step: 0.1, ariaLabel: axes[i].name });
-        range.addEventListener("input", () => moveTo([[i, +range.value]]));
+        range.addEventListener("input", () => moveTo([[key, +range.value]]));
         const value = h("output");
         const bar = h("meter", { min: 0, max: 1, value: axes[i].effect / most, ariaLabel: "effect on the image" });
         const heads = h("div", { className: "head" }, h("span", {}, axes[i].name), bar,
           h("span", { className: "effect" }, axes[i].effect.toPrecision(2)), value);
-        rows.push({ node: h("div", { className: "strip" }, heads, image, range), image, range, value });
+        rows.push({ node: h("div", { className: "strip" }, heads, image, range), image, range, value, key });
       }
       strips.replaceChildren(...rows.map((row) => row.node));
       ask();
@@ -202,10 +227,10 @@ export default {
     let stripTimer = 0;
     function drawStripImages() {
       clearTimeout(stripTimer);
-      stripTimer = setTimeout(() => rows.forEach((row, i) => {
+      stripTimer = setTimeout(() => rows.forEach((row) => {
         const at = place();
-        at.moves = at.moves.filter(([a]) => a !== i);
-        const query = new URLSearchParams({ place: JSON.stringify(at), strip: JSON.stringify({ axis: i, steps: 7, span: SPAN }) });
+        at.moves = at.moves.filter(([a]) => `${a}` !== row.key);
+        const query = new URLSearchParams({ place: JSON.stringify(at), strip: JSON.stringify({ axis: sent(row.key), steps: 7, span: SPAN }) });
         const source = `${api}/strip.png?${query}`;
         if (row.image.getAttribute("src") !== source) row.image.src = source;
       }), 150);
@@ -216,8 +241,8 @@ export default {
       clearTimeout(planTimer);
       planTimer = setTimeout(() => {
         const at = place();
-        at.moves = at.moves.filter(([a]) => a !== x() && a !== y());
-        const grid = { across: x(), up: y(), side: 7, span: (SPAN * 6) / 7 }; // the middle of each image lies where the pad has it
+        at.moves = at.moves.filter(([a]) => `${a}` !== x() && `${a}` !== y());
+        const grid = { across: sent(x()), up: sent(y()), side: 7, span: (SPAN * 6) / 7 }; // the middle of each image lies where the pad has it
         const source = `${api}/grid.png?${new URLSearchParams({ place: JSON.stringify(at), grid: JSON.stringify(grid) })}`;
         if (axes.length && plan.getAttribute("src") !== source) plan.src = source;
       }, 300);
@@ -225,31 +250,104 @@ export default {
 
     // ---- pins -----------------------------------------------------------------------------------------
     const pinned = h("section", { className: "pins", hidden: true });
-    const readPins = () => model.get("pins").split("~").filter(Boolean);
+    const usesGroups = (spot) => spot.moves.some(([key]) => key === plane.groups);
+    const between = (spot) => (groups() && usesGroups(spot) ? { ...spot, between: groups() } : { ...spot, moves: spot.moves.filter(([key]) => key !== plane.groups) });
     function addPin() {
       const now = place();
-      const text = [now.base, now.number, now.label ?? "", now.truncation, writeMoves(moves())].join("!");
-      change({ pins: [...readPins(), text].slice(-8).join("~") });
+      const text = [now.base, now.number, now.label ?? "", now.truncation, writeMoves(moves()), get("second", ""), mixed().join(","), ""].join("!");
+      change({ pins: [...readPins(), text].slice(-12).join("~") });
     }
+    const writePin = (i, group) => change({ pins: readPins().map((text, j) => (j === i ? [...text.split("!"), "", "", ""].slice(0, 7).concat(group).join("!") : text)).join("~") });
     function drawPins() {
       const pins = readPins();
       pinned.hidden = !pins.length;
       if (!pins.length) return;
       const parts = pins.map((text, i) => {
-        const query = new URLSearchParams({ places: JSON.stringify([readPlace(text)]), steps: 1 });
+        const { spot, group } = readPin(text);
+        const query = new URLSearchParams({ places: JSON.stringify([between(spot)]), steps: 1 });
         const picture = h("img", { className: "pixels pin", alt: `pin ${i + 1}`, src: `${api}/path.png?${query}` });
         const drop = h("button", { type: "button", ariaLabel: `Remove pin ${i + 1}`, onclick: () => change({ pins: readPins().filter((_, j) => j !== i).join("~") }) }, "×");
-        return h("span", { className: "pinned" }, picture, drop);
+        const marks = ["A", "B"].map((name) => {
+          const mark = h("button", { type: "button", disabled: usesGroups(spot), onclick: () => writePin(i, group === name ? "" : name) }, name);
+          mark.setAttribute("aria-label", `Pin ${i + 1} in group ${name}`);
+          mark.setAttribute("aria-pressed", `${group === name}`);
+          return mark;
+        });
+        return h("span", { className: "pinned" }, picture, h("span", { className: "marks" }, drop, ...marks));
       });
-      pinned.replaceChildren(h("h2", {}, "Pins"), h("div", { className: "row" }, ...parts));
+      pinned.replaceChildren(h("h2", {}, "Pins"), h("div", { className: "row" }, ...parts), arithmetic);
       if (pins.length < 2) {
         pinned.append(h("p", { className: "note" }, "Pin another image to see what lies between."));
         return;
       }
-      const query = new URLSearchParams({ places: JSON.stringify(pins.map(readPlace)), steps: 8 });
+      const query = new URLSearchParams({ places: JSON.stringify(pins.map((text) => between(readPin(text).spot))), steps: 8 });
       pinned.append(
         h("img", { className: "pixels between", alt: "images between the pins", src: `${api}/path.png?${query}` }),
         h("p", {}, h("a", { href: `${api}/path.gif?${query}`, download: "path.gif" }, "Download as GIF")));
+    }
+
+    // ---- groups ---------------------------------------------------------------------------------------
+    const groupNote = h("p", { className: "note", role: "status" });
+    const nameBox = h("input", { type: "text", size: 12, placeholder: "smile" });
+    const store = h("button", { type: "button", onclick: () => storeDirection() }, "Store it with the run");
+    let distance = 0, measuredGroups = "";
+    const far = (sign) => moveTo([[plane.groups, Math.max(-10, Math.min(10, sign * distance))]]);
+    const grouped = h("div", { className: "controls", hidden: true },
+      h("button", { type: "button", onclick: () => far(1) }, `Add ${plane.groups}`), h("button", { type: "button", onclick: () => far(-1) }, "Subtract it"),
+      h("label", { className: "field" }, h("span", {}, "Name of this direction"), nameBox), store);
+    const arithmetic = h("div", {}, groupNote, grouped);
+    const askGroups = async (path, options) => {
+      const answer = await fetch(`${api}/${path}`, options);
+      const content = await answer.json();
+      if (!answer.ok) throw new Error(content.error);
+      return content;
+    };
+    async function measureGroups() {
+      const both = groups(), text = both ? JSON.stringify(both) : "";
+      grouped.hidden = !both;
+      if (text === measuredGroups) return;
+      measuredGroups = text;
+      axes = axes.filter((each) => each.key !== plane.groups);
+      if (!both) groupNote.textContent = "Mark pins as A and as B: what A has and B lacks becomes an axis.";
+      else {
+        try {
+          const found = await askGroups(`groups?${new URLSearchParams({ groups: text })}`);
+          if (text !== measuredGroups) return;
+          ({ distance } = found);
+          axes = [found, ...axes];
+          groupNote.textContent = `The means of A and B are ${round(distance)} standard deviations apart. The axis ${plane.groups} is the first below. Storing it writes into ${plane.file}, as limner directions --name does.`;
+        } catch (error) {
+          grouped.hidden = true;
+          groupNote.textContent = error.message;
+        }
+      }
+      drawAxes();
+    }
+    async function storeDirection() {
+      try {
+        const body = JSON.stringify({ name: nameBox.value.trim(), groups: groups() });
+        const { description } = await askGroups("directions", { method: "POST", body });
+        groupNote.textContent = `Stored as ${nameBox.value.trim()} in ${plane.file} (${description}).`;
+        await readAxes();
+      } catch (error) {
+        groupNote.textContent = error.message;
+      }
+    }
+    async function readAxes() {
+      const measured = await (await fetch(`${api}/axes`)).json();
+      if (measured.error) return measured;
+      const all = measured.axes.map((each) => ({ ...each, key: `${each.key}` }));
+      const named = all.filter((each) => !/^\d+$/.test(each.key));
+      axes = [...axes.filter((each) => each.key === plane.groups), ...named, ...all.filter((each) => !named.includes(each))];
+      drawAxes();
+      return measured;
+    }
+    function drawAxes() {
+      if (!axes.some((each) => each.key !== plane.groups)) return; // none are measured yet
+      for (const field of [axisX, axisY]) field.fill();
+      drawStrips();
+      drawStripImages();
+      drawPlan();
     }
 
     // ---- together -------------------------------------------------------------------------------------
@@ -258,21 +356,23 @@ export default {
       const [a, b] = [now.get(x()) ?? 0, now.get(y()) ?? 0];
       dot.style.left = `${(clamp(a) / SPAN + 1) * 50}%`;
       dot.style.top = `${(1 - clamp(b) / SPAN) * 50}%`;
-      across.textContent = axes.length ? `${axes[x()].name}: ${round(a)}` : "";
-      up.textContent = axes.length ? `${axes[y()].name}: ${round(b)}` : "";
-      pad.setAttribute("aria-label", axes.length ? `Move along ${axes[x()].name} and ${axes[y()].name} with the arrow keys` : "Axes are being measured");
+      across.textContent = axes.length ? `${nameOf(x())}: ${round(a)}` : "";
+      up.textContent = axes.length ? `${nameOf(y())}: ${round(b)}` : "";
+      pad.setAttribute("aria-label", axes.length ? `Move along ${nameOf(x())} and ${nameOf(y())} with the arrow keys` : "Axes are being measured");
       numberBox.value = get("number", 0);
       numberField.hidden = other.hidden = get("base", start) === "mean";
       truncation.value = get("truncation", 1);
       truncationValue.textContent = (+get("truncation", 1)).toFixed(2);
-      rows.forEach((row, i) => {
-        row.range.value = now.get(i) ?? 0;
-        row.value.textContent = `${round(now.get(i) ?? 0)} σ`;
-      });
-      const words = [...now].filter(([, units]) => units).map(([i, units]) => `${axes[i]?.name} ${round(units)}`);
+      secondBox.value = get("second", 0);
+      for (const box of mixBoxes) box.checked = mixed().includes(box.value);
+      for (const row of rows) {
+        row.range.value = now.get(row.key) ?? 0;
+        row.value.textContent = `${round(now.get(row.key) ?? 0)} σ`;
+      }
+      const words = [...now].filter(([, units]) => units).map(([key, units]) => `${nameOf(key)} ${round(units)}`);
       canvas.setAttribute("aria-label", `image of ${names[get("base", start)]} ${words.join(", ")}`);
     }
-    const keys = ["base", "number", "label", "truncation", "moves", "x", "y"];
+    const keys = ["base", "number", "label", "truncation", "moves", "second", "mixed", "x", "y"];
     let queued = false;
     for (const key of keys) model.on(`change:${key}`, () => {
       if (queued) return;
@@ -286,27 +386,22 @@ export default {
         drawPlan();
       });
     });
-    model.on("change:pins", drawPins);
+    model.on("change:pins", () => {
+      drawPins();
+      measureGroups();
+    });
     model.on("change:strips", () => { drawStrips(); drawStripImages(); });
     const padBox = h("div", { className: "padbox" }, up, pad, across);
     el.append(problem, controls, h("div", { className: "stage" }, h("figure", {}, canvas), h("div", {}, padBox, h("div", { className: "controls" }, axisX.node, axisY.node))),
-      spoken, pinned, h("h2", {}, "What each axis does"), h("p", { className: "note" }, "The strips show the image while one axis moves from −3 to 3 standard deviations; those with the largest effect stand first."), strips, more);
+      spoken, pinned, h("h2", {}, "What each axis does"), h("p", { className: "note" }, "The strips show the image while one axis moves from −3 to 3 standard deviations. Directions with names stand first, the others by their effect."), strips, more);
     ask();
     drawPlace();
     drawPins();
+    measureGroups();
     busy.textContent = `The model at ${known.images.toLocaleString("en")} images. Measuring what each direction does…`;
-    const measured = await (await fetch(`${api}/axes`)).json();
-    if (measured.error) {
-      busy.textContent = measured.error;
-      return;
-    }
-    ({ axes } = measured);
-    busy.textContent = [`The model at ${known.images.toLocaleString("en")} images.`, ...measured.notes].join(" ");
     fields.push(axisX, axisY);
-    for (const field of fields) field.fill();
-    drawStrips();
-    drawStripImages();
-    drawPlan();
+    const measured = await readAxes();
+    busy.textContent = measured.error ?? [`The model at ${known.images.toLocaleString("en")} images.`, ...measured.notes].join(" ");
     return () => {
       clearTimeout(planTimer);
       clearTimeout(timer);
