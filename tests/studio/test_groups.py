@@ -56,6 +56,18 @@ def test_a_named_axis_is_stored_and_listed(client: TestClient, folder: Path) -> 
     assert {path: path.read_bytes() for path in before} == before  # nothing else is written
 
 
+@pytest.mark.parametrize(
+    ("groups", "problem"),
+    [
+        ({"a": [{}], "b": [{}]}, "the codes of both groups do not differ"),
+        ({"a": [{}], "b": [{"base": "image", "number": 10**6}]}, "there is no test image 1000000"),
+    ],
+)
+def test_groups_without_an_axis_say_why(groups: Any, problem: str, client: TestClient) -> None:
+    answer = client.get(f"{RUN}/groups", params={"groups": json.dumps(groups)}).json()
+    assert answer["problem"].startswith(problem)
+
+
 WRONG: list[dict[str, Any]] = [
     {"name": "../smile", "groups": BETWEEN},
     {"name": GROUPS, "groups": BETWEEN},

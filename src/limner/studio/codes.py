@@ -73,7 +73,10 @@ class Codes:
         groups = parameter(request, "groups", Groups)
 
         def measure(opened: Opened) -> dict[str, Any]:
-            axis = opened.plane.measure_axis(GROUPS, groups)
+            try:
+                axis = opened.plane.measure_axis(GROUPS, groups)
+            except LimnerError as error:  # the groups have one mean, say
+                return {"problem": str(error)}
             return axis_json(axis) | {"distance": opened.plane.group_distance(groups)}
 
         return JSONResponse(await self.worker.call(name(request), measure))

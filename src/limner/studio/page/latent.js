@@ -290,7 +290,7 @@ export default {
     const groupNote = h("p", { className: "note", role: "status" });
     const nameBox = h("input", { type: "text", size: 12, placeholder: "smile" });
     const store = h("button", { type: "button", onclick: () => storeDirection() }, "Store it with the run");
-    let distance = 0, measuredGroups = "";
+    let distance = 0, measuredGroups = null;
     const far = (sign) => moveTo([[plane.groups, Math.max(-10, Math.min(10, sign * distance))]]);
     const grouped = h("div", { className: "controls", hidden: true },
       h("button", { type: "button", onclick: () => far(1) }, `Add ${plane.groups}`), h("button", { type: "button", onclick: () => far(-1) }, "Subtract it"),
@@ -313,6 +313,7 @@ export default {
         try {
           const found = await askGroups(`groups?${new URLSearchParams({ groups: text })}`);
           if (text !== measuredGroups) return;
+          if (found.problem) throw new Error(found.problem);
           ({ distance } = found);
           axes = [found, ...axes];
           groupNote.textContent = `The means of A and B are ${round(distance)} standard deviations apart. The axis ${plane.groups} is the first below. Storing it writes into ${plane.file}, as limner directions --name does.`;
@@ -324,10 +325,16 @@ export default {
       drawAxes();
     }
     async function storeDirection() {
+      const name = nameBox.value.trim();
+      if (!/^[A-Za-z_][\w-]*$/.test(name) || axisOf(name)) {
+        groupNote.textContent = axisOf(name) ? `There is a direction ${name}: take another name.` : "A name is a word such as smile.";
+        nameBox.focus();
+        return;
+      }
       try {
-        const body = JSON.stringify({ name: nameBox.value.trim(), groups: groups() });
+        const body = JSON.stringify({ name, groups: groups() });
         const { description } = await askGroups("directions", { method: "POST", body });
-        groupNote.textContent = `Stored as ${nameBox.value.trim()} in ${plane.file} (${description}).`;
+        groupNote.textContent = `Stored as ${name} in ${plane.file} (${description}).`;
         await readAxes();
       } catch (error) {
         groupNote.textContent = error.message;
