@@ -20,6 +20,7 @@ from studio_client import ORIGIN, PORT, TOKEN
 import limner
 from limner.explore import draw_samples, reconstruct, translate
 from limner.studio.app import build
+from limner.studio.compare import first_able
 
 BRIEF: dict[str, Any] = {"images": 50, "batch": 50, "quiet": True, "on_trouble": "ignore"}
 
@@ -65,14 +66,33 @@ def test_runs_say_what_they_can_do_and_where_they_differ(asking: TestClient) -> 
     assert vae["tasks"] == ["samples", "reconstruct"]
     assert (cgan["tasks"], cgan["labels"]) == (["samples"], [str(i) for i in range(10)])
     assert cyclegan["tasks"] == ["translate to B", "translate to A"]
-    assert vae["other_data"] == cgan["other_data"] == ""
-    assert cyclegan["other_data"].startswith("vae is of digits and cyclegan of digits-negatives")
+    assert vae["other_data"] == {"samples": "", "reconstruct": ""}
+    assert cyclegan["other_data"] == {"translate to B": "", "translate to A": ""}  # no other one translates
     assert none["problem"] == "there is no such run any more"
     assert content["noise"].startswith("the codes differ (vae 2 numbers, normal; cgan ")
     assert content["noise"].endswith("so each model has its own noise of a seed")
-    assert content["table"]["notes"] == [
-        "vae is of digits and cyclegan of digits-negatives: numbers on different images do not compare"
-    ]
+    other = "vae is of digits and cyclegan of digits-negatives: numbers on different images do not compare"
+    assert content["table"]["notes"][-1] == other
+    assert content["table"]["measures"] == []
+
+
+def test_test_images_agree_with_those_of_the_first_that_can(every: Path, tmp_path: Path) -> None:
+    for name in ("vae", "cgan"):
+        shutil.copytree(every / name, tmp_path / "runs" / name)
+    path = shutil.copytree(every / "vae", tmp_path / "runs" / "other") / "run.json"
+    content = json.loads(path.read_text())
+    content["data"] |= {"fingerprint": "another", "name": "photos"}
+    path.write_text(json.dumps(content))
+    runs = [limner.load(tmp_path / "runs" / name) for name in ("cgan", "vae", "other")]
+    assert first_able("reconstruct", runs) is runs[1]
+    app = build(tmp_path / "runs", TOKEN, PORT)
+    with TestClient(app, base_url=ORIGIN) as client:
+        client.get(f"/?token={TOKEN}")
+        found = client.get("/api/compare", params={"run": ["cgan", "vae", "other"]}).json()["runs"]
+    app.state.studio.worker.close()
+    assert found[1]["other_data"]["reconstruct"] == ""
+    reason = "vae is of digits and other of photos: their test images are not the same"
+    assert found[2]["other_data"]["reconstruct"] == reason
 
 
 def test_a_seed_gives_the_images_that_sample_draws(asking: TestClient, every: Path) -> None:

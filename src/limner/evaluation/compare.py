@@ -124,37 +124,47 @@ def compare(
 def compare_stored(runs: Sequence[Run]) -> Comparison:
     """Compare what is stored with runs: settings and measures, without pictures; nothing is evaluated.
 
-    A run without an evaluation of its weights has no values, and a note says which command makes one.  Runs
-    on different data have no measures, which a note says too.  Raises LimnerError for fewer than two runs.
+    A run without an evaluation of its weights has no values, and a note says which command makes one.  Nor
+    has a run on other data than the first one's.  Raises LimnerError for fewer than two runs.
     """
-    names, settings, notes = run_labels(runs), setting_differences(runs), []
-    try:
-        check_comparable(runs)
-    except LimnerError as error:
-        if len(runs) < 2:
-            raise
-        return Comparison(names, settings, [], {}, [str(error)])
-    records = [read_evaluation(run) for run in runs]
-    for run, record in zip(runs, records, strict=True):
-        if record is None:
-            command = f"limner evaluate {shlex.quote(str(run.path))}"
-            notes.append(f"{run.name} has no evaluation of its weights; this makes one: {command} --quick")
+    check_number(runs)
+    records, notes = [], []
+    for run in runs:
+        difference = data_difference(runs[0], run)
+        record = None if difference else read_evaluation(run)
+        if difference:
+            notes.append(difference)
+        elif record is None:
+            command = f"limner evaluate {shlex.quote(str(run.path))} --quick"
+            notes.append(f"{run.name} has no evaluation of its weights; this makes one: {command}")
+        records.append(record)
     arrays = [read_per_image(run) if record else {} for run, record in zip(runs, records, strict=True)]
     measures, remarks = compare_measures([record or NO_EVALUATION for record in records], arrays)
-    return Comparison(names, settings, measures, {}, [*notes, *remarks])
+    return Comparison(run_labels(runs), setting_differences(runs), measures, {}, [*notes, *remarks])
 
 
 def check_comparable(runs: Sequence[Run]) -> None:
     """Raise LimnerError for fewer than two runs, or runs on different data."""
+    check_number(runs)
+    for run in runs[1:]:
+        if (difference := data_difference(runs[0], run)) is not None:
+            raise LimnerError(difference)
+
+
+def check_number(runs: Sequence[Run]) -> None:
+    """Raise LimnerError for fewer than two runs."""
     if len(runs) < 2:
         raise LimnerError(f"compare needs two runs or more, not {len(runs)}")
-    first = runs[0]
-    for run in runs[1:]:
-        if fingerprints(run) != fingerprints(first):
-            raise LimnerError(
-                f"{first.name} is of {first.config.data.name} and {run.name} of {run.config.data.name}: "
-                "numbers on different images do not compare"
-            )
+
+
+def data_difference(first: Run, run: Run) -> str | None:
+    """Why the numbers of two runs do not compare; None where they are on the same data."""
+    if fingerprints(run) == fingerprints(first):
+        return None
+    return (
+        f"{first.name} is of {first.config.data.name} and {run.name} of {run.config.data.name}: "
+        "numbers on different images do not compare"
+    )
 
 
 def fingerprints(run: Run) -> list[str]:

@@ -57,7 +57,7 @@ class Comparisons:
                 entry = {"problem": " ".join(str(error).split()), "tasks": [], "trials": [], "labels": []}
             entries.append({"id": each} | entry)
         for entry, run in zip((e for e in entries if not e["problem"]), runs, strict=True):
-            entry["other_data"] = describe_data(runs[0], run)
+            entry["other_data"] = {task: describe_data(first_able(task, runs), run) for task in tasks(run)}
         noise = describe_noise(runs) if runs else ""
         table = await asyncio.to_thread(stored_table, runs) if len(runs) > 1 else None
         return JSONResponse({"runs": entries, "noise": noise, "table": table})
@@ -83,6 +83,11 @@ def tasks(run: Run) -> list[str]:
     verbs = usable_verbs(run)
     names = [task for verb, task in (("sample", "samples"), ("reconstruct", "reconstruct")) if verb in verbs]
     return names + (["translate to B", "translate to A"] if "translate" in verbs else [])
+
+
+def first_able(task: str, runs: Sequence[Run]) -> Run:
+    """The first run whose model can do something, with whose data those of the others must agree."""
+    return next(run for run in runs if task in tasks(run))
 
 
 def describe(opened: Opened) -> tuple[dict[str, Any], Run]:

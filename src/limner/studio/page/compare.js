@@ -175,7 +175,7 @@ export default {
         const searched = trial === "invert" ? ["has no encoder: this is the nearest image that a search of its codes finds"] : [];
         return { inputs: [received], images: [output], notes: [...searched, ...result.notes] };
       }
-      if (taskNow() !== "samples" && run.other_data) return { problem: run.other_data };
+      if (taskNow() !== "samples" && run.other_data[taskNow()]) return { notes: [run.other_data[taskNow()]] };
       const query = new URLSearchParams({ seed: get("seed", 0), label: get("label", "") });
       const reply = await fetch(`${api}/runs/${encodeURIComponent(run.id)}/compare/${encodeURIComponent(taskNow())}?${query}`);
       const result = await reply.json();
