@@ -191,12 +191,26 @@ export default {
         draw();
         return;
       }
-      status.textContent = known.runs.length ? "Making the images…" : "Choose two runs or more.";
-      const answers = await Promise.all(known.runs.map((run) => answerOf(run).catch(() => ({ problem: "the studio does not answer: is it still running?" }))));
+      const searches = own() && known.runs.some((run) => able(run, taskNow()) === "invert");
+      status.textContent = known.runs.length ? `Making the images…${searches ? " A search of codes takes some seconds, of styles a minute." : ""}` : "Choose two runs or more.";
+      const answers = [];
+      await Promise.all(known.runs.map(async (run, i) => {
+        const answer = await answerOf(run).catch(() => ({ problem: "the studio does not answer: is it still running?" }));
+        if (mine !== asked) return;
+        answers[i] = answer;
+        collect(answers);
+      }));
       if (mine !== asked) return;
+      status.textContent = remarks().join(" ");
+      draw();
+    }
+
+    // Rows of all answers so far, below those of what the models receive.
+    function collect(answers) {
+      rows = [];
       const inputs = new Map(); // what different models receive, once each
       known.runs.forEach((run, i) => {
-        const { inputs: received = [], images = [], notes = [], problem = "" } = answers[i];
+        const { inputs: received = [], images = [], notes = [], problem = "" } = answers[i] ?? { notes: ["…"] };
         const text = JSON.stringify(received.map(({ shape, pixels }) => [shape, pixels]));
         if (received.length && !inputs.has(text)) inputs.set(text, { key: `~${run.id}`, name: "what the model receives", kind: "real", images: received, runs: [] });
         inputs.get(text)?.runs.push(run.id);
@@ -206,7 +220,6 @@ export default {
       for (const row of inputs.values()) row.name = several ? `what ${row.runs.join(" and ")} receive${row.runs.length > 1 ? "" : "s"}` : own() ? "your image, as the models receive it" : "test images";
       rows = [...inputs.values(), ...rows];
       for (const row of rows) row.canvases = row.images.map(toCanvas);
-      status.textContent = remarks().join(" ");
       draw();
     }
 
