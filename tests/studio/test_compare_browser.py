@@ -170,6 +170,7 @@ def test_an_image_of_ones_own(page: api.Page, address: str, digits: Dataset) -> 
     page.locator("#compare-file").set_input_files(png_upload(to_pil(digits.test.pixels[0])))
     api.expect(thumbs(page, "your image, as the models receive it")).to_have_count(1)
     api.expect(thumbs(page, "first")).to_have_accessible_name(re.compile("first, mean squared error"))
+    api.expect(page.locator(".status")).to_have_text("")  # both are there
     text = {"name": "words.txt", "mimeType": "text/plain", "buffer": b"words"}
     page.locator("#compare-file").set_input_files(text)
     api.expect(page.locator(".status")).to_have_text("That is not an image.")

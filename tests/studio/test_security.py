@@ -53,6 +53,7 @@ NAMES = [
 NAMES += ["vae%00", "%2fvae"]
 FILES = ["..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "index.html", "../app.py", ""]
 AXES = 'strip={"axis":0}&grid={"across":0,"up":1}&places=[{},{"number":1}]&steps=2&images=1000'
+AXES += '&groups={"a":[{}],"b":[{"number":1}]}'
 
 
 def socket_refusal(client: TestClient, headers: dict[str, str]) -> str:

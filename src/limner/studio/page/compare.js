@@ -17,6 +17,7 @@ const h = (tag, props = {}, ...children) => {
   return node;
 };
 const count = (n) => n.toLocaleString("en");
+const describe = (row, i) => [row.name, row.images[i].caption].filter(Boolean).join(", ");
 const clamp = (v, low, high) => Math.max(low, Math.min(high, v));
 
 // An image as the server sends it, as a canvas of its own size.
@@ -172,6 +173,7 @@ export default {
         if (!body.ok) return { problem: result.error };
         const [received, output] = result.images;
         output.caption = result.numbers[0] ?? output.caption;
+        received.caption = ""; // its row says what it is
         const searched = trial === "invert" ? ["has no encoder: this is the nearest image that a search of its codes finds"] : [];
         return { inputs: [received], images: [output], notes: [...searched, ...result.notes] };
       }
@@ -242,7 +244,7 @@ export default {
         const line = row.run && !row.run.problem ? `${row.run.model} on ${row.run.data}, ${count(row.run.images)} images` : "";
         const buttons = row.images.map((each, i) => {
           const button = h("button", { type: "button", onclick: () => change({ at: i }) }, row.canvases[i]);
-          button.setAttribute("aria-label", `${row.name}, ${each.caption}`);
+          button.setAttribute("aria-label", describe(row, i));
           return h("figure", {}, button, h("figcaption", {}, each.caption.split("/").pop()));
         });
         const section = h("section", { className: `of ${row.kind}`, ariaLabel: row.name }, h("h3", {}, head), h("p", { className: "note" }, line));
@@ -354,7 +356,7 @@ export default {
         line.fillStyle = style;
         line.fillRect(SIDE * share() - width / 2, 0, width, height);
       }
-      const caption = (row) => `${row.name}, ${row.images[column(row)].caption}`;
+      const caption = (row) => describe(row, column(row));
       const numbers = `mean ${difference.mean.toPrecision(3)}, largest ${Math.round(difference.largest)} of 255`;
       const texts = { left: caption(a), right: caption(b), wipe: `Wipe: ${a.name} | ${b.name}`, difference: `Difference without sign, mean of the channels: ${numbers}` };
       for (const [name, text] of Object.entries(texts)) {
