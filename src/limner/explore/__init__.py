@@ -15,10 +15,9 @@ from limner.explore.named_directions import keep_direction, name_direction, read
 from limner.explore.neighbours import similar
 from limner.explore.noises import noise
 from limner.explore.picture import Picture
-from limner.explore.planes import Grid, Place, Plane, Strip
-from limner.explore.point_maps import PointMap, Selection, map_points
 from limner.explore.places import Grid, Groups, Place, Spot, Strip
 from limner.explore.planes import Plane
+from limner.explore.point_maps import PointMap, Selection, map_points
 from limner.explore.ranking import anomalies
 from limner.explore.reconstructions import reconstruct
 from limner.explore.samples import draw_samples, sample
@@ -29,16 +28,13 @@ from limner.explore.traversals import traverse
 __all__ = [
     "Embedding",
     "Grid",
+    "Groups",
     "NearestTraining",
     "Picture",
     "Place",
     "Plane",
     "PointMap",
     "Selection",
-    "Groups",
-    "Picture",
-    "Place",
-    "Plane",
     "Spot",
     "Strip",
     "anomalies",

@@ -11,7 +11,8 @@ from limner.settings import NonNegativeInt, Settings
 MOST_AXES = 32  # directions, and variables of a code, that are listed
 REACH = 10.0  # standard deviations that a place may lie away along an axis
 GROUPS = "A - B"  # the axis between the means of two groups of places; no stored direction can have this name
-Base = Literal["seed", "image", "mean"]
+LONGEST_CODE = 64  # numbers of a code that a place may give
+Base = Literal["seed", "image", "mean", "code"]
 Number = Annotated[int, Field(ge=0, lt=2 * MOST_AXES)]  # of an axis
 Units = Annotated[float, Field(ge=-REACH, le=REACH)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -21,9 +22,11 @@ class Spot(Settings):
     """A point, and how far its code is moved along axes of the model."""
 
     base: Base = "seed"
-    """the code of a seed, that of a test image, or the mean of codes"""
+    """the code of a seed, that of a test image, the mean of codes, or the given code"""
     number: Seed = 0
     """the seed, or the test image's index"""
+    code: Annotated[tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(max_length=LONGEST_CODE)] = ()
+    """the numbers of the given code"""
     label: str | None = None
     """the class, for models that learn classes"""
     truncation: Annotated[float, Field(ge=0, le=2)] = 1.0

@@ -41,50 +41,6 @@ from limner.training.codes import decode_codes, draw_codes
 
 KEPT = 64  # points that are kept
 SIDE = 256  # pixels, about, of an image in an animation
-LONGEST_CODE = 64  # numbers of a code that a place may give
-Base = Literal["seed", "image", "mean", "code"]
-Move = tuple[Annotated[int, Field(ge=0, lt=2 * MOST_AXES)], Annotated[float, Field(ge=-REACH, le=REACH)]]
-
-
-class Place(Settings):
-    """A point and how far its code is moved along axes."""
-
-    base: Base = "seed"
-    """the code of a seed, that of a test image, the mean of codes, or the given code"""
-    number: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """the seed, or the test image's index"""
-    code: Annotated[tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...], Field(max_length=LONGEST_CODE)] = ()
-    """the numbers of the given code"""
-    label: str | None = None
-    """the class, for models that learn classes"""
-    truncation: Annotated[float, Field(ge=0, le=2)] = 1.0
-    """how far styles keep from their mean"""
-    moves: Annotated[tuple[Move, ...], Field(max_length=16)] = ()
-    """axes and standard deviations"""
-
-
-class Strip(Settings):
-    """Images along one axis."""
-
-    axis: NonNegativeInt
-    """its number"""
-    steps: Annotated[int, Field(ge=2, le=25)] = 7
-    """images"""
-    span: Annotated[float, Field(gt=0, le=REACH)] = 3.0
-    """standard deviations to either side"""
-
-
-class Grid(Settings):
-    """Images over two axes."""
-
-    across: NonNegativeInt
-    """the axis from left to right"""
-    up: NonNegativeInt
-    """the axis from bottom to top"""
-    side: Annotated[int, Field(ge=2, le=15)] = 7
-    """images in a row, and in a column"""
-    span: Annotated[float, Field(gt=0, le=REACH)] = 3.0
-    """standard deviations to either side"""
 
 
 @dataclass(frozen=True)
@@ -227,7 +183,6 @@ class Plane:
         """The code (d,), or the styles (layers, d), of a place before its moves."""
         if place.base == "code":
             return self.read_code(place)
-        key = (place.base, place.number, place.label, place.truncation)
         left_out = {"moves", "between"} | (set() if place.mixed else {"second"})
         key = place.model_dump_json(exclude=left_out)
         if key not in self.points:
@@ -236,7 +191,7 @@ class Plane:
             self.points[key] = self._point(place)
         return self.points[key]
 
-    def read_code(self, place: Place) -> Tensor:
+    def read_code(self, place: Spot) -> Tensor:
         """The code (d,) that a place gives; LimnerError where it has another length, and for styles."""
         choose_class(self.run, place.label)
         dim = self.model.latent.dim
@@ -245,7 +200,6 @@ class Plane:
             raise LimnerError(f"{expected}: a place has {len(place.code)}")
         return torch.tensor(place.code)
 
-    def _point(self, place: Place) -> Tensor:
     def _point(self, place: Spot) -> Tensor:
         if place.base not in self.bases:
             raise LimnerError(f"{self.run.name} has no encoder, so a place starts at a seed or the mean")

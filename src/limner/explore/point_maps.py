@@ -18,7 +18,7 @@ from limner.explore.codes import choose_indices, code_view
 from limner.explore.layouts import Layout, lay_out
 from limner.explore.maps import LEAST
 from limner.explore.neighbours import BATCH, distances, unit_pixels
-from limner.explore.planes import LONGEST_CODE
+from limner.explore.places import LONGEST_CODE
 from limner.explore.samples import draw_samples
 from limner.figures import class_name
 from limner.metrics.features import available_extractor
