@@ -25,6 +25,7 @@ FLOORS = [
     {"train_summary"},
     {"train_session"},
     {"train_run", "train_file"},
+    {"train_forecast"},
     {"recipes"},
     {"studio"},
     {"cli"},

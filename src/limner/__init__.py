@@ -15,6 +15,7 @@ from limner.errors import LimnerError
 if TYPE_CHECKING:
     from limner.data import load as load_data
     from limner.evaluation.evaluate import evaluate
+    from limner.train_forecast import forecast
     from limner.train_run import train
     from limner.training import Run, TrainConfig, load
 
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "TrainConfig",
     "evaluate",
+    "forecast",
     "list_datasets",
     "list_models",
     "load",
@@ -33,6 +35,7 @@ __all__ = [
 # name -> where it is; torch takes seconds to import, so nothing is imported before it is used
 _PUBLIC = {
     "train": "limner.train_run:train",
+    "forecast": "limner.train_forecast:forecast",
     "load": "limner.training:load",
     "Run": "limner.training:Run",
     "TrainConfig": "limner.training:TrainConfig",

@@ -18,7 +18,7 @@ from limner.files import write_text
 from limner.models import model_class, model_options
 from limner.models.base import Model
 from limner.train_session import TrainingSession
-from limner.training.config import TrainConfig
+from limner.training.config import RunConfig, TrainConfig
 from limner.training.folders import new_folder
 from limner.training.lock import RunLock
 from limner.training.memory import check_batch
@@ -51,6 +51,7 @@ def train(
     device: str | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    queue: bool = False,
     quiet: bool = False,
     **settings: Any,
 ) -> Run:
@@ -61,7 +62,8 @@ def train(
     domains a pair of these, or a folder with trainA and trainB.  `settings` are options of the model and
     settings of training (`TrainConfig`) by name, as on the command line; `options` and `config` hold the
     same apart.
-    `resume` goes on with the run in `out`, or with the newest run of that model and data.
+    `resume` goes on with the run in `out`, or with the newest run of that model and data.  `queue` waits until
+    no other run in the same folder is in training.
     Raises LimnerError for a mistake a user can mend, and NotFinite, a LimnerError too, where a loss is no
     longer a number.
     """
@@ -74,7 +76,7 @@ def train(
         run, network, original = request.resume(held) if resume else request.start(held)
         progress.say(describe_start(network, original))
         data_view = view_data(original, network, run.config.training.leave_out)
-        TrainingSession(run, network, data_view, quiet).run()
+        TrainingSession(run, network, data_view, quiet, queue).run()
     trained = Run(run.path, trust=run.trust)
     trained.loaded = original  # it need not be read again
     return trained
@@ -96,10 +98,15 @@ class Request:
     device: torch.device
 
     def start(self, held: ExitStack) -> tuple[Run, Model, Dataset | Domains]:
-        """Check every setting, build the model, and make the folder of a new run with its run.json.
+        """Make the folder of a new run with its run.json; `held` holds the lock on the folder."""
+        config, network, original = self.prepare()
+        path = held.enter_context(new_folder(config.model, original.name, self.out)).folder
+        remember(path, config.model)
+        write_text(path / "run.json", config.text())
+        return Run(path, trust=True), network, original
 
-        `held` holds the lock on the folder.
-        """
+    def prepare(self) -> tuple[RunConfig, Model, Dataset | Domains]:
+        """Check every setting of a new run, load its data and build its model."""
         if self.model is None:
             raise LimnerError("train needs a model: limner.list_models() names them")
         cls = model_class(self.model)
@@ -117,10 +124,7 @@ class Request:
         check_batch(network, examples, train_images, config)
         record = data_record(original, network.classes)
         whole = run_config(self.model, self.preset, network, options.json_values(), record, config)
-        path = held.enter_context(new_folder(self.model, original.name, self.out)).folder
-        remember(path, self.model)
-        write_text(path / "run.json", whole.text())
-        return Run(path, trust=True), network, original
+        return whole, network, original
 
     def resume(self, held: ExitStack) -> tuple[Run, Model, Dataset | Domains]:
         """Open the run that is meant; its settings stay, except for its length, which may grow.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from limner.data import Dataset, Domains, Images, progress
@@ -22,6 +23,7 @@ from limner.training.display import Display
 from limner.training.duration import LONG, Duration, describe_duration, time_steps
 from limner.training.held_out import HeldOut, preview_files, validation_loss
 from limner.training.log import append_line, cut_log, read_log
+from limner.training.queue import asks_to_stop, wait_for_turn
 from limner.training.run import Run
 from limner.training.session import Session
 from limner.training.stop import StopSignal, stop_signals
@@ -38,8 +40,10 @@ class TrainingSession:
     in `run`.
     """
 
-    def __init__(self, run: Run, network: Model, data: Dataset | Domains, quiet: bool) -> None:
-        self.path, self.config, self.quiet = run.path, run.config.training, quiet
+    def __init__(
+        self, run: Run, network: Model, data: Dataset | Domains, quiet: bool, queue: bool = False
+    ) -> None:
+        self.path, self.config, self.quiet, self.queue = run.path, run.config.training, quiet, queue
         self.opened = run
         config = self.config
         assert config.batch is not None
@@ -71,6 +75,8 @@ class TrainingSession:
         log = self.start() if self.new else self.resume()
         if trainer.images_seen >= config.images:  # a kill may have come between the last tick and its picture
             self.held_out.save_preview(trainer, self.path / "samples", last=True)
+            return
+        if self.queue and not self.wait_for_turn():
             return
         self.call_doctor(log)
         self.announce()
@@ -120,6 +126,17 @@ class TrainingSession:
             if count > images:
                 picture.unlink()
         return cut_log(self.path / "log.jsonl", images)
+
+    def wait_for_turn(self) -> bool:
+        """Wait in the queue of the folder of runs; False where a request stops this one before its turn."""
+        with stop_signals() as stop:
+            turn = wait_for_turn(
+                self.path,
+                lambda: stop.number is not None or asks_to_stop(self.path),
+                partial(progress.say, everywhere=True),
+            )
+        stop.leave()
+        return turn
 
     def announce(self) -> None:
         """Measure how long training takes, and say so: on a terminal, or as a note where it is long."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json as jsons
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+from pydantic.fields import FieldInfo
 
 from limner.cli.forms import Box, Metavar, flag_values, form, option_boxes, option_flags
-from limner.cli.output import report_file
+from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import help_text, parse
 from limner.cli.sources import parse_source, source_words
 from limner.errors import LimnerError
@@ -57,8 +60,18 @@ class OutputArguments(Settings):
     """the run's folder; default: runs/MODEL-DATA-NUMBER"""
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """continue the run --out, or the newest run of this model and data"""
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
+    """measure the time and memory that the run would take, and train nothing"""
+    queue: tyro.conf.FlagCreatePairsOff[bool] = False
+    """wait until no other run in the same folder is in training"""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
     """print nothing but errors"""
+
+
+# no field of OutputArguments, for pydantic's classes have a method of that name
+JSON = FieldInfo(
+    annotation=tyro.conf.FlagCreatePairsOff[bool], default=False, description="print --dry-run as one JSON object"
+)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -76,11 +89,33 @@ def main(argv: Sequence[str]) -> None:
 
 
 def train(model: str, **arguments: Any) -> None:
-    """Train a model, or resume a run, and print where it is."""
+    """Train a model, or resume a run, and print where it is; with dry_run print what it would take."""
     import limner
 
+    dry_run, json = arguments.pop("dry_run", False), arguments.pop("json", False)
+    if dry_run:
+        print_forecast(model, arguments, json)
+        return
+    if json:
+        raise LimnerError("--json is for --dry-run: a run's own files hold its settings and its log as JSON")
     run = limner.train(model, **arguments)
     report_file(run.path, quiet=arguments.get("quiet", False))
+
+
+def print_forecast(model: str, arguments: dict[str, Any], json: bool) -> None:
+    """Print what a run would take."""
+    import limner
+
+    if arguments.pop("resume", False):
+        raise LimnerError("--dry-run is for new runs: leave --resume out")
+    for name in ("out", "queue", "quiet"):
+        arguments.pop(name, None)
+    forecast = limner.forecast(model, **arguments)
+    if json:
+        print(jsons.dumps(forecast.json()))
+        return
+    print(forecast.text)
+    report_notes(forecast.notes)
 
 
 def read_config(words: Sequence[str]) -> dict[str, Any]:
@@ -178,9 +213,10 @@ def train_boxes(cls: type[Model] | None = None) -> list[Box]:
         Box.of("data", DataArguments, DataConfig),
         Box.of("length", LengthConfig),
     ]
+    output = Box.of("output", OutputArguments, OutputConfig)
     last = [
         Box.of("training", OptimisationConfig, DeviceArguments),
-        Box.of("output", OutputArguments, OutputConfig),
+        replace(output, fields={**output.fields, "json": JSON}),
     ]
     return [*first, *(option_boxes(cls.Options, common_flags()) if cls else []), *last]
 

@@ -15,7 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -29,6 +29,7 @@ LARGEST = 4096  # bytes of a file that is read
 READ_SECONDS = 0.25  # between two looks at the file
 SLEEP_SECONDS = 0.1  # between two looks at a signal while training pauses
 LEAST_FACTOR = 1e-6
+T = TypeVar("T", bound=Settings)
 
 
 class Control(Settings):
@@ -48,13 +49,17 @@ class Control(Settings):
 
 def read_control(folder: Path) -> Control | None:
     """The requests in a run's folder; None where there are none, or where the file cannot be used."""
+    return read_settings(folder / NAME, Control)
+
+
+def read_settings(path: Path, kind: type[T]) -> T | None:
+    """The settings in a small JSON file; None where there is none, or where it cannot be used."""
     try:
-        path = folder / NAME
         status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:  # a pipe would block for ever
             return None
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Control.parse(content) if isinstance(content, dict) else None
+        return kind.parse(content) if isinstance(content, dict) else None
     except (OSError, ValueError, RecursionError, LimnerError):
         return None
 

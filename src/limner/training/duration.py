@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 
 from limner.data.examples import Examples
-from limner.models.base import Model
+from limner.models.base import Logs, Model
 from limner.settings import Settings
 from limner.training.config import TrainConfig
 from limner.training.pace import clock
@@ -41,29 +41,35 @@ class Duration(NamedTuple):
 
 
 def time_steps(network: Model, examples: Examples, config: TrainConfig, images: int) -> Duration:
-    """The time of so many images, by steps on a copy of the network; weights and random state stay.
-
-    The first step, which also prepares, is not counted unless it is quick enough for a SHORT run.
-    """
+    """The time of so many images, by steps on a copy of the network; weights and random state stay."""
     assert config.batch is not None
     devices = [network.device] if network.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         stream = examples.stream(config.batch, config.seed, network.device)
         trainer = Trainer(copy.deepcopy(network), stream, config)
-        seconds, steps = timed_step(trainer), 1
-        if seconds * images / config.batch > SHORT:
-            seconds, steps = 0.0, 0
-            while seconds < TIMED and steps < STEPS:
-                seconds, steps = seconds + timed_step(trainer), steps + 1
-    return Duration(seconds / steps * images / config.batch, images)
+        return time_iterations(trainer, trainer, images)
 
 
-def timed_step(trainer: Trainer) -> float:
+def time_iterations(trainer: Trainer, iterations: Iterator[Logs], images: int) -> Duration:
+    """The time of so many images, by some iterations of a trainer.
+
+    The first step, which also prepares, is not counted unless it is quick enough for a SHORT run.
+    """
+    batch, device = trainer.data.batch, trainer.model.device
+    seconds, steps = timed_step(iterations, device), 1
+    if seconds * images / batch > SHORT:
+        seconds, steps = 0.0, 0
+        while seconds < TIMED and steps < STEPS:
+            seconds, steps = seconds + timed_step(iterations, device), steps + 1
+    return Duration(seconds / steps * images / batch, images)
+
+
+def timed_step(iterations: Iterator[Logs], device: torch.device) -> float:
     """The seconds of one iteration, the device's work included."""
     start = time.monotonic()
-    next(trainer)
-    if trainer.model.device.type == "cuda":
-        torch.cuda.synchronize(trainer.model.device)
+    next(iterations)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.monotonic() - start
 
 

@@ -33,7 +33,7 @@ def holder(folder: Path) -> int | None:
     """The process that writes a run's folder; None where the file is not there, or its process has ended."""
     number = last_holder(folder)
     if number is None or sys.platform == "win32":
-        return number if number is not None and _is_held(folder / NAME) else None
+        return number if number is not None and _is_locked(folder / NAME) else None
     try:
         os.kill(number, 0)  # nothing is sent
     except ProcessLookupError:
@@ -53,18 +53,23 @@ def last_holder(folder: Path) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and 0 < int(text) < 2**31 else None
 
 
-def _is_held(path: Path) -> bool:
-    """Whether a process has locked a file."""
+def is_held(folder: Path) -> bool:
+    """Whether a process writes a run's folder now, and not one that got the number of a process that ended."""
+    return holder(folder) is not None and _is_locked(folder / NAME)
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process has locked a file; True where the file system has no locks."""
     try:
         file = os.open(path, os.O_RDWR)
+    except PermissionError:  # another user's
+        return True
     except OSError:
         return False
     try:
         _acquire(file)
-    except BlockingIOError:
+    except OSError:  # BlockingIOError, or there are no locks
         return True
-    except OSError:
-        return False
     finally:
         os.close(file)
     return False

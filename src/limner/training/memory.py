@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import replace
 from itertools import repeat
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -52,6 +54,21 @@ def free_memory(device: torch.device) -> int | None:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return available_memory()
+
+
+def peak_memory() -> int | None:
+    """The most bytes of memory that this process has used; None if the system does not report them."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):  # no Linux
+        pass
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def step_bytes(network: Model, examples: Examples, bf16: bool = False) -> float:
