@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from limner.errors import LimnerError, nearest
 
@@ -51,7 +51,16 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise LimnerError(explain(error, cls)) from None
+            raise LimnerError(explain(error.errors()[0], cls)) from None
+
+    @classmethod
+    def mistakes(cls, values: Mapping[str, Any]) -> dict[str, str]:
+        """What `parse` would say of each setting that is wrong, by name; '' for a rule between settings."""
+        try:
+            cls.model_validate(dict(values))
+        except ValidationError as error:
+            return {str(item["loc"][0]) if item["loc"] else "": explain(item, cls) for item in error.errors()}
+        return {}
 
     @classmethod
     def groups(cls) -> dict[type[Settings], list[str]]:
@@ -74,24 +83,23 @@ def owner(cls: type[Settings]) -> str:
     )
 
 
-def explain(error: ValidationError, cls: type[Settings]) -> str:
-    """The first mistake of a validation in one line: the name, the rule or the nearest choice, the value."""
-    first = error.errors()[0]
-    kind, value = first["type"], first["input"]
-    name = str(first["loc"][0]) if first["loc"] else ""
+def explain(mistake: ErrorDetails, cls: type[Settings]) -> str:
+    """A mistake that a validation finds in one line: the name, the rule or the nearest choice, the value."""
+    kind, value = mistake["type"], mistake["input"]
+    name = str(mistake["loc"][0]) if mistake["loc"] else ""
     if kind == "extra_forbidden":
         return f"{owner(cls)} has no option '{name}': {nearest(name, cls.model_fields)}"
     if kind == "literal_error":
-        choices = [a or b for a, b in re.findall(r"'([^']*)'|(\d+)", first["ctx"]["expected"])]
+        choices = [a or b for a, b in re.findall(r"'([^']*)'|(\d+)", mistake["ctx"]["expected"])]
         if str(value) in choices:
             return f"{name} must be a whole number, not {value!r}"
         return f"{name} cannot be '{value}': {nearest(str(value), choices)}"
     if kind == "tuple_type":
         return f"{name} must be a tuple of values, not {value!r}"
     if kind == "too_short":
-        return f"{name} needs at least {first['ctx']['min_length']} value, not {value!r}"
+        return f"{name} needs at least {mistake['ctx']['min_length']} value, not {value!r}"
     if kind in ("value_error", "assertion_error"):
-        return first["msg"].partition(", ")[2]
+        return mistake["msg"].partition(", ")[2]
     if kind in BOUND_ERRORS:
         return f"{name} must be {rule(cls.model_fields[name])}, not {number(value)}"
     nouns = {
@@ -103,7 +111,7 @@ def explain(error: ValidationError, cls: type[Settings]) -> str:
     for prefix, noun in nouns.items():
         if kind.startswith(prefix):
             return f"{name} must be {noun}, not {value!r}"
-    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, not {value!r}"
+    return f"{name}: {mistake['msg'][0].lower()}{mistake['msg'][1:]}, not {value!r}"
 
 
 def number(value: Any) -> str:

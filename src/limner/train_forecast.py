@@ -1,12 +1,11 @@
-"""`forecast`: the time and the memory that a run would take here, by a few steps that leave nothing behind."""
+"""`forecast`: the time and the memory that a run would take here, by a few steps that leave no trace."""
 
 from __future__ import annotations
 
 import math
 import tempfile
 import time
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def forecast(
 
 
 def try_session(session: TrainingSession) -> Duration:
-    """The time of a run, by some iterations and two lines of the log with their measurements and checkpoints."""
+    """The time of a run, by some iterations, and lines of the log with measurements and checkpoint."""
     config = session.config
     assert config.images is not None
     assert config.tick is not None

@@ -162,7 +162,7 @@ def test_labels_in_a_file_of_their_own(tmp_path, images, monkeypatch, capsys):
     assert load(pair.source).fingerprint == load(load(folder).source).fingerprint == expected.fingerprint
     monkeypatch.chdir(folder)
     assert cli(["data", "images.npz", "--labels", "labels.npy"]) == 0
-    assert "classes: 0, 1, 2" in capsys.readouterr().out
+    assert "training images of each class: 0 " in capsys.readouterr().out
     words = ["train", "cgan", "--data", "images.npz", "--images", "20", "--batch", "5", "--quiet"]
     assert cli([*words, "--labels", "labels.npy"]) == 0
     assert limner.load("cgan-images-0001").data.classes == ("0", "1", "2")

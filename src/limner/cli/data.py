@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from limner.cli.arguments import Json, LabelFile
-from limner.cli.output import report_notes
+from limner.cli.arguments import Json, LabelFile, optional
+from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
+from limner.errors import LimnerError
+from limner.files import refuse_originals
 
 if TYPE_CHECKING:
     from limner.data import Dataset, Images
 
 LISTED_CLASSES = 20
+SheetOut = Annotated[
+    Path | None, optional(metavar="FILE", help="a picture of some images, to write or to replace")
+]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -32,27 +38,51 @@ def data(
     *,
     labels: LabelFile = None,
     size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help="side to fit the images to")] = None,
+    out: SheetOut = None,
     json: Json = False,
 ) -> None:
-    """List the named data sets; with D, read that data set and print its contents and defects."""
+    """List the named data sets; with D, read that data set and print its contents and defects.
+
+    With --out also draw some of its images, those of each class in a row.
+    """
     from limner.cli.sources import parse_source
     from limner.data import load, load_domains
+    from limner.data.contents import describe_contents
+    from limner.explore import contact_sheet
 
     if not source:
         print_names()
         return
     chosen = parse_source(source, labels)
     if isinstance(chosen, tuple):
+        if out is not None:
+            raise LimnerError("--out draws one data set: give each domain by itself")
         domains = load_domains(chosen, size)
-        contents = {"A": content(domains.a), "B": content(domains.b)}
+        contents = {"A": describe_contents(domains.a), "B": describe_contents(domains.b)}
         print(jsons.dumps(contents, indent=2) if json else "\n".join(map(describe, (domains.a, domains.b))))
         report_notes(() if json else domains.notes)
         return
+    path = None if out is None else sheet_path(out, chosen)
     dataset = load(chosen, size=size)
+    sheet = None if path is None else contact_sheet(dataset, title=describe(dataset))
     if json:
-        print(jsons.dumps(content(dataset), indent=2))
+        print(jsons.dumps(describe_contents(dataset), indent=2))
     else:
         print_summary(dataset)
+    if sheet is not None and path is not None:
+        sheet.save(path)
+        report_notes(sheet.notes, quiet=json)
+        report_file(path, quiet=json)
+
+
+def sheet_path(out: Path, source: str) -> Path:
+    """The path of --out, checked before any work; LimnerError for a file of the data."""
+    from limner.data import NAMED
+    from limner.explore.picture import STILL, destination
+
+    path = destination(out.expanduser(), STILL)
+    refuse_originals(path, [] if source in NAMED else [source])
+    return path
 
 
 def print_names() -> None:
@@ -64,19 +94,6 @@ def print_names() -> None:
     print(
         f"{'or a path':16s}a folder of images (sub-folders are labels), a zip, an .npz, .npy, or idx folder"
     )
-
-
-def content(dataset: Dataset) -> dict[str, Any]:
-    """What a data set contains, for JSON."""
-    return {
-        "name": dataset.name,
-        "shape": list(dataset.shape),
-        "train": len(dataset.train),
-        "test": len(dataset.test),
-        "classes": list(dataset.classes or []),
-        "fingerprint": dataset.fingerprint,
-        "notes": list(dataset.notes),
-    }
 
 
 def describe(dataset: Dataset) -> str:
@@ -91,7 +108,11 @@ def print_summary(dataset: Dataset) -> None:
     print(describe(dataset))
     if dataset.classes:
         more = ", ..." if len(dataset.classes) > LISTED_CLASSES else ""
-        print(f"classes: {', '.join(dataset.classes[:LISTED_CLASSES])}{more}")
+        counts = [
+            f"{name} {count(dataset.train, label):,}"
+            for label, name in enumerate(dataset.classes[:LISTED_CLASSES])
+        ]
+        print(f"training images of each class: {', '.join(counts)}{more}")
     if dataset.classes and len(dataset.classes) == 2:
         parts = [
             f"{letter} ({name}) {count(dataset.train, label):,} training, {count(dataset.test, label):,} test"

@@ -18,6 +18,13 @@ NEEDED = ("starlette", "uvicorn", "websockets")
 Folder = Annotated[
     Path, Positional, optional(metavar="[RUNS]", help="a folder of runs, or one run; default: runs/")
 ]
+Images = Annotated[
+    tuple[Path, ...],
+    optional(
+        metavar="FOLDER...",
+        help="folders whose images new runs may be trained on; default: the current folder",
+    ),
+]
 Port = Annotated[int | None, optional(metavar="N", help="the port; default: 8600, or a free one")]
 NoOpen = Annotated[bool, optional(help="print the address only, and open no browser")]
 
@@ -26,7 +33,14 @@ def main(argv: Sequence[str]) -> None:
     call(studio, argv)
 
 
-def studio(folder: Folder = Path("runs"), /, *, port: Port = None, no_open: NoOpen = False) -> None:
+def studio(
+    folder: Folder = Path("runs"),
+    /,
+    *,
+    images: Images = (Path("."),),
+    port: Port = None,
+    no_open: NoOpen = False,
+) -> None:
     """Look at runs, their training and their codes in the browser, on this machine alone.
 
     The page is at the address that is printed, and shows what lies in RUNS, live.  Ctrl-C ends it; trainings
@@ -37,6 +51,10 @@ def studio(folder: Folder = Path("runs"), /, *, port: Port = None, no_open: NoOp
     folder = folder.expanduser()
     if not folder.is_dir():
         raise LimnerError(f"there is no folder {folder}: limner train MODEL makes the first run, in runs/")
+    images = tuple(each.expanduser() for each in images)
+    for each in images:
+        if not each.is_dir():
+            raise LimnerError(f"--images: there is no folder {each}")
     if port is not None and not 0 <= port < 2**16:
         raise LimnerError(f"--port must be from 0 to 65535, not {port}")
     from limner.studio.serve import serve
@@ -46,4 +64,4 @@ def studio(folder: Folder = Path("runs"), /, *, port: Port = None, no_open: NoOp
         if not no_open:
             webbrowser.open(address)
 
-    serve(folder, port, announce)
+    serve(folder, images, port, announce)

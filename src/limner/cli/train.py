@@ -70,7 +70,9 @@ class OutputArguments(Settings):
 
 # no field of OutputArguments, for pydantic's classes have a method of that name
 JSON = FieldInfo(
-    annotation=tyro.conf.FlagCreatePairsOff[bool], default=False, description="print --dry-run as one JSON object"
+    annotation=tyro.conf.FlagCreatePairsOff[bool],
+    default=False,
+    description="print --dry-run as one JSON object",
 )
 
 

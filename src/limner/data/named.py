@@ -282,6 +282,7 @@ NAMED: dict[str, NamedSet] = {
         licence="as mnist",
         origin="built from mnist, after https://arxiv.org/abs/1611.02163",
         read=_stack_mnist,
+        is_installed=lambda: is_available("mnist"),
     ),
     "frey": NamedSet(
         description="frames of a film of one man's face, with many expressions",

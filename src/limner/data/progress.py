@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -15,7 +15,20 @@ from rich.progress import Progress, TaskID
 T = TypeVar("T")
 DELAY = 1.0  # seconds before a bar appears
 
+Listener = Callable[[str, int, int], None]  # gets what is done, how many steps of it, and of how many
+
+_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 _silenced: ContextVar[bool] = ContextVar("silenced", default=False)
+
+
+@contextmanager
+def listen(listener: Listener) -> Iterator[None]:
+    """Call `listener` at each step of the work inside the block; what it raises ends the work."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
 
 
 @contextmanager
@@ -46,6 +59,8 @@ class Bar:
     def advance(self, by: int) -> None:
         """Count `by` more steps, and draw the bar if it is time."""
         self._completed += by
+        if (listener := _listener.get()) is not None:
+            listener(self._description, self._completed, self._total)
         if self._progress is not None:
             self._progress.update(self._task, completed=self._completed)
         elif self._due():

@@ -2,6 +2,7 @@
 
 from limner.explore.codes import code_importance, importance
 from limner.explore.copies import NearestTraining, nearest_training
+from limner.explore.contact_sheets import contact_sheet
 from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
@@ -39,6 +40,7 @@ __all__ = [
     "Strip",
     "anomalies",
     "code_importance",
+    "contact_sheet",
     "directions",
     "draw_samples",
     "edit",

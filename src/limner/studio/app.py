@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from limner.studio.codes import Codes
 from limner.studio.compare import Comparisons
 from limner.studio.folder import Folder, NoRun
 from limner.studio.maps import Maps
+from limner.studio.newrun import NewRun
 from limner.studio.requests import TooLarge
 from limner.studio.runs import Runs
 from limner.studio.security import Guard
+from limner.studio.sources import Sources
 from limner.studio.trainings import Trainings
 from limner.studio.trials import Trials
 from limner.studio.worker import Worker
@@ -31,10 +33,11 @@ FILES = {path.name: path for path in sorted(PAGE.iterdir()) if path.suffix in ("
 class Studio:
     """The answers to all requests about one folder of runs."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, images: Sequence[Path]) -> None:
         self.folder, self.trainings = Folder(root), Trainings()
         self.worker = Worker(self.folder)
         self.maps = Maps(self.worker)
+        self.sources = Sources(images)
 
     def routes(self) -> list[BaseRoute]:
         """Every address that is answered."""
@@ -44,6 +47,7 @@ class Studio:
         routes += Trials(self.worker).routes()
         routes += self.maps.routes()
         routes += Comparisons(self.worker).routes()
+        routes += NewRun(self.folder, self.trainings, self.sources).routes()
         return routes
 
     async def index(self, _: Request) -> Response:
@@ -60,9 +64,9 @@ async def explain(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": " ".join(str(error).split())}, codes.get(type(error), 422))
 
 
-def build(root: Path, token: str, port: int) -> Starlette:
-    """The application for a folder of runs."""
-    studio = Studio(root)
+def build(root: Path, token: str, port: int, images: Sequence[Path] = ()) -> Starlette:
+    """The application for a folder of runs; new ones train on what lies in the folders `images`."""
+    studio = Studio(root, images)
     handlers: dict[Any, Callable[..., Any]] = {LimnerError: explain, OSError: explain}
     guard = Middleware(Guard, token=token, port=port)
     app = Starlette(routes=studio.routes(), middleware=[guard], exception_handlers=handlers)

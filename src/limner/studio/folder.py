@@ -17,6 +17,8 @@ from limner.training.control import NAME as CONTROL
 from limner.training.control import read_control
 from limner.training.held_out import preview_files
 from limner.training.lock import holder, last_holder
+from limner.training.queue import NAME as QUEUE
+from limner.training.queue import read_place
 
 PARTS = ("run.json", "log.jsonl", "weights.safetensors", "samples")  # any of them makes a folder a run
 MOST_RUNS = 500
@@ -143,6 +145,10 @@ def activity(path: Path, config: RunConfig, stored: int | None) -> dict[str, Any
     command = f"limner train {shlex.quote(config.model)} --resume --out {shlex.quote(str(path))}"
     status: dict[str, Any] = {"process": process, "rate_factor": 1.0, "waiting": False, "resume": command}
     if process is not None:
+        place = read_place(path)
+        if place is not None and place.process == process:
+            stops = control is not None and control.process == process and control.stop
+            return status | {"status": "stopping" if stops else "waiting", "behind": place.behind}
         if control is not None and control.process == process:
             obeyed = modified(path / "weights.safetensors") > modified(path / CONTROL)
             status |= {"rate_factor": control.rate_factor, "waiting": not obeyed}
@@ -181,5 +187,5 @@ def changed(path: Path) -> float:
 
 def signature(path: Path) -> tuple[Any, ...]:
     """What changes when anything that the page shows of a run changes."""
-    files = [path / part for part in (*PARTS, CONTROL)]
+    files = [path / part for part in (*PARTS, CONTROL, QUEUE)]
     return (*map(modified, files), holder(path), last_holder(path))

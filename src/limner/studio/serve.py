@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
@@ -35,12 +35,15 @@ def bind(port: int | None) -> socket.socket:
     raise LimnerError("no port is free")
 
 
-def serve(root: Path, port: int | None, announce: Callable[[str], None]) -> None:
-    """Serve the studio of a folder of runs until the process is interrupted; `announce` gets its address."""
+def serve(root: Path, images: Sequence[Path], port: int | None, announce: Callable[[str], None]) -> None:
+    """Serve the studio of a folder of runs until the process is interrupted; `announce` gets its address.
+
+    New runs train on what lies in the folders `images`.
+    """
     listener = bind(port)
     used, token = listener.getsockname()[1], secrets.token_urlsafe(24)
     config = uvicorn.Config(
-        build(root, token, used),
+        build(root, token, used, images),
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""Trainings that the studio starts: ordinary `limner train` processes, one at a time."""
+"""Trainings that the studio starts: ordinary `limner train` processes, which wait in the folder's queue."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -16,58 +18,81 @@ from limner.training.lock import holder
 from limner.training.trust import check_trust
 
 
+@dataclass(frozen=True)
+class Started:
+    """A process, and the file that it prints to."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
+
+    def failure(self) -> str:
+        """The last line of a process that failed; '' while it runs, after an end in order, or by a signal."""
+        if (self.process.poll() or 0) <= 0:
+            return ""
+        self.output.seek(0)
+        lines = self.output.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else f"limner train ended with code {self.process.returncode}"
+
+
 class Trainings:
-    """The process that was started last, and what it printed."""
+    """The processes that were started, by the folder of their run."""
 
     def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.path: Path | None = None
-        self.output: IO[bytes] | None = None
+        self.started: dict[Path, Started] = {}
         self.lock = threading.Lock()
 
-    def resume(self, path: Path) -> None:
-        """Go on with a run in a process of its own, which outlives the studio.
+    def start(self, path: Path, words: Sequence[str]) -> None:
+        """Run `limner WORDS`, which trains the run in that folder, in a process that outlives the studio.
 
-        Raises LimnerError where it is in training, where another one is that the studio started, and where
-        its model would be code from outside.
+        Raises LimnerError where a process that was started for that folder still runs.
         """
         with self.lock:
-            if holder(path) is not None:
-                raise LimnerError(f"{path.name} is in training already")
-            if self.process is not None and self.process.poll() is None and self.path is not None:
-                raise LimnerError(f"one training at a time: {self.path.name} is in training")
-            model = RunConfig.read(path / "run.json").model
-            check_trust(path, model)
-            if self.output is not None:
-                self.output.close()
-            self.output = tempfile.TemporaryFile()  # noqa: SIM115 (the process writes it)
-            words = [sys.executable, "-m", "limner", "train", model, "--resume", "--out", str(path)]
-            self.path = path
-            self.process = subprocess.Popen(
-                words,
+            before = self.started.get(path)
+            if before is not None and before.is_alive:
+                raise LimnerError(f"{path.name} was started already")
+            output = tempfile.TemporaryFile()  # noqa: SIM115 (the process writes it)
+            process = subprocess.Popen(
+                [sys.executable, "-m", "limner", *words],
                 stdin=subprocess.DEVNULL,
-                stdout=self.output,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self.started[path] = Started(process, output)
+            # so that a process that was killed is gone, and no longer counts as alive
+            threading.Thread(target=process.wait, daemon=True).start()
+
+    def resume(self, path: Path) -> None:
+        """Go on with a run.
+
+        Raises LimnerError where it is in training, and where its model would be code from outside.
+        """
+        if holder(path) is not None:
+            raise LimnerError(f"{path.name} is in training already")
+        model = RunConfig.read(path / "run.json").model
+        check_trust(path, model)
+        self.start(path, ["train", model, "--resume", "--queue", "--out", str(path)])
+
+    def name(self, name: str) -> str:
+        """The name of a run that was started here; LimnerError for another text."""
+        if name not in [path.name for path in self.started]:
+            raise LimnerError("no such run was started here")
+        return name
 
     def is_starting(self, path: Path) -> bool:
         """Whether the process that was started for a run lives, and does not train yet."""
-        with self.lock:
-            alive = self.process is not None and self.process.poll() is None
-            return alive and path == self.path and holder(path) is None
+        started = self.started.get(path)
+        return started is not None and started.is_alive and holder(path) is None
 
     def failure(self, path: Path) -> str:
         """The last line of the process that was started for a run, where it failed; '' where it did not."""
-        with self.lock:
-            if path != self.path or self.process is None or self.output is None:
-                return ""
-            code = self.process.poll()
-            if code is None or code <= 0:  # it runs, or ended in order, or by a signal
-                return ""
-            self.output.seek(0)
-            lines = self.output.read()[-2000:].decode("utf-8", "replace").strip().splitlines()
-            return lines[-1] if lines else f"limner train ended with code {code}"
+        started = self.started.get(path)
+        return "" if started is None else started.failure()
 
 
 def request_changes(path: Path, changes: dict[str, object]) -> Control:

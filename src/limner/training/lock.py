@@ -54,7 +54,7 @@ def last_holder(folder: Path) -> int | None:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a process writes a run's folder now, and not one that got the number of a process that ended."""
+    """Whether a process writes a run's folder now, not one that got the number of a process that ended."""
     return holder(folder) is not None and _is_locked(folder / NAME)
 
 

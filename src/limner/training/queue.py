@@ -79,7 +79,7 @@ def next_before(folder: Path, place: Place) -> str | None:
 
 
 def others(folder: Path) -> Iterator[tuple[str, Place | None]]:
-    """The runs beside this one that are in training or wait: their names, and the places of those that wait."""
+    """The runs beside this one in training or waiting: their names, and the places of those that wait."""
     for lock in sorted(folder.parent.glob(f"*/{LOCK}")):
         if lock.parent != folder and is_held(lock.parent):
             yield lock.parent.name, read_place(lock.parent)

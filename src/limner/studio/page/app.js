@@ -5,6 +5,7 @@ import { Model } from "/page/model.js";
 const VIEWS = {
   home: { title: "Runs", load: () => import("/page/home.js") },
   compare: { title: "Compare", load: () => import("/page/compare.js") },
+  new: { title: "New run", load: () => import("/page/new.js") },
   train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
   latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
   map: { title: "Map", load: () => import("/page/map.js"), ofRun: true },

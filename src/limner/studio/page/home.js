@@ -52,7 +52,7 @@ function fill({ node, parts }, run) {
   parts.bar.value = unreadable ? 0 : Math.min(1, run.images / Math.max(1, run.target));
   parts.count.textContent = unreadable
     ? run.problem
-    : `${run.status} · ${run.images.toLocaleString("en")} of ${run.target.toLocaleString("en")} images · ${age(run.changed)}`;
+    : `${run.status}${run.behind ? ` for ${run.behind}` : ""} · ${run.images.toLocaleString("en")} of ${run.target.toLocaleString("en")} images · ${age(run.changed)}`;
   const [mark, words] = LIGHTS[run.light];
   parts.light.hidden = unreadable;
   parts.light.dataset.light = run.light;
@@ -66,6 +66,9 @@ function fill({ node, parts }, run) {
 export default {
   async render({ model, el }) {
     const title = h("h1", {}, "Runs");
+    const doors = h("nav", { className: "doors", ariaLabel: "Start" },
+      h("a", { href: "#lecture" }, h("strong", {}, "Follow the lecture"), h("span", {}, "From the autoencoder to StyleGAN, part by part.")),
+      h("a", { href: "#new" }, h("strong", {}, "Use my images"), h("span", {}, "Check them, choose a model, and train it here.")));
     const where = h("p", { className: "where" });
     const cards = h("div", { className: "cards" });
     const empty = h(
@@ -74,7 +77,7 @@ export default {
       h("p", {}, "No runs here yet. A first one takes half a minute:"),
       h("pre", {}, "limner train vae --data digits --latent-dim 2 --epochs 20"),
     );
-    el.append(title, where, empty, cards);
+    el.append(doors, title, where, empty, cards);
     const known = new Map();
     let runs = [];
 

@@ -266,13 +266,15 @@ export default {
       const paused = run.status === "paused" || run.status === "pausing";
       buttons.pause.textContent = paused ? "Go on" : "Pause";
       for (const button of Object.values(buttons)) button.disabled = run.status === "stopping";
+      for (const [key, button] of Object.entries(buttons)) button.disabled ||= run.status === "waiting" && key !== "stop";
       buttons.restore.disabled ||= run.rate_factor === 1;
       const rate = live && run.rate_factor !== 1 ? `, learning rates × ${+run.rate_factor.toPrecision(3)}` : "";
       const speed = run.status === "training" && run.speed ? `, ${count(Math.round(run.speed))} images/s` : "";
+      const behind = run.status === "waiting" && run.behind ? ` for ${run.behind}` : "";
       const asking = live && run.waiting && run.status === "training" ? ", a request waits" : "";
       status.textContent = run.status === "unreadable"
         ? `This run cannot be read: ${run.problem}`
-        : `${run.status}: ${count(run.images)} of ${count(run.target)} images${speed}${rate}${asking}${run.problem ? `. ${run.problem}` : ""}`;
+        : `${run.status}${behind}: ${count(run.images)} of ${count(run.target)} images${speed}${rate}${asking}${run.problem ? `. ${run.problem}` : ""}`;
       progress.hidden = run.status === "unreadable";
       progress.value = run.target ? Math.min(1, run.images / run.target) : 0;
       const over = (run.status === "killed" || run.status === "stopped") && run.resume;
