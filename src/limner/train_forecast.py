@@ -138,6 +138,6 @@ def describe(session: TrainingSession, duration: Duration, share: float, free: i
         weights=sum(weight.numel() for weight in network.parameters()),
         device=str(device),
         shape=network.shape,
-        text=f"{text}; it takes at most {' and '.join(needs)}" if needs else text,
+        text=f"{text}; it needs about {' and '.join(needs)}" if needs else text,
         notes=tuple(notes),
     )

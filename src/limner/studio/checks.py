@@ -82,7 +82,7 @@ class Checks:
     def draw(self, key: str, dataset: Dataset) -> dict[str, Any]:
         """Keep the contact sheet of a data set as PNG."""
         _, height, width = dataset.shape
-        picture = contact_sheet(dataset, max(8, min(48, 48 * 64**2 // (height * width))))
+        picture = contact_sheet(dataset, max(8, min(96, 48 * 64**2 // (height * width))))
         file = io.BytesIO()
         picture.image.save(file, "PNG")
         self.sheets[key] = file.getvalue()

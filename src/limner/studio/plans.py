@@ -168,7 +168,9 @@ def describe_form(model: str, preset: str) -> dict[str, Any]:
         raise LimnerError(f"no model called '{model[:80]}': {nearest(model, MODELS)}")
     cls = model_class(model)
     options = model_options(cls, preset or None, {})
-    training = {"batch": cls.batch, "images": cls.images} | dict(cls.settings) | preset_values(cls, preset or None)
+    training = (
+        {"batch": cls.batch, "images": cls.images} | dict(cls.settings) | preset_values(cls, preset or None)
+    )
     groups = [
         {
             "title": (declaring.__doc__ or "").partition("\n")[0].rstrip("."),

@@ -22,7 +22,7 @@ class LengthConfig(Settings):
     epochs: Positive | None = None
     """passes over the training images"""
     images: PositiveInt | None = None
-    """or the length in images seen"""
+    """length in images seen, where it is not in epochs"""
 
     @model_validator(mode="after")
     def check_length(self) -> Self:

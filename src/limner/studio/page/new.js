@@ -31,7 +31,7 @@ function duration(seconds) {
 // ---- a field of the form, from its JSON schema ----------------------------------------------------------
 function bounds(schema) {
   const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, multipleOf } = schema;
-  const short = (n) => `${+n.toPrecision(4)}`;
+  const short = (n) => (Number.isInteger(n) ? count(n) : `${+n.toPrecision(4)}`);
   const parts = [];
   if (multipleOf) parts.push(`a multiple of ${multipleOf}`);
   if (minimum !== undefined) parts.push(`at least ${short(minimum)}`);
@@ -68,7 +68,7 @@ class Field {
 
   text(id, kind, send) {
     const whole = kind.type === "integer" || kind.items?.type === "integer";
-    this.control = this.input = h("input", { type: "text", id, autocomplete: "off", spellcheck: false });
+    this.control = this.input = h("input", { type: "text", id, autocomplete: "off", spellcheck: false, placeholder: "default" });
     if (kind.type !== "string") this.input.inputMode = kind.type === "array" ? "text" : whole ? "numeric" : "decimal";
     this.input.addEventListener("input", () => send(this.input.value.trim()));
     this.show = (text) => {
@@ -120,7 +120,7 @@ function drawContents(part, letter) {
   const notes = part.notes.map((text) => h("li", { className: text.startsWith("skipped") ? "problem" : "" }, text));
   const sheet = h("img", { className: "sheet pixels", src: `/api/new/sheets/${part.sheet}.png`, alt: `some training images of ${part.name}` });
   const figure = h("figure", {}, sheet, h("figcaption", {}, ["As the model receives them, drawn at random.", ...part.sheet_notes].join(" ")));
-  const parts = [h("h3", {}, letter ? `Domain ${letter}: ${part.name}` : part.name), list];
+  const parts = [h("h3", {}, letter ? `Domain ${letter}${part.name === letter ? "" : `: ${part.name}`}` : part.name), list];
   if (notes.length) parts.push(h("ul", { className: "notes" }, ...notes));
   if (part.classes.length) parts.push(drawClasses(part));
   return h("section", { className: "contents" }, h("div", {}, ...parts), figure);
@@ -154,10 +154,11 @@ export default {
       refresh();
     };
     const section = (title, ...children) => h("section", {}, h("h2", {}, title), ...children);
-    const select = (key, title, options, problem) => {
+    const select = (key, title, options, problem, help = "") => {
       const node = h("select", { id: `field-${key}` }, ...options);
       node.addEventListener("change", () => set(key, node.value));
-      return [node, h("div", { className: "setting" }, h("label", { htmlFor: node.id }, title), node, problem)];
+      return [node, h("div", { className: "setting" }, h("label", { htmlFor: node.id }, title), node,
+        ...(help ? [h("p", { className: "note" }, help)] : []), problem)];
     };
     const problem = () => h("p", { className: "problem", hidden: true });
     const say = (node, text) => {
@@ -172,7 +173,7 @@ export default {
       ...group("in your folders", known.data.filter((each) => !isSet(each))), ...group("sets with a name", known.data.filter(isSet))];
     const problems = { data: problem(), second: problem(), model: problem(), preset: problem(), name: problem() };
     const [data, dataField] = select("data", "Images", sources(), problems.data);
-    const [second, secondField] = select("second", "Domain B, where the first are domain A alone", sources(), problems.second);
+    const [second, secondField] = select("second", "Domain B", sources(), problems.second, "where the images above are domain A alone");
     const about = h("p", { className: "note" });
     const where = h("p", { className: "note" }, `Images and arrays in ${known.folders.join(", ") || "no folder"} are listed; limner studio --images FOLDER chooses others.`);
     const bar = h("progress", { max: 1, hidden: true });
@@ -379,7 +380,7 @@ export default {
       }
       const facts = [
         ["time", `about ${duration(answer.seconds)} for ${count(answer.images)} images, ${count(Math.round(answer.images / answer.seconds))} images a second`],
-        ["memory", answer.memory === null ? "not reported by this system" : `${gigabytes(answer.memory)} at most${answer.free === null ? "" : `; ${gigabytes(answer.free)} are free`}`],
+        ["memory", answer.memory === null ? "not reported by this system" : `about ${gigabytes(answer.memory)}${answer.free === null ? "" : `; ${gigabytes(answer.free)} are free`}`],
         ["model", `${count(answer.weights)} weights, on ${answer.device}`],
       ];
       if (answer.device_memory !== null) facts.splice(2, 0, ["GPU", `${gigabytes(answer.device_memory)} of its memory`]);
