@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from limner.studio.serve import bind
 
 
 @contextmanager
-def run_studio(folder: Path) -> Iterator[int]:
+def run_studio(folder: Path, images: Sequence[Path] = ()) -> Iterator[int]:
     """Serve a folder of runs with TOKEN; gives the port, and ends the server in order."""
     listener = bind(0)
     port: int = listener.getsockname()[1]
-    app = build(folder, TOKEN, port)
+    app = build(folder, TOKEN, port, images)
     config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

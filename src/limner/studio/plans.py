@@ -157,7 +157,7 @@ def flag_words(name: str, value: Any) -> list[str]:
         return [f"--{flag}" if value else f"--no-{flag}"]
     if isinstance(value, tuple):
         return [f"--{flag}", *map(str, value)]
-    if isinstance(value, str):  # a text may begin with dashes
+    if isinstance(value, str) and value.startswith("-"):
         return [f"--{flag}={value}"]
     return [f"--{flag}", str(value)]
 

@@ -193,7 +193,7 @@ export default {
       h("p", { className: "note" }, "its folder; default: model, data and the next number"), problems.name);
     const settings = h("div", { className: "settings-grid" });
     const folded = h("div", {});
-    const rules = h("div", { className: "problem" });
+    const rules = h("p", { className: "rules problem", role: "status" });
 
     // 4 what it takes
     const measure = h("button", { type: "button" }, "Measure");
