@@ -33,11 +33,10 @@ def test_without_the_extra_one_line_says_how_to_install_it(
 
 def test_mistakes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     pytest.importorskip("starlette", reason="needs the extra 'studio'")
-    assert "there is no folder runs: limner train MODEL makes the first run" in mistake(capsys)
-    assert "there is no folder nothing" in mistake(capsys, "nothing")
+    assert "there is no folder nothing: make it" in mistake(capsys, "nothing")
     (tmp_path / "file").write_text("")
     assert "there is no folder file" in mistake(capsys, "file")
-    Path("runs").mkdir()
+    assert "--images: there is no folder pictures" in mistake(capsys, "--images", "pictures")
     assert "--port must be from 0 to 65535, not 99999" in mistake(capsys, "--port", "99999")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -48,7 +47,6 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
 
 def test_it_serves_until_it_is_interrupted() -> None:
     pytest.importorskip("starlette", reason="needs the extra 'studio'")
-    Path("runs").mkdir()
     command = [sys.executable, "-m", "limner", "studio", "--port", "0", "--no-open"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None

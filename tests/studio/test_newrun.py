@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import zipfile
 from collections.abc import Iterator
@@ -45,6 +46,7 @@ def images(tmp_path: Path, digits: Dataset) -> Path:
     with zipfile.ZipFile(folder / "faces.zip", "w") as archive:
         for i in range(4):
             archive.write(folder / "classes" / "three" / f"{i}.png", f"{20 + 9 * i}_{i % 2}_1_2017.png")
+    (folder / os.fsdecode(b"caf\xe9.npz")).write_bytes(b"")  # a name that is no text
     (folder / "notes").mkdir()
     (folder / "notes" / "readme.txt").write_text("no image")
     (folder / "runs" / "vae").mkdir(parents=True)

@@ -15,6 +15,7 @@ from limner.cli.parsing import call
 from limner.errors import LimnerError
 
 NEEDED = ("starlette", "uvicorn", "websockets")
+RUNS = Path("runs")
 Folder = Annotated[
     Path, Positional, optional(metavar="[RUNS]", help="a folder of runs, or one run; default: runs/")
 ]
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def studio(
-    folder: Folder = Path("runs"),
+    folder: Folder = RUNS,
     /,
     *,
     images: Images = (Path("."),),
@@ -49,8 +50,12 @@ def studio(
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
         raise LimnerError(f"the studio needs {', '.join(missing)}: pip install 'limner[studio]'")
     folder = folder.expanduser()
+    if folder == RUNS:
+        folder.mkdir(exist_ok=True)
     if not folder.is_dir():
-        raise LimnerError(f"there is no folder {folder}: limner train MODEL makes the first run, in runs/")
+        raise LimnerError(
+            f"there is no folder {folder}: make it, or leave RUNS out, for runs/"
+        )
     images = tuple(each.expanduser() for each in images)
     for each in images:
         if not each.is_dir():

@@ -54,9 +54,12 @@ class Checks:
                 loop.call_soon_threadsafe(reports.put_nowait, ("progress", [text, done, total]))
 
         def check() -> None:
-            with progress.silent(), progress.listen(report):
-                answer = attempt(lambda: self.check(number, cls, values, size, channels))
-            loop.call_soon_threadsafe(reports.put_nowait, answer)
+            answer: tuple[str, Any] = ("problem", "the check failed: the studio's terminal says how")
+            try:
+                with progress.silent(), progress.listen(report):
+                    answer = attempt(lambda: self.check(number, cls, values, size, channels))
+            finally:
+                loop.call_soon_threadsafe(reports.put_nowait, answer)
 
         loop.run_in_executor(self.pool, check)
         try:

@@ -6,6 +6,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from limner.data.kinds import is_hidden, is_image_name
 from limner.data.layout import DOMAIN_FOLDERS, TEST_FOLDERS, TRAIN_FOLDERS
 from limner.data.named import is_available
 from limner.errors import LimnerError
-from limner.studio.folder import PARTS
+from limner.studio.folder import PARTS, modified
 
 DEPTH = 2  # folders below a chosen one
 LOOKED_AT = 200  # files of a folder that are looked at, to see whether it holds images
@@ -95,7 +96,8 @@ def find_sources(root: Path) -> Iterator[Source]:
         for file in files:
             if file.lower().endswith(FILES):
                 yield Source(f"{name}/{file}", str(folder / file), f"a file, {file.rpartition('.')[2]}")
-                yield from of_faces(members(folder / file), f"{name}/{file}", folder / file)
+                members = zip_members(folder / file, modified(folder / file))
+                yield from of_faces(members, f"{name}/{file}", folder / file)
         if depth < DEPTH and not images:
             waiting += [(folder / child, depth + 1) for child in folders if child not in SPLITS]
 
@@ -107,8 +109,9 @@ def of_faces(files: Sequence[str], name: str, path: Path) -> Iterator[Source]:
         yield Source(f"{name}, by age and gender", f"{GENDER_PREFIX}{path}", "the same, and their gender")
 
 
-def members(path: Path) -> list[str]:
-    """The first names in a zip; none of another file."""
+@lru_cache(1000)
+def zip_members(path: Path, modified: float) -> list[str]:
+    """The first names in a zip that was modified then; none of another file."""
     if path.suffix.lower() != ".zip":
         return []
     try:
@@ -125,7 +128,7 @@ def look(folder: Path) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder) as scan:
             for entry in islice(scan, MOST_FOLDERS):
-                if is_hidden(entry.name) or entry.is_symlink():
+                if is_hidden(entry.name) or entry.is_symlink() or not entry.name.isprintable():
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
@@ -149,11 +152,19 @@ def check_links(path: Path, root: Path) -> None:
     """Raise LimnerError where a source, or a file in it, is a link that leads out of the chosen folder."""
     if not path.resolve().is_relative_to(root):
         raise LimnerError(f"{path.name} leads out of the chosen folder: the studio does not follow it")
-    for parent, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            entry = Path(parent, name)
-            if entry.is_symlink() and not entry.resolve().is_relative_to(root):
-                raise LimnerError(
-                    f"{entry.relative_to(path)} is a link to another place: limner train follows it, the "
-                    "studio does not"
-                )
+    for link in find_links(path) if path.is_dir() else ():
+        if not link.resolve().is_relative_to(root):
+            raise LimnerError(
+                f"{link.relative_to(path)} is a link to another place: limner train follows it, the studio "
+                "does not"
+            )
+
+
+def find_links(folder: Path) -> Iterator[Path]:
+    """The links in a folder and below it."""
+    with os.scandir(folder) as scan:
+        for entry in scan:
+            if entry.is_symlink():
+                yield Path(entry.path)
+            elif entry.is_dir():
+                yield from find_links(Path(entry.path))

@@ -51,16 +51,19 @@ def wait_for_turn(folder: Path, is_stopped: Callable[[], bool], say: Callable[[s
     folder = folder.resolve()
     numbers = [place.number for _, place in others(folder) if place is not None]
     place = Place(process=os.getpid(), number=max(numbers, default=0) + 1)
-    write_json(folder / NAME, place.json_values())
     try:
         while not is_stopped():
+            if (
+                read_place(folder) != place
+            ):  # the first look, another run to wait for, or the file was removed
+                write_json(folder / NAME, place.json_values())
             behind = next_before(folder, place)
             if behind is None:
                 return True
             if behind != place.behind:
                 place = place.model_copy(update={"behind": behind})
-                write_json(folder / NAME, place.json_values())
                 say(f"{folder.name} waits for {behind}")
+                continue
             time.sleep(LOOK_SECONDS)
         return False
     finally:
