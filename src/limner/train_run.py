@@ -62,10 +62,9 @@ def train(
     domains a pair of these, or a folder with trainA and trainB.  `settings` are options of the model and
     settings of training (`TrainConfig`) by name, as on the command line; `options` and `config` hold the
     same apart.
-    `resume` goes on with the run in `out`, or with the newest run of that model and data.  `queue` waits
-    until no other run in the same folder is in training.
-    Raises LimnerError for a mistake a user can mend, and NotFinite, a LimnerError too, where a loss is no
-    longer a number.
+    `resume` goes on with the run in `out`, or with the newest run of that model and data; `queue` waits until
+    no other run beside it trains.
+    Raises LimnerError for a mistake a user can mend; NotFinite, one too, where a loss is no longer a number.
     """
     folder, where = Path(out).expanduser() if out is not None else None, resolve_device(device)
     request = Request(

@@ -70,6 +70,8 @@ def test_the_verb_writes_a_sheet_and_never_over_the_data(capsys: pytest.CaptureF
     before = Path("photos/1.png").read_bytes()
     assert run(["data", "photos", "--out", "photos/1.png"]) == 2
     assert "photos/1.png" in capsys.readouterr().err
+    assert run(["data", "utkface:photos", "--out", "photos/1.png"]) == 2
+    assert "would be written over" in capsys.readouterr().err
     assert Path("photos/1.png").read_bytes() == before
     assert run(["data", "A=digits", "B=digits", "--out", "sheet.png"]) == 2
     assert "--out draws one data set" in capsys.readouterr().err

@@ -46,9 +46,8 @@ def data(
     With --out also draw some of its images, those of each class in a row.
     """
     from limner.cli.sources import parse_source
-    from limner.data import load, load_domains
+    from limner.data import load
     from limner.data.contents import describe_contents
-    from limner.explore import contact_sheet
 
     if not source:
         print_names()
@@ -57,31 +56,48 @@ def data(
     if isinstance(chosen, tuple):
         if out is not None:
             raise LimnerError("--out draws one data set: give each domain by itself")
-        domains = load_domains(chosen, size)
-        contents = {"A": describe_contents(domains.a), "B": describe_contents(domains.b)}
-        print(jsons.dumps(contents, indent=2) if json else "\n".join(map(describe, (domains.a, domains.b))))
-        report_notes(() if json else domains.notes)
+        print_domains(chosen, size, json)
         return
     path = None if out is None else sheet_path(out, chosen)
     dataset = load(chosen, size=size)
-    sheet = None if path is None else contact_sheet(dataset, title=describe(dataset))
     if json:
         print(jsons.dumps(describe_contents(dataset), indent=2))
     else:
         print_summary(dataset)
-    if sheet is not None and path is not None:
-        sheet.save(path)
-        report_notes(sheet.notes, quiet=json)
-        report_file(path, quiet=json)
+    if path is not None:
+        save_sheet(dataset, path, json)
+
+
+def print_domains(source: tuple[str, str], size: int | None, json: bool) -> None:
+    """Print what two domains contain."""
+    from limner.data import load_domains
+    from limner.data.contents import describe_contents
+
+    domains = load_domains(source, size)
+    contents = {"A": describe_contents(domains.a), "B": describe_contents(domains.b)}
+    print(jsons.dumps(contents, indent=2) if json else "\n".join(map(describe, (domains.a, domains.b))))
+    report_notes(() if json else domains.notes)
+
+
+def save_sheet(dataset: Dataset, path: Path, quiet: bool) -> None:
+    """Write the contact sheet of a data set."""
+    from limner.explore import contact_sheet
+
+    sheet = contact_sheet(dataset, title=describe(dataset))
+    sheet.save(path)
+    report_notes(sheet.notes, quiet)
+    report_file(path, quiet)
 
 
 def sheet_path(out: Path, source: str) -> Path:
     """The path of --out, checked before any work; LimnerError for a file of the data."""
     from limner.data import NAMED
+    from limner.data.ages import split_source
     from limner.explore.picture import STILL, destination
 
     path = destination(out.expanduser(), STILL)
-    refuse_originals(path, [] if source in NAMED else [source])
+    _, folder = split_source(source) or ("", source)
+    refuse_originals(path, [] if source in NAMED else [folder])
     return path
 
 

@@ -53,9 +53,7 @@ def studio(
     if folder == RUNS:
         folder.mkdir(exist_ok=True)
     if not folder.is_dir():
-        raise LimnerError(
-            f"there is no folder {folder}: make it, or leave RUNS out, for runs/"
-        )
+        raise LimnerError(f"there is no folder {folder}: make it, or leave RUNS out, for runs/")
     images = tuple(each.expanduser() for each in images)
     for each in images:
         if not each.is_dir():

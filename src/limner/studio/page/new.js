@@ -274,7 +274,7 @@ export default {
     function show() {
       const { about: summary, can: abilities, presets, labels, domains } = chosen();
       kind.value = chosen().name;
-      can.textContent = `${summary} It can ${abilities.join(", ").replaceAll("_", " ")}.${labels === "required" ? " It needs labels: sub-folders of a folder of images are labels." : ""}`;
+      can.textContent = `${summary} It can: ${abilities.join(", ").replaceAll("_", " ")}.${labels === "required" ? " It needs labels: sub-folders of a folder of images are labels." : ""}`;
       const options = ["", ...presets].map((value) => h("option", { value }, value || "none"));
       if (preset.dataset.of !== chosen().name) preset.replaceChildren(...options);
       preset.dataset.of = chosen().name;
@@ -312,7 +312,7 @@ export default {
       rules.textContent = Object.entries(mistakes).filter(([key]) => !places.includes(key)).map(([, text]) => text).join(" ");
       for (const box of folded.children) box.mark();
       command.textContent = ready() ? answer.command : "choose images, and mend what is marked";
-      name.placeholder = answer.name ?? "";
+      name.placeholder = model.get("data") ? (answer.name ?? "") : "";
       lock();
       check();
     }
