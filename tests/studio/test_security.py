@@ -36,6 +36,11 @@ GETS += [MAP, f"{MAP}/0/points", f"{MAP}/0/sheets/0.png", f"{MAP}/0/images/0.png
 GETS += ["/api/runs/vae/copies"]
 POSTS += [f"{MAP}/0/mean.png"]
 POSTS += ["/api/runs/vae/directions"]
+    "/api/runs/vae/path.gif", "/api/new", "/api/new/form?model=vae", "/api/new/check", "/api/new/started/vae",
+    "/api/new/sheets/1-0.png",
+]  # fmt: skip
+POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
+POSTS += ["/api/new/plan", "/api/new/forecast", "/api/new/start"]
 SOCKET = f"ws://127.0.0.1:{PORT}/api/runs/vae/decode"
 HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]
 PAGES = ["http://evil.example", "https://127.0.0.1:8600", "http://127.0.0.1:1", "null"]
@@ -74,6 +79,7 @@ def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
     for number, name in numbers.items():
         asked = {path.replace(number, name) for path in asked}
     asked = {path.replace("compare/samples", "compare/{task}") for path in asked}
+    asked = {path.replace("sheets/1-0", "sheets/{sheet}") for path in asked}
     assert asked == paths
 
 
