@@ -59,6 +59,7 @@ NAMES += ["vae%00", "%2fvae"]
 FILES = ["..%2fapp.py", "%2e%2e/app.py", "/etc/passwd", "index.html", "../app.py", ""]
 AXES = 'strip={"axis":0}&grid={"across":0,"up":1}&places=[{},{"number":1}]&steps=2&images=1000'
 AXES += '&groups={"a":[{}],"b":[{"number":1}]}'
+PLAN = 'plan={"data":"digits","model":"vae"}'
 
 
 def socket_refusal(client: TestClient, headers: dict[str, str]) -> str:
@@ -298,3 +299,6 @@ def test_no_other_host_is_looked_up(client: TestClient, monkeypatch: pytest.Monk
         known = answer.json()
     for path in (path.replace(f"{MAP}/0", f"{MAP}/{known['map']}") for path in GETS if f"{MAP}/" in path):
         assert client.get(path).status_code == 200, path
+    for path in (path for path in GETS if not path.endswith(("live", "started/vae"))):  # none was started
+        answer = client.get(f"{path}{'&' if '?' in path else '?'}{AXES}&{PLAN}")
+        assert answer.status_code == 200, path
