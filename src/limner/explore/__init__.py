@@ -1,8 +1,8 @@
 """Pictures of what a model has learned, each with its numbers: functions of a run."""
 
 from limner.explore.codes import code_importance, importance
-from limner.explore.copies import NearestTraining, nearest_training
 from limner.explore.contact_sheets import contact_sheet
+from limner.explore.copies import NearestTraining, nearest_training
 from limner.explore.directions import directions
 from limner.explore.edits import edit, edit_files
 from limner.explore.embeddings import Embedding, embed
