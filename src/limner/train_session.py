@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from limner.data import Dataset, Domains, Images, progress
+from limner.data import Dataset, Domains, progress
 from limner.data.examples import Examples, test_examples, training_examples
 from limner.doctor.watch import FEWEST, Doctor
 from limner.errors import LimnerError
@@ -17,7 +16,6 @@ from limner.models.base import Logs, Model
 from limner.train_summary import summarise
 from limner.training.best_weights import VALIDATION, WeightChoice
 from limner.training.checkpoint import read_state, write_state, write_weights
-from limner.training.config import TrainConfig
 from limner.training.control import LEAST_FACTOR, ControlReader
 from limner.training.display import Display
 from limner.training.duration import LONG, Duration, describe_duration, time_steps
@@ -26,6 +24,7 @@ from limner.training.log import append_line, cut_log, read_log
 from limner.training.queue import asks_to_stop, wait_for_turn
 from limner.training.run import Run
 from limner.training.session import Session
+from limner.training.setup import split_validation
 from limner.training.stop import StopSignal, stop_signals
 from limner.training.trainer import NotFinite, Trainer
 
@@ -264,11 +263,3 @@ class TrainingSession:
             ) from None
         write_weights(self.path / "weights.safetensors", best.weights, best.images)
         display.say(f"doctor: {error}; stored {best}")
-
-
-def split_validation(data: Dataset | Domains, config: TrainConfig) -> tuple[Dataset | Domains, Images | None]:
-    """The data without the validation images, and these, if there are any."""
-    if not config.validation or isinstance(data, Domains):
-        return data, None
-    train, validation = data.train.split_off(config.validation, config.seed)
-    return dataclasses.replace(data, train=train), validation

@@ -25,6 +25,7 @@ from limner.explore.samples import draw_samples, sample
 from limner.explore.timeline import preview_history
 from limner.explore.translations import translate, translate_files
 from limner.explore.traversals import traverse
+from limner.explore.updates import record_update
 
 __all__ = [
     "Embedding",
@@ -62,6 +63,7 @@ __all__ = [
     "preview_history",
     "read_directions",
     "reconstruct",
+    "record_update",
     "sample",
     "show_direction",
     "similar",

@@ -64,6 +64,17 @@ class HasPosterior(Encodes, Protocol):
 
 
 @runtime_checkable
+class HasGaussianPosterior(HasPosterior, Protocol):
+    """Its q(z|x) is N(mu, sigma^2)."""
+
+    def target(self, x: Tensor) -> Tensor:
+        """What the likelihood is of: images (B, C, H, W) on the [0, 1] scale, or black and white."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """q(z|x) of such a target: mu and log sigma^2, each (B, latent.dim)."""
+
+
+@runtime_checkable
 class HasLikelihood(HasDevice, Protocol):
     """Knows log p(x), or a bound that tightens with k."""
 

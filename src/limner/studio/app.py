@@ -18,12 +18,14 @@ from limner.studio.compare import Comparisons
 from limner.studio.folder import Folder, NoRun
 from limner.studio.maps import Maps
 from limner.studio.newrun import NewRun
+from limner.studio.lecture import Lecture
 from limner.studio.requests import TooLarge
 from limner.studio.runs import Runs
 from limner.studio.security import Guard
 from limner.studio.sources import Sources
 from limner.studio.trainings import Trainings
 from limner.studio.trials import Trials
+from limner.studio.updates import Updates
 from limner.studio.worker import Worker
 
 PAGE = Path(__file__).parent / "page"
@@ -48,6 +50,8 @@ class Studio:
         routes += self.maps.routes()
         routes += Comparisons(self.worker).routes()
         routes += NewRun(self.folder, self.trainings, self.sources).routes()
+        routes += Lecture(self.folder, self.trainings).routes()
+        routes += Updates(self.worker).routes()
         return routes
 
     async def index(self, _: Request) -> Response:

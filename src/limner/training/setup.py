@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import platform
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 import torch
 
-from limner.data import Dataset, Domains, in_memory, load_domains
+from limner.data import Dataset, Domains, Images, in_memory, load_domains
 from limner.data import load as load_dataset
 from limner.data.ages import PREFIX, read_label
 from limner.data.domains import Source
@@ -143,6 +144,14 @@ def count_train_images(cls: type[Model], name: str, images: int, validation: int
             f"validation must leave images to train on: {name} has {images:,}, not more than {validation:,}"
         )
     return images - validation
+
+
+def split_validation(data: Dataset | Domains, config: TrainConfig) -> tuple[Dataset | Domains, Images | None]:
+    """The data without the validation images, and these, if there are any."""
+    if not config.validation or isinstance(data, Domains):
+        return data, None
+    train, validation = data.train.split_off(config.validation, config.seed)
+    return dataclasses.replace(data, train=train), validation
 
 
 def data_record(data: Dataset | Domains, classes: int | None) -> DataRecord:

@@ -6,10 +6,12 @@ const VIEWS = {
   home: { title: "Runs", load: () => import("/page/home.js") },
   compare: { title: "Compare", load: () => import("/page/compare.js") },
   new: { title: "New run", load: () => import("/page/new.js") },
+  lecture: { title: "Lecture", load: () => import("/page/lecture.js") },
   train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
   latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
   map: { title: "Map", load: () => import("/page/map.js"), ofRun: true },
   try: { title: "Try an image", load: () => import("/page/try.js"), ofRun: true },
+  update: { title: "One update", load: () => import("/page/update.js"), ofRun: true },
 };
 const pages = document.getElementById("pages");
 const el = document.getElementById("view");
