@@ -1,4 +1,4 @@
-"""One update in slow motion: it is the update that training does, bit for bit, and its numbers are the loss's."""
+"""One update in slow motion: training's own, bit for bit, and its numbers are those of the loss."""
 
 from __future__ import annotations
 

@@ -25,24 +25,53 @@ class SmallRun:
     """A run that a part of the lecture shows: the words of `limner train`, and about how long it takes."""
 
     part: str
-    words: tuple[str, ...]
-    seconds: int  # of one core; 2.7 GHz, November 2026
+    command: str  # the words of `limner train`
+    seconds: int  # of one core, November 2026
+
+    @property
+    def words(self) -> list[str]:
+        """The command's words."""
+        return self.command.split()
 
 
 PARTS = {
     "autoencoder": "Autoencoder",
     "vae": "Variational autoencoder",
     "gan": "GAN",
+    "dcgan": "DCGAN, conditional GAN",
+    "caae": "Ageing autoencoder",
+    "cyclegan": "CycleGAN",
+    "stylegan": "StyleGAN",
 }
 
+# the words of `limner train` for each run, as one line; the seconds are measured
 RUNS = {
     "lecture-autoencoder": SmallRun(
-        "autoencoder", ("autoencoder", "--data", "digits", "--latent-dim", "2", "--images", "150000"), 30
+        "autoencoder", "autoencoder --data digits --latent-dim 2 --images 150000", 30
     ),
     "lecture-vae": SmallRun(
-        "vae", ("vae", "--data", "digits", "--latent-dim", "2", "--images", "150000"), 30
+        "vae", "vae --data digits --latent-dim 2 --variance fixed --sigma 0.5 --images 120000", 20
     ),
-    "lecture-gan": SmallRun("gan", ("gan", "--data", "digits", "--images", "300000"), 60),
+    "lecture-gan": SmallRun("gan", "gan --data digits --images 300000", 90),
+    "lecture-dcgan": SmallRun("dcgan", "dcgan --data digits --width 16 --images 60000", 60),
+    "lecture-cgan": SmallRun("dcgan", "cgan --data digits --images 100000", 60),
+    "lecture-caae": SmallRun(
+        "caae",
+        "caae --data digits --size 16 --width 16 --e-width 16 --d-width 16 --images 50000",
+        60,
+    ),
+    "lecture-cyclegan": SmallRun(
+        "cyclegan",
+        "cyclegan --data A=digits B=mnist-5k --size 16 --width 8 --blocks 2 --d-width 16 --no-flip --batch 8 "
+        "--images 10000",
+        80,
+    ),
+    "lecture-stylegan": SmallRun(
+        "stylegan",
+        "stylegan --data digits --size 16 --width 8 --max-width 32 --latent-dim 32 --mapping-layers 2 "
+        "--images 36000",
+        100,
+    ),
 }
 
 
@@ -98,7 +127,7 @@ class Lecture:
         """A run of the lecture: whether it can be shown, trained, or why not."""
         run, place = RUNS[name], self.folder.root / name
         state: dict[str, Any] = {"id": name, "seconds": run.seconds, "status": "absent", "problem": ""}
-        state |= {"images": 0, "target": 0, "command": " ".join(["limner train", *run.words])}
+        state |= {"images": 0, "target": 0, "command": f"limner train {run.command}"}
         if path is not None:
             card = self.folder.card(path)
             state |= {key: card.get(key, state[key]) for key in ("status", "problem", "images", "target")}

@@ -4,8 +4,8 @@ const h = (tag, props = {}, ...children) => {
   node.append(...children);
   return node;
 };
-const short = (n) => (n === null ? "not finite" : Math.abs(n) >= 1e5 || (n && Math.abs(n) < 1e-3) ? n.toExponential(2) : `${+n.toPrecision(3)}`);
-const precise = (n) => (n === null ? "not finite" : `${+n.toPrecision(5)}`);
+const short = (n) => (n === null ? "not finite" : Math.abs(n) >= 1e5 || (n && Math.abs(n) < 1e-4) ? n.toExponential(1) : `${+n.toPrecision(3)}`);
+const precise = (n) => (n === null ? "not finite" : `${+n.toPrecision(4)}`);
 const MOST_SKIPPED = 50;
 const PARTS = { autoencoder: "autoencoder", "conv-autoencoder": "autoencoder", vae: "vae", gan: "gan", dcgan: "dcgan", cgan: "dcgan" };
 
@@ -39,7 +39,13 @@ function row(title, images, words) {
 
 const table = (...rows) => h("table", { className: "numbers" }, h("tbody", {},
   ...rows.map(([name, ...values]) => h("tr", {}, h("th", { scope: "row" }, name), ...values.map((value) => h("td", {}, value))))));
-const change = (before, after) => `${precise(before)} → ${precise(after)}`;
+// Two numbers with as many digits as show that they differ.
+function change(before, after) {
+  if (before === null || after === null) return `${precise(before)} → ${precise(after)}`;
+  let digits = 3;
+  while (digits < 8 && +before.toPrecision(digits) === +after.toPrecision(digits)) digits++;
+  return `${+before.toPrecision(digits)} → ${+after.toPrecision(digits)}`;
+}
 
 // ---- the steps of a game -------------------------------------------------------------------------------
 function gameSteps({ moves, game, batch }) {
@@ -72,7 +78,7 @@ function gameSteps({ moves, game, batch }) {
         h("p", { className: "note" }, "Means are over the whole batch, not only over these images.")] });
       steps.push({ name: "D moves", asks: { key: `guess${at}`, text: "D takes one step down the gradient of its loss; G stays. Will the mean D(G(z)) of this batch rise or fall?",
         before: values["D(G(z))"].mean, after: after.values["D(G(z))"].mean, what: "mean D(G(z))",
-        why: { fall: "D learnt to give these images less.", rise: "A step follows the gradient of the whole loss. It can pay to lose a little here and to win more at D(x), and a step can also be too long." } },
+        why: { fall: after.values["D(x)"].mean < values["D(x)"].mean ? "D(x) fell too: D became stricter with all images. The loss of the batch fell all the same." : "D learnt to give these images less, and real ones more.", rise: "A step follows the gradient of the whole loss. It can pay to lose a little here and to win more at D(x), and a step can also be too long." } },
       content: () => [
         h("p", {}, "The same images with the new D. Only D's weights changed."),
         row(`D(x), on average ${change(values["D(x)"].mean, after.values["D(x)"].mean)}`, before.images.x, both(move, "D(x)")),
@@ -196,8 +202,8 @@ export default {
       }
       update = content;
       steps = update.game ? gameSteps(update) : codeSteps(update);
-      const which = wanted ? `number ${wanted + 1} after` : "next after";
-      busy.textContent = `${model.get("run")} at ${update.images.toLocaleString("en")} images. This is the update that training would do ${which} its last checkpoint, done by a copy: the run stays as it is.`;
+      const which = wanted ? `as number ${wanted + 1}` : "next";
+      busy.textContent = `${model.get("run")} at ${update.images.toLocaleString("en")} images. This is the update that training would do ${which} after its last checkpoint, done by a copy: the run stays as it is.`;
       if (PARTS[update.model]) Object.assign(why, { hidden: false, href: `#lecture?part=${PARTS[update.model]}` });
       draw();
     }
