@@ -54,7 +54,7 @@ RUNS = {
     ),
     "lecture-gan": SmallRun("gan", "gan --data digits --images 300000", 90),
     "lecture-dcgan": SmallRun("dcgan", "dcgan --data digits --width 16 --images 60000", 60),
-    "lecture-cgan": SmallRun("dcgan", "cgan --data digits --images 100000", 60),
+    "lecture-cgan": SmallRun("dcgan", "cgan --data digits --size 16 --width 16 --images 50000", 50),
     "lecture-caae": SmallRun(
         "caae",
         "caae --data digits --size 16 --width 16 --e-width 16 --d-width 16 --images 50000",
@@ -69,8 +69,8 @@ RUNS = {
     "lecture-stylegan": SmallRun(
         "stylegan",
         "stylegan --data digits --size 16 --width 8 --max-width 32 --latent-dim 32 --mapping-layers 2 "
-        "--images 36000",
-        100,
+        "--ema-half-life 2000 --images 24000",
+        80,
     ),
 }
 

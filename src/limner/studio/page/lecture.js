@@ -16,7 +16,7 @@ export default {
     const problem = h("p", { className: "problem", role: "alert", hidden: true });
     const onward = h("nav", { className: "onward", ariaLabel: "Parts before and after" });
     const lost = h("p", { className: "lost", hidden: true }, "The studio does not answer: is it still running?");
-    article.append(lost, problem, runs, text, onward);
+    article.append(lost, text, onward);
     el.append(h("nav", { ariaLabel: "Parts of the lecture" }, contents), article);
 
     let parts = await (await fetch("/api/lecture")).json();
@@ -86,7 +86,7 @@ export default {
       box.bar.value = done;
       box.button.hidden = goes || ready(run) || Boolean(run.problem);
       box.button.textContent = again ? "Go on with this run" : `Train the run for this part (about ${about(run.seconds)})`;
-      box.watch.hidden = run.status === "absent" || run.status === "starting" || run.status === "foreign";
+      box.watch.hidden = ["absent", "starting", "foreign", "unreadable"].includes(run.status);
       box.watch.textContent = goes ? "Watch it" : "Its training";
       return box.node;
     }
@@ -117,11 +117,11 @@ export default {
       const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (shown !== part) return;
       text.replaceChildren(...parsed.body.childNodes);
-      text.querySelector("h1").after(waits);
       links = [...text.querySelectorAll("a")].map((node) => {
         const href = node.getAttribute("href");
         return { node, href, run: href.split("?")[0].split("/")[1] };
       }).filter(({ run }) => run);
+      text.querySelector("h1").after(problem, runs, waits); // after the links, which are those of the text
       text.querySelectorAll(".question").forEach(drawQuestion);
       drawFrame();
       drawRuns();

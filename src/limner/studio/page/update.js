@@ -71,14 +71,14 @@ function gameSteps({ moves, game, batch }) {
         h("p", {}, `Training draws ${batch} images x, and ${batch} vectors of noise z, from which G makes as many images G(z). Here are the first ${before.images.x.length} of each.`),
         row("real images x", before.images.x, () => []), row("generated images G(z)", before.images["G(z)"], () => [])] });
       steps.push({ name: "D's loss", content: () => [
-        h("p", {}, `Under each image, ${means("it")}. D should say much for x and little for G(z).`),
+        h("p", {}, `Under each image, ${means("it")}. D wants high numbers for x and low ones for G(z).`),
         row(`D(x), on average ${short(values["D(x)"].mean)}`, before.images.x, outputs(before, "D(x)")),
         row(`D(G(z)), on average ${short(values["D(G(z))"].mean)}`, before.images["G(z)"], outputs(before, "D(G(z))")),
         h("p", { className: "formula" }, `${formula("D")} = ${precise(move.loss)}`),
         h("p", { className: "note" }, "Means are over the whole batch, not only over these images.")] });
       steps.push({ name: "D moves", asks: { key: `guess${at}`, text: "D takes one step down the gradient of its loss; G stays. Will the mean D(G(z)) of this batch rise or fall?",
         before: values["D(G(z))"].mean, after: after.values["D(G(z))"].mean, what: "mean D(G(z))",
-        why: { fall: after.values["D(x)"].mean < values["D(x)"].mean ? "D(x) fell too: D became stricter with all images. The loss of the batch fell all the same." : "D learnt to give these images less, and real ones more.", rise: "A step follows the gradient of the whole loss. It can pay to lose a little here and to win more at D(x), and a step can also be too long." } },
+        why: { fall: after.values["D(x)"].mean < values["D(x)"].mean ? "D(x) fell too: this step made D stricter with all images." : "D learnt to give these images less, and real ones more.", rise: "A step follows the gradient of the whole loss. It can pay to lose a little here and to win more at D(x), and a step can also be too long." } },
       content: () => [
         h("p", {}, "The same images with the new D. Only D's weights changed."),
         row(`D(x), on average ${change(values["D(x)"].mean, after.values["D(x)"].mean)}`, before.images.x, both(move, "D(x)")),
@@ -102,7 +102,7 @@ function gameSteps({ moves, game, batch }) {
 // ---- the steps of an autoencoder -----------------------------------------------------------------------
 function codeSteps({ moves, batch }) {
   const [move] = moves, { before, after } = move, values = before.values;
-  const vector = (value, i) => `(${value.each[i].slice(0, 3).map(short).join(", ")}${value.each[i].length > 3 ? ", …" : ""})`;
+  const vector = (value, i) => `(${value.each[i].slice(0, 3).map((n) => (n === null ? "not finite" : n.toFixed(2))).join(", ")}${value.each[i].length > 3 ? ", …" : ""})`;
   const drawn = "mu" in values;
   const skip = new Set(["mu", "sigma", "z", "error", "loss"]);
   const names = { elbo: "ELBO", rec: "reconstruction, −log p(x|z), nats", kl: "KL(q(z|x) ‖ p(z)), nats", mse: "mean squared error, pixels in [0, 1]" };
@@ -147,11 +147,12 @@ export default {
     const back = h("button", { type: "button", onclick: () => go(at() - 1) }, "Back");
     const next = h("button", { type: "button", onclick: () => go(at() + 1) }, "Next");
     const another = h("button", { type: "button" }, "The update after it");
-    another.addEventListener("click", () => set({ skip: `${Math.min(MOST_SKIPPED, skip() + 1)}`, step: "", guess0: "", guess1: "" }));
+    another.addEventListener("click", () => set({ skip: `${Math.min(MOST_SKIPPED, skip() + 1)}`, step: "", ...Object.fromEntries(steps.filter(({ asks }) => asks).map(({ asks }) => [asks.key, ""])) }));
     const why = h("a", { hidden: true }, "Why? The lecture explains it");
     el.append(h("h1", {}, "One update in slow motion"), busy, list, stage,
       h("div", { className: "controls", role: "group", ariaLabel: "Steps" }, back, next, another), h("p", {}, why));
     let update = null, steps = [], asked = -1;
+    const listens = new Set();
     const skip = () => Math.min(MOST_SKIPPED, Math.max(0, Math.round(+model.get("skip")) || 0));
     const at = () => Math.min(steps.length - 1, Math.max(0, (Math.round(+model.get("step")) || 1) - 1));
     const set = (values) => {
@@ -202,12 +203,13 @@ export default {
       }
       update = content;
       steps = update.game ? gameSteps(update) : codeSteps(update);
+      for (const { asks } of steps) if (asks && !listens.has(asks.key)) model.on(`change:${asks.key}`, draw), listens.add(asks.key);
       const which = wanted ? `as number ${wanted + 1}` : "next";
       busy.textContent = `${model.get("run")} at ${update.images.toLocaleString("en")} images. This is the update that training would do ${which} after its last checkpoint, done by a copy: the run stays as it is.`;
       if (PARTS[update.model]) Object.assign(why, { hidden: false, href: `#lecture?part=${PARTS[update.model]}` });
       draw();
     }
-    for (const key of ["step", "guess0", "guess1"]) model.on(`change:${key}`, draw);
+    model.on("change:step", draw);
     model.on("change:skip", load);
     await load();
   },
