@@ -47,14 +47,16 @@ PARTS = {
 # the words of `limner train` for each run, as one line; the seconds are measured
 RUNS = {
     "lecture-autoencoder": SmallRun(
-        "autoencoder", "autoencoder --data digits --latent-dim 2 --images 150000", 30
+        "autoencoder", "autoencoder --data digits --latent-dim 2 --images 150000", 20
     ),
     "lecture-vae": SmallRun(
         "vae", "vae --data digits --latent-dim 2 --variance fixed --sigma 0.5 --images 120000", 20
     ),
-    "lecture-gan": SmallRun("gan", "gan --data digits --images 300000", 90),
-    "lecture-dcgan": SmallRun("dcgan", "dcgan --data digits --width 16 --images 60000", 60),
-    "lecture-cgan": SmallRun("dcgan", "cgan --data digits --size 16 --width 16 --images 50000", 50),
+    "lecture-gan": SmallRun("gan", "gan --data digits --images 300000", 70),
+    "lecture-dcgan": SmallRun("dcgan", "dcgan --data digits --width 16 --images 60000", 40),
+    "lecture-cgan": SmallRun(
+        "dcgan", "cgan --data digits --size 16 --width 16 --ema-half-life 2000 --images 50000", 25
+    ),
     "lecture-caae": SmallRun(
         "caae",
         "caae --data digits --size 16 --width 16 --e-width 16 --d-width 16 --images 50000",
