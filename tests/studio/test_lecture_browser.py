@@ -78,6 +78,7 @@ def test_a_question_is_answered_after_a_guess(page: api.Page, address: str) -> N
     question.get_by_role("radio").nth(1).check()
     button.click()
     api.expect(question).to_contain_text("Yes.")
+    assert state_of(page, "q1") == "1"
     page.reload()  # every state is a link
     api.expect(page.locator(".question").first).to_contain_text("Yes.")
 
@@ -151,7 +152,10 @@ def test_a_game_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> 
     assert state_of(page, "guess0") == "fall"
     back.click()
     api.expect(stage.locator("h2")).to_have_text("2. D's loss")
-    page.locator(".steps button", has_text="G moves").press("Enter")
+    chosen = page.locator(".steps button", has_text="G moves")
+    chosen.press("Enter")
+    api.expect(chosen).to_be_focused()
+    api.expect(chosen).to_have_attribute("aria-current", "step")
     page.get_by_role("button", name="Just show it").click()
     api.expect(stage.locator(".answer")).to_contain_text("It rose")
     api.expect(forward).to_be_disabled()

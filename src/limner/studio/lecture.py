@@ -66,7 +66,7 @@ RUNS = {
         "cyclegan",
         "cyclegan --data A=digits B=mnist-5k --size 16 --width 8 --blocks 2 --d-width 16 --no-flip --batch 8 "
         "--images 10000",
-        80,
+        100,
     ),
     "lecture-stylegan": SmallRun(
         "stylegan",

@@ -162,7 +162,10 @@ export default {
     const go = (i) => set({ step: `${i + 1}` });
 
     function drawGuess(ask) {
-      const say = (guess) => () => set({ [ask.key]: guess });
+      const say = (guess) => () => {
+        set({ [ask.key]: guess });
+        stage.focus({ preventScroll: true }); // the button that had it is gone
+      };
       return [h("p", { className: "asked" }, ask.text), h("div", { className: "controls", role: "group", ariaLabel: "Your guess" },
         h("button", { type: "button", onclick: say("rise") }, "It rises"), h("button", { type: "button", onclick: say("fall") }, "It falls"),
         h("button", { type: "button", onclick: say("none") }, "Just show it"))];
@@ -176,11 +179,10 @@ export default {
     function draw() {
       if (!update) return;
       const here = at(), { name, asks, content } = steps[here];
-      list.replaceChildren(...steps.map((step, i) => {
-        const button = h("button", { type: "button", onclick: () => go(i) }, step.name);
+      [...list.querySelectorAll("button")].forEach((button, i) => {
         if (i === here) button.setAttribute("aria-current", "step");
-        return h("li", {}, button);
-      }));
+        else button.removeAttribute("aria-current");
+      });
       const guess = asks ? model.get(asks.key) : "none";
       const parts = asks && guess === "" ? drawGuess(asks) : [...(asks ? [drawAnswer(asks, guess)] : []), ...content()];
       stage.replaceChildren(h("h2", {}, `${here + 1}. ${name}`), ...parts);
@@ -207,6 +209,7 @@ export default {
       const which = wanted ? `as number ${wanted + 1}` : "next";
       busy.textContent = `${model.get("run")} at ${update.images.toLocaleString("en")} images. This is the update that training would do ${which} after its last checkpoint, done by a copy: the run stays as it is.`;
       if (PARTS[update.model]) Object.assign(why, { hidden: false, href: `#lecture?part=${PARTS[update.model]}` });
+      list.replaceChildren(...steps.map((step, i) => h("li", {}, h("button", { type: "button", onclick: () => go(i) }, step.name))));
       draw();
     }
     model.on("change:step", draw);
