@@ -39,6 +39,11 @@ POSTS += ["/api/runs/vae/directions"]
 GETS += ["/api/new", "/api/new/form?model=vae", "/api/new/check", "/api/new/started/vae"]
 GETS += ["/api/new/sheets/1-0.png"]
 POSTS += ["/api/new/plan", "/api/new/forecast", "/api/new/start"]
+    "/api/runs/vae/path.gif", "/api/runs/vae/update", "/api/lecture", "/api/lecture/live",
+    "/api/lecture/texts/gan",
+]  # fmt: skip
+POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
+POSTS += ["/api/lecture/runs/vae"]
 SOCKET = f"ws://127.0.0.1:{PORT}/api/runs/vae/decode"
 HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]
 PAGES = ["http://evil.example", "https://127.0.0.1:8600", "http://127.0.0.1:1", "null"]
@@ -79,6 +84,7 @@ def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
         asked = {path.replace(number, name) for path in asked}
     asked = {path.replace("compare/samples", "compare/{task}") for path in asked}
     asked = {path.replace("sheets/1-0", "sheets/{sheet}") for path in asked}
+    asked = {path.replace("texts/gan", "texts/{part}") for path in asked}
     assert asked == paths
 
 
