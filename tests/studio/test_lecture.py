@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from starlette.testclient import TestClient
 
 from limner.cli.train import parse_words
+from limner.files import write_json
 from limner.models import model_class
 from limner.studio import answers
 from limner.studio.lecture import PARTS, RUNS, TEXTS, Lecture
@@ -26,6 +27,7 @@ from limner.studio.serve import build
 from limner.studio.trainings import Trainings
 from limner.training.checkpoint import write_weights
 from limner.training.lock import NAME
+from limner.training.queue import NAME as QUEUE
 
 PAGE = Path(answers.__file__).parent / "page"
 VIEWS = set(re.findall(r"^  (\w+): \{ title:", (PAGE / "app.js").read_text(), re.MULTILINE))
@@ -115,6 +117,9 @@ class Process:
     def poll(self) -> None:
         return None
 
+    def wait(self) -> int:
+        return 0
+
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
@@ -164,13 +169,21 @@ def test_a_run_is_trained_on_first_use(
 ) -> None:
     assert client.post("/api/lecture/runs/lecture-vae").json() == {}
     words = RUNS["lecture-vae"].words
-    assert started == [
-        [sys.executable, "-m", "limner", "train", *words, "--out", str(folder / "lecture-vae")]
-    ]
+    place = str(folder / "lecture-vae")
+    assert started == [[sys.executable, "-m", "limner", "train", *words, "--queue", "--out", place]]
     assert state(client, "lecture-vae")["status"] == "starting"
-    answer = client.post("/api/lecture/runs/lecture-gan")
-    assert (answer.status_code, len(started)) == (422, 1)
-    assert answer.json()["error"] == "one training at a time: lecture-vae is in training"
+    assert client.post("/api/lecture/runs/lecture-gan").json() == {}  # it waits in the queue
+    assert len(started) == 2
+    again = client.post("/api/lecture/runs/lecture-vae")
+    assert (again.status_code, again.json()["error"]) == (422, "lecture-vae was started already")
+
+
+def test_a_run_that_waits_says_for_which(client: TestClient, folder: Path) -> None:
+    path = put_run(folder, "lecture-vae", 0)
+    (path / NAME).write_text(str(os.getpid()))
+    write_json(path / QUEUE, {"process": os.getpid(), "number": 1, "behind": "gan-digits-0001"})
+    entry = state(client, "lecture-vae")
+    assert (entry["status"], entry["behind"]) == ("waiting", "gan-digits-0001")
 
 
 def test_a_killed_run_goes_on(client: TestClient, folder: Path, started: list[Sequence[str]]) -> None:
@@ -179,7 +192,7 @@ def test_a_killed_run_goes_on(client: TestClient, folder: Path, started: list[Se
     entry = state(client, "lecture-vae")
     assert (entry["status"], entry["images"], entry["target"]) == ("killed", 50_000, 120_000)
     client.post("/api/lecture/runs/lecture-vae")
-    assert started[0][-4:] == ["vae", "--resume", "--out", str(path)]
+    assert started[0][-5:] == ["vae", "--resume", "--queue", "--out", str(path)]
 
 
 def test_a_run_in_training_is_not_started_again(client: TestClient, folder: Path) -> None:
@@ -229,7 +242,7 @@ def test_a_failure_is_shown(client: TestClient, folder: Path) -> None:
     (folder / "lecture-vae" / "letter.txt").write_text("mine")
     client.post("/api/lecture/runs/lecture-vae")
     studio = client.app.state.studio  # type: ignore[attr-defined]
-    studio.trainings.process.wait(60)
+    studio.trainings.started[folder / "lecture-vae"].process.wait(60)
     assert "exists and is not an empty folder" in state(client, "lecture-vae")["failure"]
     assert (folder / "lecture-vae" / "letter.txt").read_text() == "mine"
 

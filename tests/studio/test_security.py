@@ -39,10 +39,7 @@ POSTS += ["/api/runs/vae/directions"]
 GETS += ["/api/new", "/api/new/form?model=vae", "/api/new/check", "/api/new/started/vae"]
 GETS += ["/api/new/sheets/1-0.png"]
 POSTS += ["/api/new/plan", "/api/new/forecast", "/api/new/start"]
-    "/api/runs/vae/path.gif", "/api/runs/vae/update", "/api/lecture", "/api/lecture/live",
-    "/api/lecture/texts/gan",
-]  # fmt: skip
-POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
+GETS += ["/api/runs/vae/update", "/api/lecture", "/api/lecture/live", "/api/lecture/texts/gan"]
 POSTS += ["/api/lecture/runs/vae"]
 SOCKET = f"ws://127.0.0.1:{PORT}/api/runs/vae/decode"
 HOSTS = ["evil.example", f"evil.example:{PORT}", "127.0.0.1", "127.0.0.1:1", f"[::1]:{PORT}"]

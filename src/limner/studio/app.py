@@ -16,9 +16,9 @@ from limner.errors import LimnerError
 from limner.studio.codes import Codes
 from limner.studio.compare import Comparisons
 from limner.studio.folder import Folder, NoRun
+from limner.studio.lecture import Lecture
 from limner.studio.maps import Maps
 from limner.studio.newrun import NewRun
-from limner.studio.lecture import Lecture
 from limner.studio.requests import TooLarge
 from limner.studio.runs import Runs
 from limner.studio.security import Guard

@@ -53,7 +53,7 @@ RUNS = {
         "vae", "vae --data digits --latent-dim 2 --variance fixed --sigma 0.5 --images 120000", 20
     ),
     "lecture-gan": SmallRun("gan", "gan --data digits --images 300000", 70),
-    "lecture-dcgan": SmallRun("dcgan", "dcgan --data digits --width 16 --images 60000", 40),
+    "lecture-dcgan": SmallRun("dcgan", "dcgan --preset lecture --data digits --width 16 --images 60000", 40),
     "lecture-cgan": SmallRun(
         "dcgan", "cgan --data digits --size 16 --width 16 --ema-half-life 2000 --images 50000", 25
     ),
@@ -129,10 +129,12 @@ class Lecture:
         """A run of the lecture: whether it can be shown, trained, or why not."""
         run, place = RUNS[name], self.folder.root / name
         state: dict[str, Any] = {"id": name, "seconds": run.seconds, "status": "absent", "problem": ""}
-        state |= {"images": 0, "target": 0, "command": f"limner train {run.command}"}
+        state |= {"images": 0, "target": 0, "behind": "", "command": f"limner train {run.command}"}
         if path is not None:
             card = self.folder.card(path)
-            state |= {key: card.get(key, state[key]) for key in ("status", "problem", "images", "target")}
+            state |= {
+                key: card.get(key, state[key]) for key in ("status", "problem", "images", "target", "behind")
+            }
             if not state["problem"] and not is_same(card, run):
                 state |= {"status": "foreign", "problem": f"{name} is another run: rename its folder"}
             if state["status"] == "killed" and not card["resume"]:
@@ -156,7 +158,8 @@ class Lecture:
         if state["status"] == "finished":
             raise LimnerError(f"{name} is trained already")
         if path is None:
-            self.trainings.start(RUNS[name].words, self.folder.root / name)
+            place = self.folder.root / name
+            self.trainings.start(place, ["train", *RUNS[name].words, "--queue", "--out", str(place)])
         else:
             self.trainings.resume(path)
 

@@ -66,7 +66,7 @@ export default {
         boxes.set(run.id, { node, words, more, bar, button, watch });
       }
       const box = boxes.get(run.id);
-      const goes = ["training", "starting", "paused", "pausing", "stopping"].includes(run.status);
+      const goes = ["training", "starting", "waiting", "paused", "pausing", "stopping"].includes(run.status);
       const again = run.status === "killed" || run.status === "stopped";
       const done = run.target ? Math.min(1, run.images / run.target) : 0;
       const seen = `${count(run.images)} of ${count(run.target)} images`;
@@ -74,6 +74,7 @@ export default {
         absent: "The links of this part need a small run, which is not here yet.",
         finished: `${run.id} is trained: ${count(run.images)} images.`,
         starting: `${run.id} starts…`,
+        waiting: `${run.id} waits until ${run.behind} is trained.`,
         killed: `${run.id} was killed at ${seen}. It can go on from there.`,
         stopped: `${run.id} was stopped at ${seen}. It can go on from there.`,
       };
