@@ -116,12 +116,13 @@ def test_import_limner_is_light() -> None:
     assert out.split()[0] == "False"
 
 
-def test_a_run_opens_without_torch_dynamo() -> None:
+def test_a_run_opens_without_torch_dynamo_and_scikit_learn() -> None:
     code = (
-        "import sys; from limner.models import model_class; from limner.training.run import empty_weights\n"
+        "import sys, limner.train_run; from limner.models import model_class\n"
+        "from limner.training.run import empty_weights\n"
         "for name in ('autoencoder', 'vae', 'gan', 'dcgan'):\n"
         "    cls = model_class(name); assert empty_weights(cls, (1, 32, 32), cls.Options())\n"
-        "print('torch._dynamo' in sys.modules)"
+        "print({'torch._dynamo', 'sklearn', 'scipy'} & set(sys.modules))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout == "False\n", "its import takes seconds"
+    assert result.stdout == "set()\n", "their imports take seconds"

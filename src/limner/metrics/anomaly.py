@@ -12,7 +12,6 @@ lines, which gives larger values.
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_auc_score
 from torch import Tensor
 
 from limner.errors import LimnerError
@@ -22,12 +21,16 @@ from limner.metrics.arrays import accepts_arrays
 @accepts_arrays
 def auroc(normal: Tensor, anomalous: Tensor) -> float:
     """The share of pairs in which the anomalous image has the larger score, of scores (n,) and (m,)."""
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(*_labelled(normal, anomalous)))
 
 
 @accepts_arrays
 def average_precision(normal: Tensor, anomalous: Tensor) -> float:
     """The area under precision over recall, of scores (n,) and (m,); m / (n + m) for a random score."""
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(*_labelled(normal, anomalous)))
 
 

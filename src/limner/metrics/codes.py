@@ -28,9 +28,6 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from limner.errors import LimnerError
@@ -45,6 +42,8 @@ ROWS = 2048  # rows of the kernel matrix in a block
 @accepts_arrays
 def knn_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor, k: int = 5) -> float:
     """Share of test codes (m, d) whose label the majority of the k nearest training codes (n, d) has."""
+    from sklearn.neighbors import KNeighborsClassifier
+
     voters = KNeighborsClassifier(k, algorithm="brute").fit(train.flatten(1).numpy(), train_labels.numpy())
     return float(voters.score(test.flatten(1).numpy(), test_labels.numpy()))
 
@@ -67,6 +66,9 @@ def knn_accuracy_leave_one_out(features: Tensor, labels: Tensor, k: int = 5) -> 
 @accepts_arrays
 def linear_accuracy(train: Tensor, train_labels: Tensor, test: Tensor, test_labels: Tensor) -> float:
     """Share of test codes (m, d) whose label a logistic regression on training codes (n, d) predicts."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
     if len(train_labels.unique()) < 2:
         raise LimnerError("a linear probe needs labels of two classes or more")
     train, test = train.flatten(1).double(), test.flatten(1).double()

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from limner.errors import LimnerError
@@ -66,6 +65,8 @@ def probe_direction(a: Tensor, b: Tensor) -> Tensor:
 
     The regression sees standardised codes, with scikit-learn's penalty.
     """
+    from sklearn.linear_model import LogisticRegression
+
     codes = torch.cat([a, b]).double()
     std = codes.std(0).clamp_min(1e-12)
     labels = [0] * len(a) + [1] * len(b)

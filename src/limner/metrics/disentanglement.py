@@ -30,9 +30,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.metrics import mutual_info_score
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from limner.errors import LimnerError
@@ -88,6 +85,8 @@ def disentanglement(
 @accepts_arrays
 def mig(codes: Tensor, factors: Tensor, bins: int = 20) -> float:
     """The mutual information gap of codes (n, d), d from 2, and factors (n, f), integers."""
+    from sklearn.metrics import mutual_info_score
+
     z, v = _arrays(codes, factors)
     binned = [np.digitize(code, np.histogram_bin_edges(code, bins)[:-1]) for code in z.T]
     gaps = []
@@ -104,6 +103,8 @@ def sap(codes: Tensor, factors: Tensor, seed: int = 0) -> float:
 
     `seed` splits the rows into those that fit the classifiers and those that measure them.
     """
+    from sklearn.svm import LinearSVC
+
     z, v = _arrays(codes, factors)
     train, test = _split(v, seed)
     gaps = []
@@ -125,6 +126,8 @@ def dci(codes: Tensor, factors: Tensor, seed: int = 0, rounds: int = 100) -> DCI
     `seed` splits the rows, as for `sap`, and seeds the trees.  Fewer `rounds` of boosting take less time
     and give other numbers.
     """
+    from sklearn.ensemble import GradientBoostingClassifier
+
     z, v = _arrays(codes, factors)
     train, test = _split(v, seed)
     columns, accuracies = [], []

@@ -9,8 +9,6 @@ from statistics import NormalDist
 from typing import Literal, Protocol
 
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 
 from limner.errors import LimnerError, nearest
@@ -236,6 +234,9 @@ class FittedPriors(nn.Module):
 
     def _mixture(self, whitened: Tensor, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         """Weights (k,), means (k, rank) and Cholesky factors (k, rank, rank) of the mixture."""
+        from sklearn.exceptions import ConvergenceWarning  # its import takes longer than limner's own
+        from sklearn.mixture import GaussianMixture
+
         components, rank = self.gmm_means.shape
         whitened = whitened[:, :rank]
         used = min(components, max(1, len(whitened) // (2 * rank)))  # a component needs more codes than axes
