@@ -1,14 +1,17 @@
-"""What tests share: an own folder and cache, and the real data where it is."""
+"""What tests share: an own folder and cache, the real data where it is, and a small run of every model."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from small import REAL
+from small import REAL, data_name, small, small_source
 
-from limner.data import Dataset, load
+import limner
+from limner.data import Dataset, arrays, load, named
 
 torch.set_num_threads(1)  # tiny networks are quickest so, and the suite leaves a core to its processes
 
@@ -17,6 +20,20 @@ torch.set_num_threads(1)  # tiny networks are quickest so, and the suite leaves 
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIMNER_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _digits_resized_once() -> Iterator[None]:
+    """Hundreds of commands load the digits: they are resized once for each size."""
+    build = arrays.build_dataset
+    build_digits = functools.cache(lambda size, channels: build(named.read("digits"), size, channels))
+
+    def build_dataset(raw: arrays.RawDataset, size: tuple[int, int] | None, channels: int | None) -> Dataset:
+        return build_digits(size, channels) if raw.source == "digits" else build(raw, size, channels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arrays, "build_dataset", build_dataset)
+        yield
 
 
 @pytest.fixture
@@ -32,3 +49,16 @@ def real(monkeypatch: pytest.MonkeyPatch) -> Path:
 def digits() -> Dataset:
     """The bundled digits."""
     return load("digits")
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """small_run(model): the folder of a small run of that model on the digits, which tests only read."""
+    folder = tmp_path_factory.mktemp("small")
+
+    @functools.cache
+    def train(model: str) -> Path:
+        out, source = folder / f"{model}-{data_name(model)}-0001", small_source(model, folder)
+        return limner.train(model, source, out=out, images=100, batch=50, quiet=True, **small(model)).path
+
+    return train

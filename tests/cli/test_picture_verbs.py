@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small import DOMAIN_MODELS, data_name, small, small_source
 
 import limner
 from limner.cli import run as cli
 from limner.explore.abilities import LACKS, NEEDS
+from limner.inversion import Search
 from limner.models import MODELS
 from limner.models.abilities import abilities
 from limner.training import Run
@@ -34,15 +37,22 @@ ARGUMENTS = {  # that make the verb fast, or that it requires
     "translate": ["--n", "3", "--to", "A"],
 }
 IMAGES = {"interpolate": ["0", "5"], "traverse": ["1"], "similar": ["3"]}  # for models that encode
-WITH_JSON = ("sample", "embed", "similar", "anomalies", "invert")
 
 
 @pytest.fixture(scope="module", params=list(MODELS))
-def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    model, folder = request.param, tmp_path_factory.mktemp("runs")
-    out, images = folder / f"{model}-{data_name(model)}-0001", 200 if model in DOMAIN_MODELS else 1000
-    source = small_source(model, folder)
-    return limner.train(model, source, images=images, batch=100, quiet=True, out=out, **small(model))
+def run(
+    request: pytest.FixtureRequest,
+    small_run: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    path = small_run(request.param)
+    return limner.load(shutil.copytree(path, tmp_path_factory.mktemp("runs") / path.name))
+
+
+@pytest.fixture(autouse=True)
+def _quick_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = functools.partial(Search, samples=64, steps=5, polished=1, evaluations=5)
+    monkeypatch.setattr("limner.explore.inversions.Search", few)
 
 
 def arguments(run: Run, verb: str) -> list[str]:
@@ -77,12 +87,17 @@ def test_a_verb_writes_its_file_or_says_why_not(
         assert path.with_suffix(".csv").exists()
 
 
-@pytest.mark.parametrize("verb", WITH_JSON)
-def test_json_is_one_object(run: Run, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not set(NEEDS[verb]) <= set(abilities(run.model)):
-        return
+@pytest.fixture(scope="module")
+def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
+    out = tmp_path_factory.mktemp("runs") / "lab1"
+    return str(limner.train("autoencoder", "digits", images=1000, quiet=True, out=out).path)
+
+
+@pytest.mark.parametrize("verb", ["sample", "embed", "similar", "anomalies", "invert"])
+def test_json_is_one_object(lab1: str, verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / f"new/{verb}{'.csv' if verb == 'embed' else '.jpg'}"
-    assert cli([verb, str(run.path), *arguments(run, verb), "--out", str(out), "--json"]) == 0
+    words = [*IMAGES.get(verb, []), *ARGUMENTS.get(verb, []), "--out", str(out), "--json"]
+    assert cli([verb, lab1, *words]) == 0
     output = json.loads(capsys.readouterr().out)
     assert output["path"] == str(out)
     assert out.exists()
@@ -91,12 +106,6 @@ def test_json_is_one_object(run: Run, verb: str, tmp_path: Path, capsys: pytest.
     if verb == "anomalies":
         assert Path(output["csv"]).exists()
         assert [row["rank"] for row in output["strangest"]] == [1, 2, 3, 4, 5]
-
-
-@pytest.fixture(scope="module")
-def lab1(tmp_path_factory: pytest.TempPathFactory) -> str:
-    out = tmp_path_factory.mktemp("runs") / "lab1"
-    return str(limner.train("autoencoder", "digits", images=1000, quiet=True, out=out).path)
 
 
 @pytest.mark.parametrize(

@@ -198,15 +198,15 @@ class Run:
 
 
 class WithoutDrawing(TorchFunctionMode):
-    """Weights are not drawn at random, because those on the meta device have no values.
+    """Weights are neither drawn at random nor normalised: those on the meta device have no values.
 
-    Torch draws there by code whose import takes seconds.
+    Torch does both there by slow code, whose import alone takes seconds.
     """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if getattr(func, "__name__", "").endswith(("uniform_", "normal_")):
+        if getattr(func, "__name__", "").endswith(("uniform_", "normal_", "normalize")):
             return args[0] if args else (kwargs or {})["tensor"]
         return func(*args, **(kwargs or {}))
 
