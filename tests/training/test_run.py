@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import torch
 from processes import start, wait_for
-from small import DOMAIN_MODELS, data_words, small, small_source, words
+from small import DOMAIN_MODELS, small, small_source, words
 from torch import Tensor
 
 import limner
@@ -30,10 +30,10 @@ from limner.errors import LimnerError
 from limner.files import write_json
 from limner.models import MODELS
 from limner.models.vae import VAE
-from limner.training import NotFinite
+from limner.training import NotFinite, Trainer
 from limner.training.checkpoint import read_state, read_weights, write_weights
 
-TINY = {"images": 2000, "batch": 50, "quiet": True}
+TINY = {"images": 500, "batch": 50, "quiet": True}
 
 
 def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -79,7 +79,9 @@ def test_load_takes_a_folder_or_its_last_part(digits: Dataset) -> None:
 
 def test_same_seed_same_numbers(digits: Dataset, tmp_path: Path) -> None:
     one, two, three = (
-        limner.train("gan", digits, out=tmp_path / str(i), seed=seed, **TINY).model.state_dict()
+        limner.train(
+            "gan", digits, out=tmp_path / str(i), seed=seed, **TINY, **small("gan")
+        ).model.state_dict()
         for i, seed in enumerate((1, 1, 2))
     )
     assert all(torch.equal(one[key], two[key]) for key in one)
@@ -103,20 +105,40 @@ def states_are_equal(one: Path, other: Path) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+def test_a_run_that_died_goes_on_bit_for_bit(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its third of four iterations fails; its state is that of the first of two ticks."""
+    short = {"images": 32, "batch": 8, "size": 16} if model in DOMAIN_MODELS else {"images": 200, "batch": 50}
+    settings = {"save_seconds": 0, "tick": short["images"] // 2, "quiet": True} | short | small(model)
+    source = small_source(model, tmp_path)
+    straight = limner.train(model, source, out="straight", **settings)
+    iterations = itertools.count(1)
+    iterate = Trainer.__next__
+
+    def die(trainer: Trainer) -> Any:
+        if next(iterations) == 3:
+            raise RuntimeError("dies")
+        return iterate(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "__next__", die)
+        with pytest.raises(RuntimeError, match="dies"):
+            limner.train(model, source, out="died", **settings)
+    assert read_state(tmp_path / "died" / "state.pt")["images_seen"] == settings["tick"]
+    resumed = limner.train(out="died", resume=True, quiet=True)
+    states_are_equal(straight.path, resumed.path)
+    assert [line["images"] for line in resumed.log] == [line["images"] for line in straight.log]
+
+
+@pytest.mark.parametrize("model", ["vae", "gan"])
 def test_a_killed_run_goes_on_bit_for_bit(
     model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("limner.training.setup.SHORTEST_TICK", 0)
-    length = (
-        {"images": 96, "batch": 8, "tick": 32, "size": 16}
-        if model in DOMAIN_MODELS
-        else {"images": 1000, "batch": 50, "tick": 250}
-    )
-    settings = {"save_seconds": 0} | length | small(model)
-    straight = limner.train(model, small_source(model, tmp_path), out="straight", quiet=True, **settings)
-    killed = start(
-        "train", model, *data_words(model, tmp_path), *words(settings), "--out", "killed", "--quiet"
-    )
+    settings = {"save_seconds": 0, "images": 1000, "batch": 50, "tick": 250} | small(model)
+    straight = limner.train(model, "digits", out="straight", quiet=True, **settings)
+    killed = start("train", model, *words(settings), "--out", "killed", "--quiet")
     wait_for(tmp_path / "killed" / "log.jsonl", killed)
     time.sleep(random.uniform(0, straight.log[-1]["seconds"] / 2))
     killed.kill()
@@ -144,13 +166,13 @@ def test_asked_to_stop_it_saves_first(number: signal.Signals, code: int, tmp_pat
 
 def test_stopped_between_ticks_and_resumed_equals_never_stopped(tmp_path: Path, monkeypatch: Any) -> None:
     """Stopped by a signal in the middle of a tick: weights, stored weights and log are those of one run."""
-    settings = {"images": 6000, "batch": 50, "tick": 2000, "validation": 200, "latent_dim": 4, "quiet": True}
+    settings = {"images": 1500, "batch": 50, "tick": 500, "validation": 200, "latent_dim": 4, "quiet": True}
     straight = limner.train("vae", "digits", out="straight", **settings)
     iterations = itertools.count()
     step = VAE.step
 
     def interrupt(self: VAE, data: Iterator[Any], update: Any) -> Any:
-        if next(iterations) == 70:  # 3,550 images: between the ticks of 2,000 and 4,000
+        if next(iterations) == 17:  # 900 images: between the ticks of 500 and 1,000
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, data, update)
 
@@ -158,8 +180,8 @@ def test_stopped_between_ticks_and_resumed_equals_never_stopped(tmp_path: Path, 
     with pytest.raises(KeyboardInterrupt):
         limner.train("vae", "digits", out="stopped", **settings)
     stopped = limner.load("stopped")
-    assert [line["images"] for line in stopped.log] == [2000]
-    assert read_state(stopped.path / "state.pt")["images_seen"] == 3550
+    assert [line["images"] for line in stopped.log] == [500]
+    assert read_state(stopped.path / "state.pt")["images_seen"] == 900
     resumed = limner.train(out="stopped", resume=True, quiet=True)
     states_are_equal(straight.path, resumed.path)
     clocks = {"seconds", "images_per_second"}
@@ -303,14 +325,14 @@ def test_a_resumed_run_keeps_its_data(copy: Path, digits: Dataset, tmp_path: Pat
 def test_equal_images_and_one_image_train(model: str, n: int, tmp_path: Path) -> None:
     data, labels = tmp_path / "same.npz", np.zeros(n, np.int64)
     np.savez(data, images=np.full((n, 16, 16), 90, np.uint8), labels=labels)
-    settings = {"images": 500, "batch": 200, "quiet": True} | small(model)
+    settings = {"images": 50, "batch": 25, "quiet": True} | small(model)
     if model in DOMAIN_MODELS:
         np.savez(tmp_path / "others.npz", images=np.full((n, 16, 16), 200, np.uint8))
         if n == 1:
             with pytest.raises(LimnerError, match="domain A of same-others has one image: give two or more"):
                 limner.train(model, (data, tmp_path / "others.npz"), **settings)
             return
-        run = limner.train(model, (data, tmp_path / "others.npz"), **settings | {"images": 50, "batch": 25})
+        run = limner.train(model, (data, tmp_path / "others.npz"), **settings)
         assert run.model.translate(torch.zeros(3, 1, 16, 16)).shape == (3, 1, 16, 16)
         assert run.domains.notes
         return
@@ -347,7 +369,7 @@ def test_a_prior_is_fitted_when_something_first_draws_from_it_and_stored(digits:
     again = limner.load(run.path).model.latent
     assert again.priors["gaussian"].fitted
     assert torch.equal(again.prior("full").mean, run.model.latent.prior("full").mean)
-    further = limner.train(out=run.path, resume=True, images=2500, quiet=True)
+    further = limner.train(out=run.path, resume=True, images=1000, quiet=True)
     assert not read_weights(path)[0]["prior.fitted"], "the codes have moved"
     assert further.model.sample(2).shape == (2, 1, 28, 28)
 
