@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from small import DOMAIN_MODELS, data_name, data_words, small, words
 
 import limner
 from limner.cli import VERBS, run
@@ -112,17 +111,16 @@ def test_summary_prints_the_lectures_table(
 
 @pytest.mark.parametrize("model", MODELS)
 def test_summary_of_every_model_and_of_a_run(
-    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    model: str, small_run: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["summary", model, "--preset", "paper"]) == 0
     assert run(["summary", model, "--size", "32", "24", "--channels", "3"]) == 0
     assert "Total params" in capsys.readouterr().out
-    length = ["--images", "100", "--batch", "50", "--quiet"] if model in DOMAIN_MODELS else TINY
-    assert run(["train", model, *length, *data_words(model, tmp_path), *words(small(model))]) == 0
-    name = f"{model}-{data_name(model)}-0001"
-    assert run(["summary", name]) == 0
+    path = small_run(model)
+    assert run(["summary", str(path)]) == 0
+    Path("runs").symlink_to(path.parent)
     assert run(["runs"]) == 0
-    assert f"{name} " in capsys.readouterr().out
+    assert f"{path.name} " in capsys.readouterr().out
 
 
 def test_train_prints_where_the_run_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -303,7 +301,7 @@ def test_the_demo_writes_one_self_contained_page(
     monkeypatch.setattr("limner.explore.map_codes", functools.partial(map_codes, n=200))  # t-SNE is slow
     monkeypatch.setattr("limner.recipes.demo_measures.MOST", 200)
     features = "mnist-cnn-v1" if is_available("mnist-5k") else "digits-cnn-v1"
-    assert run(["demo", "--scale", "0.02"]) == 0
+    assert run(["demo", "--scale", "0.001"]) == 0
     output = capsys.readouterr()
     assert output.out.endswith("wrote runs/demo/index.html\n")
     assert "[1/6] lab1-autoencoder, about" in output.err
@@ -318,4 +316,4 @@ def test_the_demo_writes_one_self_contained_page(
     )
     assert len(list(Path("runs/demo").glob("*/run.json"))) == 5
     Path("runs/demo/notes.txt").write_text("mine")
-    assert "holds other things than a demo" in mistake(capsys, "demo", "--scale", "0.02")
+    assert "holds other things than a demo" in mistake(capsys, "demo", "--scale", "0.001")

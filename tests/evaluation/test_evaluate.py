@@ -54,7 +54,7 @@ def _no_others(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def runs(digits: Dataset, folder: Path) -> dict[str, Run]:
     """Every model, briefly trained, small where its own numbers are not looked at."""
-    settings: dict[str, Any] = {"images": 1000, "batch": 50, "quiet": True}
+    settings: dict[str, Any] = {"images": 200, "batch": 50, "quiet": True}
     options = {name: {} if name == "vae" else small(name) for name in IMAGE_MODELS}
     return {
         name: limner.train(name, digits, out=folder / name, **settings, **own)
@@ -184,7 +184,7 @@ def test_what_is_written_holds_everything(
     assert (record["run"], record["model"], record["data"]["name"]) == (model, model, "digits")
     sizes = {"n": 150, "k": 60, "images": 20, "seed": 0, "quick": True}
     assert {name: record[name] for name in sizes} == sizes
-    assert (record["images_seen"], record["training_seed"], record["split"]) == (1000, 0, "test")
+    assert (record["images_seen"], record["training_seed"], record["split"]) == (200, 0, "test")
     extracted = record["extractor"]
     assert extracted["name"] == "digits-cnn-v1"
     assert len(extracted["sha256"]) == 64

@@ -55,6 +55,12 @@ def is_valid(cls: type[Model], values: Mapping[str, Any]) -> bool:
     return True
 
 
+def changes(cls: type[Model], value: Mapping[str, Any]) -> bool:
+    """Whether the small model does not have this value already."""
+    small = model_options(cls, None, cls.tiny).model_dump()
+    return any(small[option] != choice for option, choice in value.items())
+
+
 def with_needed(cls: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
     """These values, and values of up to two other options where rules across options need them."""
     choices = [(name, every) for name, every in option_choices(cls).items() if name not in values]
@@ -67,14 +73,31 @@ def with_needed(cls: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
     raise AssertionError(f"no other options of {cls.__name__} make {dict(values)} valid")
 
 
+def combine(cls: type[Model], values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each of these values once, up to three of different options together where the model takes them."""
+    together: list[dict[str, Any]] = []
+    for value in values:
+        for others in together:
+            if (
+                len(others) < 3
+                and not set(others) & set(value)
+                and is_valid(cls, {**cls.tiny, **others, **value})
+            ):
+                others.update(value)
+                break
+        else:
+            together.append(dict(value))
+    return together
+
+
 def cases() -> list[Any]:
-    """A model's name and options: each value of each option by itself, without two equal configurations."""
+    """A model's name and options: each value of each option, without two equal configurations."""
     configurations: dict[tuple[str, Settings], Any] = {}
     for name in MODELS:
         cls = model_class(name)
         values = [{option: value} for option, every in option_choices(cls).items() for value in every]
         values += [{option: value} for option, value in cls.switches.items()]
-        for value in ({}, *values):
+        for value in ({}, *combine(cls, [value for value in values if changes(cls, value)])):
             options = model_options(cls, None, with_needed(cls, value))
             case = pytest.param(name, options, id=f"{name} {value or 'default'}")
             configurations.setdefault((name, options), case)
@@ -132,6 +155,14 @@ def test_reading_a_value_on_the_meta_device_raises() -> None:
     for read in (Tensor.item, bool, float, Tensor.tolist):
         with pytest.raises(RuntimeError):
             read(scalar)
+
+
+def test_every_value_of_every_option_is_in_a_case() -> None:
+    tried = {(case.values[0], *pair) for case in cases() for pair in case.values[1].model_dump().items()}
+    for name in MODELS:
+        cls = model_class(name)
+        for option, values in option_choices(cls).items():
+            assert {(name, option, value) for value in values} <= tried
 
 
 def test_a_rule_across_options_brings_the_other_option() -> None:

@@ -37,7 +37,7 @@ from limner.training.lock import RunLock
 from limner.training.log import append_line
 from limner.training.trainer import Updater
 
-TINY: dict[str, Any] = {"images": 2000, "batch": 50, "quiet": True}
+TINY: dict[str, Any] = {"images": 500, "batch": 50, "quiet": True}
 PAYLOAD = """
 from pathlib import Path
 Path("trace").write_text("code ran")
@@ -128,7 +128,7 @@ def test_a_run_trained_here_is_trusted_where_it_is_and_not_where_it_is_copied(
     run = limner.train("new_models:VQVAE", digits, out="mine", entries=8, **TINY)
     assert run.model.sample(2).shape == (2, 1, 28, 28)
     assert limner.load("mine").model.sample(2).shape == (2, 1, 28, 28)
-    assert limner.train(out="mine", resume=True, images=2100, quiet=True).images_seen == 2100
+    assert limner.train(out="mine", resume=True, images=600, quiet=True).images_seen == 600
     assert limner.load("mine").new_model().shape == (1, 28, 28)
     assert cli(["doctor", "mine", "--quiet"]) == 0
     shutil.copytree("mine", "elsewhere")
@@ -143,8 +143,8 @@ def test_resuming_by_name_trusts_the_named_model(digits: Dataset) -> None:
     limner.train("new_models:VQVAE", digits, out="mine", entries=8, **TINY)
     (trust.cache.root() / "trusted-runs.jsonl").write_text("not a line of ours\n5\n")
     with pytest.raises(LimnerError, match="was not trained here"):
-        limner.train(out="mine", resume=True, images=2100, quiet=True)
-    limner.train("new_models:VQVAE", out="mine", resume=True, images=2100, quiet=True)
+        limner.train(out="mine", resume=True, images=600, quiet=True)
+    limner.train("new_models:VQVAE", out="mine", resume=True, images=600, quiet=True)
     assert limner.load("mine").model.sample(2).shape == (2, 1, 28, 28)
 
 
@@ -216,14 +216,14 @@ def test_a_folder_with_what_a_killed_process_left_is_empty(digits: Dataset, tmp_
         (folder / ".lock").write_text("4711")
     with pytest.raises(LimnerError, match="holds no run to resume: train without --resume"):
         limner.train(out="mine", resume=True)
-    assert limner.train("vae", digits, out="mine", **TINY).images_seen == 2000
+    assert limner.train("vae", digits, out="mine", **TINY).images_seen == 500
     assert limner.train("vae", digits, **TINY).name == "vae-digits-0001"
     assert not list((tmp_path / "mine").glob(".*"))
 
 
 def test_killed_at_any_moment_of_its_beginning_it_leaves_nothing_or_a_whole_run(tmp_path: Path) -> None:
     """Killed before or after a file comes into its place: it goes on, or begins anew, to its own length."""
-    words = ["train", "vae", "--images", "2000", "--batch", "50", "--out", "run", "--quiet"]
+    words = ["train", "vae", "--images", "500", "--batch", "50", "--out", "run", "--quiet"]
     for moment in range(8):
         shutil.rmtree(tmp_path / "run", ignore_errors=True)
         process = os.fork()
@@ -232,11 +232,11 @@ def test_killed_at_any_moment_of_its_beginning_it_leaves_nothing_or_a_whole_run(
             os._exit(cli(words))
         os.waitpid(process, 0)
         if (tmp_path / "run" / "run.json").exists():
-            assert limner.load("run").config.training.images == 2000
+            assert limner.load("run").config.training.images == 500
             run = limner.train(out="run", resume=True, quiet=True)
         else:
             run = limner.train("vae", "digits", out="run", **TINY)
-        assert run.images_seen == 2000
+        assert run.images_seen == 500
         assert not list(run.path.glob(".*"))
 
 
@@ -261,9 +261,9 @@ def test_a_run_that_was_killed_before_its_last_picture_has_it_once_resumed(
 ) -> None:
     whole = limner.train("vae", digits, out="whole", latent_dim=2, **TINY).path
     cut = Path(shutil.copytree(whole, tmp_path / "cut"))
-    (cut / "samples" / "000002000.png").unlink()
+    (cut / "samples" / "000000500.png").unlink()
     limner.train(out=cut, resume=True, quiet=True)
-    for name in ("samples/000002000.png", "weights.safetensors", "log.jsonl"):
+    for name in ("samples/000000500.png", "weights.safetensors", "log.jsonl"):
         assert (cut / name).read_bytes() == (whole / name).read_bytes()
 
 
@@ -371,7 +371,7 @@ def test_a_closed_terminal_saves_first(tmp_path: Path) -> None:
 def test_an_interrupt_says_what_is_saved_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["train", "vae", "--images", "2000", "--batch", "50", "--out", "run", "--quiet"]
+    words = ["train", "vae", "--images", "500", "--batch", "50", "--out", "run", "--quiet"]
 
     def interrupt(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt

@@ -56,7 +56,7 @@ class Model(nn.Module):
     # -- what a model declares --------------------------------------------------------------------------
     presets: ClassVar[Presets] = {}  # name -> options; "paper" is the original's
     switches: ClassVar[Values] = {}  # option -> the value that `ablate` tries for it
-    tiny: ClassVar[Values] = {}  # options of a small, quick network, for tests
+    tiny: ClassVar[Values] = {}  # options of a small, quick network, for tests and quick recipes
     batch: ClassVar[int] = 128  # batch size unless the user or the preset says otherwise
     images: ClassVar[int] = 1_200_000  # images a run sees unless the user says otherwise
     settings: ClassVar[Values] = {}  # settings of training that differ from TrainConfig's defaults

@@ -13,6 +13,7 @@ from limner import explore
 from limner.data import load
 from limner.evaluation import evaluate
 from limner.explore.edits import edit_images
+from limner.models import model_class
 from limner.models.abilities import Edits
 from limner.recipes.report import Report, Row, at_least, save_picture, train_or_resume
 
@@ -26,7 +27,8 @@ def handwriting(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """CAAE on MNIST: 95 % of the asked digits, with the slant and the thickness of the input kept."""
     data = load("digits" if quick else "mnist")
     images = 200 if quick else IMAGES
-    run = train_or_resume(out / "caae", "caae", data, seed=seed, images=images, **SETTINGS)
+    options = {**SETTINGS, **model_class("caae").tiny} if quick else SETTINGS
+    run = train_or_resume(out / "caae", "caae", data, seed=seed, images=images, **options)
     n = min(MEASURED, len(data.test))
     evaluation = evaluate(run, n=n, k=1, images=20, quick=True, families=["edits", "reconstruction"])
     values = {measure.name.partition("[")[0]: measure for measure in evaluation.measures}

@@ -16,6 +16,7 @@ from limner.data.dataset import fingerprint
 from limner.explore.translations import draw_rows
 from limner.files import write_atomically
 from limner.metrics import Extractor, extractor, ssim
+from limner.models import model_class
 from limner.models.abilities import Translates
 from limner.recipes.report import Report, Row, at_least, save_picture, train_or_resume
 from limner.training import Run
@@ -42,7 +43,8 @@ def thick_digits(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     strokes = replace_pixels(data, thicken(data.train.pixels), thicken(data.test.pixels), "strokes")
     images = 200 if quick else PAIRS
     domains = write_domains(data, strokes, out)
-    run = train_or_resume(out / "cyclegan", "cyclegan", domains, seed=seed, images=images, **SETTINGS)
+    options = {**SETTINGS, **model_class("cyclegan").tiny} if quick else SETTINGS
+    run = train_or_resume(out / "cyclegan", "cyclegan", domains, seed=seed, images=images, **options)
     rows: list[Row] = []
     pictures: list[Path] = []
     pairs = {"digit -> strokes": (data, strokes, "B"), "strokes -> digit": (strokes, data, "A")}

@@ -13,6 +13,7 @@ from limner.evaluation import evaluate
 from limner.explore.abilities import require_ability
 from limner.explore.styles import GROUPS, draw_styles, group_layers, repeat_styles, style_pixels
 from limner.metrics import extractor
+from limner.models import model_class
 from limner.models.abilities import HasStyles
 from limner.models.style_layers import mix_styles
 from limner.recipes.handwriting import slant, thickness
@@ -27,7 +28,8 @@ COARSE, STROKE = 0.8, 0.6  # shares, at least
 def style_mixing(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """StyleGAN on MNIST: coarse layers carry 80 % of class and slant, the others 60 % of the stroke."""
     data = load("digits" if quick else "mnist", size=16 if quick else 32)
-    run = train_or_resume(out / "stylegan", "stylegan", data, seed=seed, images=200 if quick else IMAGES)
+    options = {"images": 200, **model_class("stylegan").tiny} if quick else {"images": IMAGES}
+    run = train_or_resume(out / "stylegan", "stylegan", data, seed=seed, **options)
     shares = attribute_shares(run)
     coarse = shares["coarse"]
     rows = [
