@@ -57,7 +57,9 @@ def warm_up() -> None:
         *(f"limner.{module}" for module in modules),
         "torch._dynamo",
         "torchinfo",
+        "sklearn.linear_model",
         "sklearn.mixture",
+        "sklearn.neighbors",
     ]:
         importlib.import_module(name)
     gc.freeze()  # children then copy less of the memory

@@ -8,8 +8,9 @@ import numpy as np
 import pooch
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
-from limner.data import NAMED, load, read_images
+from limner.data import NAMED, load, named, read_images
 from limner.errors import LimnerError
 
 
@@ -26,6 +27,12 @@ def test_digits_are_the_default():
     assert set(dataset.train.labels.tolist()) == set(range(10))
     assert dataset.train.pixels.max() == 255
     assert load("digits", size=(20, 32), channels=3).shape == (3, 20, 32)
+
+
+def test_the_digits_are_scikit_learns():
+    raw, expected = named.read("digits"), load_digits()
+    assert np.array_equal(raw.train.pixels[:, 0], np.rint(expected.images * (255 / 16)))
+    assert np.array_equal(raw.train.labels, expected.target)
 
 
 def test_a_dataset_is_returned_if_its_shape_agrees():
