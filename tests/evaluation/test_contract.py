@@ -44,7 +44,7 @@ def run(discs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.images, "BOOTSTRAPS", 3)
         patch.setattr(measuring.smoothness, "PAIRS", 100)
-        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
+        patch.setattr(measuring.inversions, "SEARCH", Search(16, 1, 3, polished=1, evaluations=1))
         folder = tmp_path_factory.mktemp("runs")
         yield limner.train(
             "vae", discs, images=1000, batch=50, out=folder / "vae", quiet=True, **small("vae")

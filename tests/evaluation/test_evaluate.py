@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring.codes, "PROBED", (400, 100))
-        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
+        patch.setattr(measuring.inversions, "SEARCH", Search(16, 1, 3, polished=1, evaluations=1))
         yield tmp_path_factory.mktemp("runs")
 
 

@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.smoothness, "QUICK_PAIRS", 50)
-        patch.setattr(measuring.inversions, "SEARCH", Search(64, 2, 20, polished=1, evaluations=10))
+        patch.setattr(measuring.inversions, "SEARCH", Search(16, 1, 3, polished=1, evaluations=1))
         yield tmp_path_factory.mktemp("runs")
 
 
