@@ -207,8 +207,8 @@ def stacked_digits(digits: Dataset, side: int) -> Dataset:
 def test_stacked_digits_of_another_size_are_measured(
     digits: Dataset, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(classifier, "LEAST_IMAGES", 30_000)
-    data = stacked_digits(digits, 32)
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 15_000)
+    data = stacked_digits(digits, 20)
     assert available_extractor(data) is None, "that of 28x28 does not fit"
     run = train("gan", data, folder)
     result = evaluate(run, **FEW | {"n": 300})
@@ -218,7 +218,7 @@ def test_stacked_digits_of_another_size_are_measured(
     assert isinstance(trained, Extractor)
     assert (trained.name, trained.shape, trained.classes) == (
         "stacked-mnist-cnn-v1-stacked",
-        (3, 32, 32),
+        (3, 20, 20),
         1000,
     )
     correct = (trained.classify(data.test.pixels).argmax(1) == data.test.labels).double().mean()
