@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from doctor import pairs
+from doctor.training import train_until_named
 from small import DOMAIN_MODELS
 from torch import Tensor
 
@@ -19,7 +19,6 @@ from limner.doctor import TROUBLES
 from limner.models import MODELS, model_class
 from limner.models.base import Clock
 from limner.models.gan import GAN
-from limner.training.log import append_line
 
 SMALL: dict[str, Any] = {"hidden": (64, 64), "lr": 1e-3, "dropout": 0.0}
 EDITOR: dict[str, Any] = {"width": 4, "e_width": 4, "d_width": 4, "lr": 2e-3}
@@ -87,28 +86,12 @@ def test_every_trouble_is_injected() -> None:
     assert set(INJECTIONS) | set(pairs.INJECTIONS) == set(TROUBLES), "the latter by test_translations"
 
 
-class Named(Exception):
-    """The log names the trouble: there is no need to train further."""
-
-
 @pytest.mark.parametrize("trouble", INJECTIONS)
-def test_it_is_named_when_it_happens(
-    trouble: str, digits: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names: set[str] = set()
-
-    def append(path: Path, line: dict[str, Any]) -> None:
-        append_line(path, line)
-        names.update(line.get("troubles", []))
-        if trouble in names:
-            raise Named
-
-    monkeypatch.setattr("limner.train_session.append_line", append)
+def test_it_is_named_when_it_happens(trouble: str, digits: Dataset, tmp_path: Path) -> None:
     model, options, images, tick = INJECTIONS[trouble]
     settings = options | {"images": images, "tick": tick, "quiet": True, "save_seconds": 1e9}
-    with contextlib.suppress(Named):
-        limner.train(model, spoil(digits, trouble), out=tmp_path / "run", **settings)
-    assert trouble in names, f"named instead: {names}"
+    lines = train_until_named(trouble, model, spoil(digits, trouble), tmp_path / "run", **settings)
+    assert trouble in lines[-1]["troubles"], f"named instead: {[line['troubles'] for line in lines]}"
 
 
 # what a model needs besides its `tiny` options to train well in a short run

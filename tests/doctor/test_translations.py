@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from doctor.pairs import INJECTIONS, SETTINGS, Hiding, domains, faint, lifted, negative, noise, same
+from doctor.training import train_until_named
 from torch import Tensor
 
 import limner
@@ -245,9 +246,10 @@ def test_a_run_of_few_pairs_is_too_early_to_tell() -> None:
 @pytest.mark.parametrize("trouble", INJECTIONS)
 def test_it_is_named_when_it_happens(trouble: str, digits: Dataset, tmp_path: Path) -> None:
     model, a, b, settings = INJECTIONS[trouble]
-    run = limner.train(model, domains(digits, a, b), out=tmp_path / "run", **SETTINGS | settings)
-    assert trouble in {name for line in run.log for name in line["troubles"]}
-    assert all(line["troubles"] == [] for line in run.log if line["images"] < MIN_PAIRS)
+    data = domains(digits, a, b)
+    lines = train_until_named(trouble, model, data, tmp_path / "run", **SETTINGS | settings)
+    assert trouble in lines[-1]["troubles"]
+    assert all(line["troubles"] == [] for line in lines if line["images"] < MIN_PAIRS)
 
 
 def test_a_healthy_run_has_no_trouble(digits: Dataset, tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def new_trainer(digits: Dataset) -> Trainer:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_a_watched_run_is_the_run_it_would_have_been(model: str, digits: Dataset, tmp_path: Path) -> None:
-    short = SHORT | {"images": 240, "tick": 80} if model in DOMAIN_MODELS else SHORT | {"images": 1200}
-    short, data = short | small(model), small_data(model, digits)
+    length = {"images": 160, "tick": 80} if model in DOMAIN_MODELS else {"images": 480, "tick": 240}
+    short, data = SHORT | length | small(model), small_data(model, digits)
     watched = limner.train(model, data, out=tmp_path / "watched", **short)
     alone = limner.train(model, data, out=tmp_path / "alone", on_trouble="ignore", **short)
     assert same(weights(watched), weights(alone))
