@@ -36,10 +36,10 @@ def discs() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def run(discs: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(discs: Dataset, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """A small VAE of discs; everything is quick on them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LIMNER_CACHE", str(cache))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.images, "BOOTSTRAPS", 3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 from small import small
@@ -25,15 +23,9 @@ def run(digits: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return limner.train("caae", digits, images=64, quiet=True, out=out, on_trouble="ignore", **small("caae"))
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture(autouse=True)
-def _quick(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One cache, and a classifier of turns that is trained for an epoch."""
-    monkeypatch.setenv("LIMNER_CACHE", str(cache))
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A classifier of turns is trained for an epoch."""
     monkeypatch.setattr(classifier, "LEAST_IMAGES", 0)
     monkeypatch.setattr(classifier, "EPOCHS", 1)
 

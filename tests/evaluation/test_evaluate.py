@@ -35,10 +35,10 @@ FEW: dict[str, Any] = {"n": 150, "k": 60, "images": 20, "quick": True}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Where this file's runs are, and one cache for all of them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LIMNER_CACHE", str(cache))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring.codes, "PROBED", (400, 100))
         patch.setattr(measuring.inversions, "SEARCH", Search(16, 1, 3, polished=1, evaluations=1))

@@ -42,9 +42,9 @@ def discs() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LIMNER_CACHE", str(cache))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.smoothness, "QUICK_PAIRS", 50)

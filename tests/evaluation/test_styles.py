@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +27,9 @@ SHAPE = (1, 16, 16)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+def run(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LIMNER_CACHE", str(cache))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         patch.setattr(measuring, "OTHERS", ())
         patch.setattr(measuring.smoothness, "QUICK_PAIRS", 50)

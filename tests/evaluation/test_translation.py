@@ -59,9 +59,9 @@ def run(domains: Domains, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _quick_extractor(tmp_path_factory: pytest.TempPathFactory) -> object:
+def _quick_extractor(cache: Path) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIMNER_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LIMNER_CACHE", str(cache))
         patch.setattr(classifier, "LEAST_IMAGES", 0)
         yield
 

@@ -41,7 +41,7 @@ def thick_digits(out: Path, *, quick: bool = False, seed: int = 0) -> Report:
     """CycleGAN from MNIST to thick dark strokes and back: paired SSIM of 0.8, 95 % of the digits kept."""
     data = load("digits" if quick else "mnist")
     strokes = replace_pixels(data, thicken(data.train.pixels), thicken(data.test.pixels), "strokes")
-    images = 200 if quick else PAIRS
+    images = 60 if quick else PAIRS
     domains = write_domains(data, strokes, out)
     options = {**SETTINGS, **model_class("cyclegan").tiny} if quick else SETTINGS
     run = train_or_resume(out / "cyclegan", "cyclegan", domains, seed=seed, images=images, **options)
