@@ -19,6 +19,8 @@ BATCH = 128
 Measurement = dict[str, float]
 Contender = Callable[[str, int], Measurement]  # (lab, images) -> speeds
 GREY, COLOUR, SMALL = (1, 28, 28), (3, 64, 64), (3, 32, 32)
+# the lecture's DCGAN, which is that of pytorch/examples
+LECTURE: dict[str, Any] = {"loss": "non-saturating", "spectral_norm": False, "batch_norm": "both"}
 # lab -> (model, options, images of one measurement)
 LABS: dict[str, tuple[str, dict[str, Any], int]] = {
     "lab1": ("autoencoder", {}, 600_000),
@@ -26,9 +28,9 @@ LABS: dict[str, tuple[str, dict[str, Any], int]] = {
     # what pythae builds by default for a 16-dimensional VAE: 784-512-16, a Gaussian of variance 1
     "vae": ("vae", {"hidden": (512,), "latent_dim": 16, "variance": "fixed", "sigma": 1.0}, 300_000),
     "gan": ("gan", {}, 200_000),
-    "dcgan": ("dcgan", {"width": 64}, 12_800),
-    "dcgan32": ("dcgan", {"width": 32}, 25_600),
-    "dcgan-faces": ("dcgan", {"width": 64}, 2_560),
+    "dcgan": ("dcgan", LECTURE | {"width": 64}, 12_800),
+    "dcgan32": ("dcgan", LECTURE | {"width": 32}, 25_600),
+    "dcgan-faces": ("dcgan", LECTURE | {"width": 64}, 2_560),
     "cgan": ("cgan", {"width": 32}, 12_800),
     "stylegan": ("stylegan", {}, 3_200),
     "cyclegan": ("cyclegan", {}, 150),

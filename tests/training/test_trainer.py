@@ -40,16 +40,16 @@ def stream(batch: int = 4, n: int = 10, seed: int = 0) -> Stream:
     return Stream(blobs(n, SHAPE), batch, seed)
 
 
-def test_the_average_has_its_half_life_in_images() -> None:
-    trainer = Trainer(Line(), stream(batch=4), TrainConfig(ema_half_life=8))
-    for _ in itertools.islice(trainer, 3):
+def test_the_average_has_its_half_life_in_images_once_it_is_a_twentieth_of_them() -> None:
+    trainer = Trainer(Line(), stream(batch=4), TrainConfig(ema_half_life=10))
+    for _ in itertools.islice(trainer, 100):
         pass
-    share = 1 - 0.5 ** (4 / 8)
     average = 0.0
-    for step in (1, 2, 3):
+    for step in range(1, 101):
+        share = 1 - 0.5 ** (4 / min(10, 4 * step / 20))
         average += share * (-0.1 * step - average)
     assert trainer.averages["net.weight"].item() == pytest.approx(average)
-    assert trainer.images_seen == 12
+    assert trainer.images_seen == 400
 
 
 def test_clip_bounds_the_gradient() -> None:

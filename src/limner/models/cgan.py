@@ -72,6 +72,7 @@ class CGAN(Adversarial):
             "optimizer": "sgd", "lr": 0.1, "averaged": "nothing", "batch": 100,
         },
     }  # fmt: skip
+    settings: ClassVar[Values] = {"ema_half_life": 30_000}
     tiny: ClassVar[Values] = {"latent_dim": 8, "width": 8, "hidden": (32, 16)}
     labels = "required"
 

@@ -6,9 +6,11 @@ The lecture's five guidelines (`--preset lecture`): batch norm in all but G's la
 down by strided convolutions, G up by transposed ones, without pooling, and only D's last layer is fully
 connected; LeakyReLU in all but the last layers (G: tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5;
 weights from N(0, 0.02).
-Differs from the lecture in: an average of G's weights for inference (`--averaged nothing` is without).
-Differs from the paper in (default preset): LeakyReLU in G as in the lecture, where the paper has ReLU,
-Gaussian noise, kernels of 4 as in its successors, half the width, an average of G's weights for inference.
+Differs from the lecture in (default preset): spectral norm in place of batch norm in D, with the hinge loss
+(Miyato et al. 2018, arXiv 1802.05957), half the width; in every preset but the paper's: an average of G's
+weights for inference (`--averaged nothing` is without).
+Differs from the paper in (default preset), beside that: LeakyReLU in G as in the lecture, where the paper has
+ReLU, Gaussian noise, kernels of 4 as in its successors, a quarter of the width.
 Sides are halved while at least 3 remain; an odd side comes back by output padding.
 `Adversarial` has the game, its losses and its options; `networks` has the networks.
 """
@@ -17,7 +19,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from limner.models.adversarial import Adversarial, NetworkOptions
+from limner.models.adversarial import Adversarial, Loss, NetworkOptions
 from limner.models.base import Presets, Shape, Values
 from limner.models.networks import conv_pair
 from limner.settings import PositiveInt
@@ -31,7 +33,12 @@ class DCGAN(Adversarial):
 
         latent_dim: PositiveInt = 100
         """length of the noise vector that an image is made from"""
-        width: PositiveInt = 64
+        loss: Loss = "hinge"
+        """losses of both networks: hinge, those of the lecture's GAN (non-saturating, minimax), least-squares,
+        or wasserstein and relativistic, which come with their penalties gp and r1+r2"""
+        spectral_norm: bool = True
+        """divide the weights of each layer of the discriminator by their largest singular value"""
+        width: PositiveInt = 32
         """channels next to the image; they double where the image's sides halve"""
         kernel: Literal[4, 5] = 4
         """side of the convolutions' kernels"""
@@ -39,20 +46,22 @@ class DCGAN(Adversarial):
         """the generator's: leaky, as in the lecture, or relu, as in the paper"""
         batch_norm: Literal["auto", "both", "generator", "nothing"] = "auto"
         """in both networks, in the generator only, or in nothing; auto: in both, but not in a discriminator
-        with a gradient penalty, which is defined image by image"""
+        with spectral norm or a gradient penalty"""
 
     presets: ClassVar[Presets] = {
         # Radford et al. 2015, section 4: z uniform, 1024 channels at 4x4, batches of 128; kernels: figure 1
         "paper": {
             "latent_dim": 100, "noise": "uniform", "width": 128, "kernel": 5, "activation": "relu",
-            "batch_norm": "both", "lr": 2e-4, "beta1": 0.5, "averaged": "nothing", "batch": 128,
+            "batch_norm": "both", "spectral_norm": False, "loss": "non-saturating", "lr": 2e-4, "beta1": 0.5,
+            "averaged": "nothing", "batch": 128,
         },
         # The lecture's five guidelines
-        "lecture": {"activation": "leaky", "batch_norm": "both", "lr": 2e-4, "beta1": 0.5},
-        # Miyato et al. 2018 (arXiv 1802.05957): spectral norm in place of batch norm in the discriminator,
-        # with the hinge loss; the rest as by default.
-        "spectral": {"loss": "hinge", "spectral_norm": True, "batch_norm": "generator"},
+        "lecture": {
+            "width": 64, "activation": "leaky", "batch_norm": "both", "spectral_norm": False,
+            "loss": "non-saturating", "lr": 2e-4, "beta1": 0.5,
+        },
     }  # fmt: skip
+    settings: ClassVar[Values] = {"ema_half_life": 30_000}
     tiny: ClassVar[Values] = {"latent_dim": 8, "width": 8}
     batch: ClassVar[int] = 64  # as in its successors: more steps for as many images
     bf16 = True
@@ -61,7 +70,7 @@ class DCGAN(Adversarial):
         super().__init__(shape, options)
         batch_norm = options.batch_norm
         if batch_norm == "auto":
-            batch_norm = "both" if self.penalty == "none" else "generator"
+            batch_norm = "generator" if options.spectral_norm or self.penalty != "none" else "both"
         G, D = conv_pair(
             shape,
             options.latent_dim,

@@ -52,7 +52,7 @@ class OptimisationConfig(Settings):
     clip: Positive | None = None
     """largest norm of a gradient; default: no limit"""
     ema_half_life: Positive = 10_000
-    """images after which an averaged weight has lost half its influence"""
+    """images after which an averaged weight has lost half its influence; at most a twentieth of those seen"""
     warmup: NonNegativeInt = 0
     """images over which learning rates rise from 0"""
     lr_drops: tuple[PositiveInt, ...] = ()
