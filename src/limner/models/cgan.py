@@ -47,7 +47,7 @@ class CGAN(Adversarial):
         """number of classes; default: that of the data, 10 without data"""
         latent_dim: PositiveInt = 100
         """length of the noise vector that an image is made from"""
-        width: PositiveInt = 64
+        width: PositiveInt = 32
         """channels next to the image; they double where the image's sides halve (conv)"""
         hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (256, 512)
         """widths of the generator's layers; the discriminator mirrors them (mlp)"""

@@ -34,8 +34,8 @@ class DCGAN(Adversarial):
         latent_dim: PositiveInt = 100
         """length of the noise vector that an image is made from"""
         loss: Loss = "hinge"
-        """losses of both networks: hinge, those of the lecture's GAN (non-saturating, minimax), least-squares,
-        or wasserstein and relativistic, which come with their penalties gp and r1+r2"""
+        """losses of both networks: hinge, those of the lecture's GAN (non-saturating, minimax),
+        least-squares, or wasserstein and relativistic, which come with their penalties gp and r1+r2"""
         spectral_norm: bool = True
         """divide the weights of each layer of the discriminator by their largest singular value"""
         width: PositiveInt = 32
