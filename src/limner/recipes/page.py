@@ -131,7 +131,7 @@ def chart(picture: Image.Image, alt: str) -> str:
 def embed(picture: Image.Image, alt: str) -> str:
     """An image element that holds the picture as PNG."""
     file = io.BytesIO()
-    picture.save(file, "PNG", optimize=True)
+    picture.save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
     width, height = picture.size
     text = escape(alt.replace("`", ""))
