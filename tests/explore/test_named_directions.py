@@ -149,7 +149,8 @@ def test_a_direction_without_labels_can_be_kept(styled: Run) -> None:
         explore.keep_direction(styled, "more", ranked, 9)
 
 
-def test_mistakes_are_one_line(styled: Run, fresh: Run) -> None:
+def test_mistakes_are_one_line(styled: Run, fresh: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(classifier, "LEAST_IMAGES", 6_000)
     explore.name_direction(styled, "smile", [1], [2])
     before = (styled.path / named_directions.FILE).read_bytes()
     for settings, message in [
