@@ -67,6 +67,7 @@ def test_a_narrow_terminal_has_the_same_mistakes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1")
+    prepare_terminal()  # as the program does first: without it the help has no end in so few columns
     assert run(["train", "vae", "--latentdim", "3"]) == 2
     assert capsys.readouterr().err.splitlines() == [
         "limner: error: limner train vae has no option --latentdim: did you mean '--latent-dim'?"
