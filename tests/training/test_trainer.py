@@ -15,6 +15,7 @@ from limner.data.stream import Stream
 from limner.models import MODELS, create
 from limner.models.base import Batch, Clock, Logs, Model, Update
 from limner.training import NotFinite, TrainConfig, Trainer
+from limner.training.trainer import half_life
 
 SHAPE = (1, 16, 16)
 
@@ -40,16 +41,23 @@ def stream(batch: int = 4, n: int = 10, seed: int = 0) -> Stream:
     return Stream(blobs(n, SHAPE), batch, seed)
 
 
-def test_the_average_has_its_half_life_in_images_once_it_is_a_twentieth_of_them() -> None:
-    trainer = Trainer(Line(), stream(batch=4), TrainConfig(ema_half_life=10))
-    for _ in itertools.islice(trainer, 100):
+def test_the_average_has_its_half_life_in_images() -> None:
+    trainer = Trainer(Line(), stream(batch=4), TrainConfig(ema_half_life=8))
+    for _ in itertools.islice(trainer, 3):
         pass
+    share = 1 - 0.5 ** (4 / 8)
     average = 0.0
-    for step in range(1, 101):
-        share = 1 - 0.5 ** (4 / min(10, 4 * step / 20))
+    for step in (1, 2, 3):
         average += share * (-0.1 * step - average)
     assert trainer.averages["net.weight"].item() == pytest.approx(average)
-    assert trainer.images_seen == 400
+    assert trainer.images_seen == 12
+
+
+def test_a_long_half_life_grows_with_the_run() -> None:
+    assert [half_life(30_000, seen) for seen in (64, 200_000, 400_000, 600_000, 10**7)] == [
+        10_000, 10_000, 20_000, 30_000, 30_000
+    ]  # fmt: skip
+    assert {half_life(1000, seen) for seen in (64, 10**7)} == {1000}
 
 
 def test_clip_bounds_the_gradient() -> None:

@@ -6,9 +6,9 @@ The lecture's five guidelines (`--preset lecture`): batch norm in all but G's la
 down by strided convolutions, G up by transposed ones, without pooling, and only D's last layer is fully
 connected; LeakyReLU in all but the last layers (G: tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5;
 weights from N(0, 0.02).
-Differs from the lecture in (default preset): spectral norm in place of batch norm in D, with the hinge loss
-(Miyato et al. 2018, arXiv 1802.05957), half the width; in every preset but the paper's: an average of G's
-weights for inference (`--averaged nothing` is without).
+Differs from the lecture in: spectral norm in place of batch norm in D, with the hinge loss (Miyato et al.
+2018, arXiv 1802.05957), and half the width, all but with `--preset lecture`; an average of G's weights for
+inference (`--averaged nothing` is without).
 Differs from the paper in (default preset), beside that: LeakyReLU in G as in the lecture, where the paper has
 ReLU, Gaussian noise, kernels of 4 as in its successors, a quarter of the width.
 Sides are halved while at least 3 remain; an odd side comes back by output padding.

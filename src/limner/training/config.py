@@ -52,7 +52,8 @@ class OptimisationConfig(Settings):
     clip: Positive | None = None
     """largest norm of a gradient; default: no limit"""
     ema_half_life: Positive = 10_000
-    """images after which an averaged weight has lost half its influence; at most a twentieth of those seen"""
+    """images after which an averaged weight has lost half its influence; above 10,000 it is
+    at most a twentieth of the images seen"""
     warmup: NonNegativeInt = 0
     """images over which learning rates rise from 0"""
     lr_drops: tuple[PositiveInt, ...] = ()

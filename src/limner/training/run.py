@@ -208,6 +208,8 @@ class WithoutDrawing(TorchFunctionMode):
     ) -> Any:
         if getattr(func, "__name__", "").endswith(("uniform_", "normal_", "normalize")):
             return args[0] if args else (kwargs or {})["tensor"]
+        if func in (torch.mv, torch.vdot):  # a column, or a number, of the product's shape
+            return args[0][..., 0]
         return func(*args, **(kwargs or {}))
 
 

@@ -18,7 +18,12 @@ from limner.training.checks import LARGEST_GROWTH, are_usable, check_same_shapes
 from limner.training.config import TrainConfig
 
 RECENT = 20  # iterations that a loss on the screen is averaged over
-EMA_RAMP = 0.05  # of the images seen: the longest half-life of averaged weights
+EMA_START, EMA_RAMP = 10_000, 0.05  # half-life of averaged weights at first, and as a share of images seen
+
+
+def half_life(longest: float, images_seen: int) -> float:
+    """The half-life of averaged weights; a long one grows with the run, as in Karras et al. 2020 (ADA)."""
+    return min(longest, max(EMA_START, EMA_RAMP * images_seen))
 
 
 class NotFinite(LimnerError):
@@ -102,12 +107,10 @@ class Trainer:
                 return name, float(torch.stack(recent).float().mean())
         return None
 
-    # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average);
-    # at first it is shorter, so that a short run keeps little of its beginning (Karras et al. 2020, ADA)
+    # EMA with a half-life in images:  average += (1 - 2^(-images / half-life)) (weights - average)
     @torch.no_grad()
     def _average(self, images: int) -> None:
-        half_life = min(self.config.ema_half_life, EMA_RAMP * self.images_seen)
-        share = 1 - 0.5 ** (images / half_life)
+        share = 1 - 0.5 ** (images / half_life(self.config.ema_half_life, self.images_seen))
         pairs = list(zip(self.averages.values(), self._averaged_weights, strict=True))
         floats = [(average, weight.detach()) for average, weight in pairs if average.is_floating_point()]
         torch._foreach_lerp_([average for average, _ in floats], [weight for _, weight in floats], share)
