@@ -206,10 +206,13 @@ class WithoutDrawing(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if getattr(func, "__name__", "").endswith(("uniform_", "normal_", "normalize")):
+        name = getattr(func, "__name__", "")
+        if name.endswith(("uniform_", "normal_", "normalize")):
             return args[0] if args else (kwargs or {})["tensor"]
-        if func in (torch.mv, torch.vdot):  # a column, or a number, of the product's shape
+        if name in ("mv", "vdot"):  # spectral norm: a column, or a number, of the product's shape
             return args[0][..., 0]
+        if name in ("div", "__truediv__") and isinstance(args[1], Tensor) and args[1].ndim == 0:
+            return args[0]
         return func(*args, **(kwargs or {}))
 
 
