@@ -88,11 +88,11 @@ def test_test_images_agree_with_those_of_the_first_that_can(every: Path, tmp_pat
     app = build(tmp_path / "runs", TOKEN, PORT)
     with TestClient(app, base_url=ORIGIN) as client:
         client.get(f"/?token={TOKEN}")
-        found = client.get("/api/compare", params={"run": ["cgan", "vae", "other"]}).json()["runs"]
+        described = client.get("/api/compare", params={"run": ["cgan", "vae", "other"]}).json()["runs"]
     app.state.studio.worker.close()
-    assert found[1]["other_data"]["reconstruct"] == ""
+    assert described[1]["other_data"]["reconstruct"] == ""
     reason = "vae is of digits and other of photos: their test images are not the same"
-    assert found[2]["other_data"]["reconstruct"] == reason
+    assert described[2]["other_data"]["reconstruct"] == reason
 
 
 def test_a_seed_gives_the_images_that_sample_draws(asking: TestClient, every: Path) -> None:

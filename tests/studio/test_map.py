@@ -145,13 +145,13 @@ def test_tsne_that_fails_says_why_and_can_be_tried_again(client: TestClient) -> 
 
 
 def test_copies_are_those_of_the_library(client: TestClient, folder: Path) -> None:
-    found = wait(client, f"{RUN}/copies", by="pixels")
+    copies = wait(client, f"{RUN}/copies", by="pixels")
     result = nearest_training(limner.load(folder / "vae"))
-    assert [pair["distance"] for pair in found["pairs"]] == result.distance.tolist()
-    assert [pair["nearer"] for pair in found["pairs"]] == result.nearer.tolist()
-    assert found["tests"] == result.test_distance.tolist()
-    assert found["summary"] == result.summary
-    pixels = base64.b64decode(found["pairs"][5]["training"]["pixels"])
+    assert [pair["distance"] for pair in copies["pairs"]] == result.distance.tolist()
+    assert [pair["nearer"] for pair in copies["pairs"]] == result.nearer.tolist()
+    assert copies["tests"] == result.test_distance.tolist()
+    assert copies["summary"] == result.summary
+    pixels = base64.b64decode(copies["pairs"][5]["training"]["pixels"])
     assert pixels == result.images[5].numpy().tobytes()
 
 

@@ -240,7 +240,7 @@ def test_images_sets_sizes_and_methods(page: api.Page, address: str) -> None:
 def test_tsne_has_no_inverse_and_says_so(page: api.Page, address: str) -> None:
     open_map(page, address, "vae?n=500&method=tsne")
     assert page.locator(".status").inner_text().startswith("t-SNE of codes")
-    api.expect(page.locator(".about")).to_contain_text("there is no inverse")
+    api.expect(page.locator(".explanation")).to_contain_text("there is no inverse")
     move(page, 0.01, 0.01)
     api.expect(page.locator(".hover")).to_contain_text("the nearest image")
 

@@ -144,8 +144,8 @@ def stored_table(runs: Sequence[Run]) -> dict[str, Any]:
         return {"problem": " ".join(str(error).split())}
     settings = [[name, *map(str, values)] for name, values in comparison.settings.items()]
     measures = [cells(measure) for measure in comparison.measures]
-    found = {"runs": list(comparison.runs), "settings": settings, "measures": measures}
-    return found | {"notes": list(comparison.notes), "problem": ""}
+    table = {"runs": list(comparison.runs), "settings": settings, "measures": measures}
+    return table | {"notes": list(comparison.notes), "problem": ""}
 
 
 def cells(measure: Difference) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class NewRun:
 
     async def choices(self, _: Request) -> Response:
         sources = await asyncio.to_thread(self.sources.scan)
-        data = [{"name": source.name, "about": source.about} for source in sources.values()]
+        data = [{"name": source.name, "description": source.description} for source in sources.values()]
         models = [describe_model(each) for each in MODELS]
         folders = [str(folder) for folder in self.sources.folders]
         return JSONResponse({"data": data, "models": models, "folders": folders, "sets": list(NAMED)})
@@ -118,10 +118,10 @@ class NewRun:
 def describe_model(name: str) -> dict[str, Any]:
     """What the list of models says of one."""
     cls = model_class(name)
-    about = (cls.__doc__ or "").partition("\n")[0]
+    description = (cls.__doc__ or "").partition("\n")[0]
     return {
         "name": name,
-        "about": about,
+        "description": description,
         "can": abilities(cls),
         "presets": list(cls.presets),
         "labels": cls.labels,

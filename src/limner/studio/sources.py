@@ -34,7 +34,7 @@ class Source:
 
     name: str
     value: str
-    about: str
+    description: str
     root: Path | None = None  # the chosen folder that they lie in
 
     @property
@@ -62,7 +62,7 @@ class Sources:
                 while name in sources:  # another chosen folder, or a set, has that name
                     number += 1
                     name = f"{source.name} ({number})"
-                sources[name] = Source(name, source.value, source.about, root)
+                sources[name] = Source(name, source.value, source.description, root)
         return sources
 
     def find(self, name: str) -> str:

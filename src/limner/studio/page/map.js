@@ -147,9 +147,9 @@ export default {
       button("Whole map", "Show the whole map", () => change({ view: "" })), lasso, frameButton, classBox,
       button("Clear", "Clear the selection", () => { frame = null; change({ area: "" }); }));
     const legend = h("div", { className: "groups" });
-    const about = h("div", { className: "about" }), chosen = h("section", { className: "chosen", ariaLive: "polite" });
+    const explanation = h("div", { className: "explanation" }), chosen = h("section", { className: "chosen", ariaLive: "polite" });
     const picked = h("section", { className: "picked", ariaLive: "polite" }), copies = h("section", { className: "copies" });
-    el.append(controls, bar, problem, h("div", { className: "board" }, h("div", {}, tools, plot, axes, spoken), h("div", { className: "side" }, legend, picked, about)), chosen, copies);
+    el.append(controls, bar, problem, h("div", { className: "board" }, h("div", {}, tools, plot, axes, spoken), h("div", { className: "side" }, legend, picked, explanation)), chosen, copies);
 
     const fail = (text) => {
       problem.textContent = text;
@@ -809,7 +809,7 @@ export default {
     function explain() {
       const { title } = map, near = `Of each point's 10 nearest by ${space() === "codes" ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`;
       status.textContent = `${method() === "codes" ? title[0].toUpperCase() + title.slice(1) : `${NAMES[method()]} of ${title}`}. The model at ${whole(known.images)} images.`;
-      about.replaceChildren(h("h2", {}, "How to read it"), ...[...layout.notes, near, ...map.notes].map((text) => h("p", { className: "note" }, text)));
+      explanation.replaceChildren(h("h2", {}, "How to read it"), ...[...layout.notes, near, ...map.notes].map((text) => h("p", { className: "note" }, text)));
       axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
     }
     function drawState() {

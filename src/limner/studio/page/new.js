@@ -168,13 +168,13 @@ export default {
 
     // 1 images
     const group = (label, items) => (items.length ? [h("optgroup", { label }, ...items.map((each) => h("option", { value: each.name }, each.name)))] : []);
-    const isSet = (each) => !each.about.startsWith("images") && !each.name.includes("/") && known.sets.includes(each.name);
+    const isSet = (each) => !each.description.startsWith("images") && !each.name.includes("/") && known.sets.includes(each.name);
     const sources = () => [h("option", { value: "" }, "choose…"),
       ...group("in your folders", known.data.filter((each) => !isSet(each))), ...group("sets with a name", known.data.filter(isSet))];
     const problems = { data: problem(), second: problem(), model: problem(), preset: problem(), name: problem() };
     const [data, dataField] = select("data", "Images", sources(), problems.data);
     const [second, secondField] = select("second", "Domain B", sources(), problems.second, "where the images above are domain A alone");
-    const about = h("p", { className: "note" });
+    const description = h("p", { className: "note" });
     const where = h("p", { className: "note" }, `Images and arrays in ${known.folders.join(", ") || "no folder"} are listed; limner studio --images FOLDER chooses others.`);
     const bar = h("progress", { max: 1, hidden: true });
     bar.setAttribute("aria-label", "share of the images that are read");
@@ -208,7 +208,7 @@ export default {
     const outcome = h("p", { className: "status", role: "status" });
 
     el.append(
-      section("1 Images", h("div", { className: "settings-grid" }, dataField, secondField), about, where, bar, state, contents),
+      section("1 Images", h("div", { className: "settings-grid" }, dataField, secondField), description, where, bar, state, contents),
       section("2 Model", h("div", { className: "settings-grid" }, kindField, presetField), can),
       section("3 Settings", settings, folded, rules),
       section("4 What it takes", h("p", { className: "note" }, "Times a few steps of this run on this machine, in a process of its own. Nothing is kept."), h("div", { className: "controls" }, measure), result),
@@ -272,7 +272,7 @@ export default {
 
     // Show the state in every control.
     function show() {
-      const { about: summary, can: abilities, presets, labels, domains } = chosen();
+      const { description: summary, can: abilities, presets, labels, domains } = chosen();
       kind.value = chosen().name;
       can.textContent = `${summary} It can: ${abilities.join(", ").replaceAll("_", " ")}.${labels === "required" ? " It needs labels: sub-folders of a folder of images are labels." : ""}`;
       const options = ["", ...presets].map((value) => h("option", { value }, value || "none"));
@@ -283,7 +283,7 @@ export default {
       secondField.hidden = !domains;
       data.value = known.data.some((each) => each.name === model.get("data")) ? model.get("data") : "";
       second.value = known.data.some((each) => each.name === model.get("second")) ? model.get("second") : "";
-      about.textContent = known.data.find((each) => each.name === model.get("data"))?.about ?? "";
+      description.textContent = known.data.find((each) => each.name === model.get("data"))?.description ?? "";
       if (document.activeElement !== name) name.value = model.get("name");
       atOnce.checked = model.get("at_once") === "true";
       for (const field of fields) field.show(model.get(field.key));
