@@ -136,6 +136,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs, all in one folder")
     runs = parser.parse_args().runs
+    if len({run.resolve().parent for run in runs}) > 1:
+        parser.error("the runs must be in one folder")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     folder = str(runs[0].resolve().parent)
     command = [sys.executable, "-m", "limner", "studio", folder, "--port", "0", "--no-open"]
