@@ -159,6 +159,21 @@ def test_a_picture_is_the_file(client: TestClient, folder: Path) -> None:
     assert client.get("/api/runs/vae/samples/1").status_code == 404
 
 
+def test_a_picture_removed_while_it_is_asked_for(
+    client: TestClient, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = Folder.pictures
+
+    def list_and_remove(self: Folder, path: Path) -> dict[int, Path]:
+        pictures = listed(self, path)
+        shutil.rmtree(path)
+        return pictures
+
+    monkeypatch.setattr(Folder, "pictures", list_and_remove)
+    answer = client.get("/api/runs/vae/samples/4096")
+    assert (answer.status_code, answer.json()) == (404, {"error": "there is no such picture any more"})
+
+
 # -- requests to a training -------------------------------------------------------------------------------
 def test_requests_are_written_for_the_process_that_trains(client: TestClient, folder: Path) -> None:
     path = "/api/runs/vae/control"

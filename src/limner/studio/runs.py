@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from limner.studio.answers import folder_events, run_details, run_events, run_verdicts
@@ -50,9 +50,13 @@ class Runs:
     async def sample(self, request: Request) -> Response:
         path = self.folder.find(name(request))
         picture = self.folder.pictures(path).get(request.path_params["images"])
-        if picture is None:
+        try:
+            content = None if picture is None else await asyncio.to_thread(picture.read_bytes)
+        except FileNotFoundError:  # the run was removed since
+            content = None
+        if content is None:
             raise NoRun("there is no such picture any more")
-        return FileResponse(picture, media_type="image/png")
+        return Response(content, media_type="image/png")
 
     async def verdicts(self, request: Request) -> Response:
         images = number(request, "images")
