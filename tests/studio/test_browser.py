@@ -212,6 +212,7 @@ def test_an_image_is_tried(page: api.Page, address: str, digits: Dataset) -> Non
     page.locator("#choose").set_input_files(digit_file(digits))
     figures = page.locator(".results figure")
     api.expect(figures).to_have_count(2)
+    assert state_of(page, "number") in (None, "")
     api.expect(figures.first).to_have_text("what the model receives")
     api.expect(page.locator(".number")).to_contain_text("mean squared error")
     page.get_by_role("button", name="How strange?").click()
@@ -222,6 +223,27 @@ def test_an_image_is_tried(page: api.Page, address: str, digits: Dataset) -> Non
     text = {"name": "words.txt", "mimeType": "text/plain", "buffer": b"words"}
     page.locator("#choose").set_input_files(text)
     api.expect(page.locator(".problem")).to_have_text("that is not an image")
+
+
+def test_a_test_image_is_tried_and_the_address_holds_it(page: api.Page, address: str) -> None:
+    open_page(page, address, "try/vae-digits-0001?trial=similar&number=177")
+    note, figures = page.locator(".zone .note"), page.locator(".results figure")
+    api.expect(note).to_have_text("test image 177")
+    api.expect(figures).to_have_count(13)
+    page.get_by_role("button", name="Next test image").click()
+    api.expect(note).to_have_text("test image 178")
+    assert state_of(page, "number") == "178"
+    page.get_by_role("button", name="Next test image").click()
+    api.expect(note).to_have_text("test image 0")
+    field = page.get_by_label("Number of a test image")
+    field.fill("179")
+    field.press("Enter")
+    problem = "there are 179 test images, numbered from 0: 179 is none"
+    api.expect(page.locator(".problem")).to_have_text(problem)
+    field.fill("4")
+    field.press("Enter")
+    api.expect(note).to_have_text("test image 4")
+    api.expect(figures).to_have_count(13)
 
 
 def test_a_drawing_a_drop_and_a_paste_are_tried(page: api.Page, address: str, digits: Dataset) -> None:

@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import os
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -46,7 +47,7 @@ def read(answer: Any) -> np.ndarray:
 
 def test_abilities_and_axes(client: TestClient) -> None:
     known = client.get(f"{RUN}/abilities").json()
-    assert known["trials"] == ["reconstruct", "anomalies", "similar"]
+    assert known["trials"] == {"reconstruct": 179, "anomalies": 179, "similar": 179}
     assert known["plane"]["bases"] == ["mean", "seed", "image"]
     assert (known["plane"]["dim"], known["plane"]["labels"], known["images"]) == (2, [], 4096)
     axes = client.get(f"{RUN}/axes").json()["axes"]
@@ -193,6 +194,17 @@ def test_trials_are_what_explore_gives(
     assert torch.equal(pixels_of(nearest[0]), data["pixels"][0])
 
 
+def test_a_test_image_is_received_as_it_is(client: TestClient, digits: Dataset) -> None:
+    file = client.get(f"{RUN}/try/reconstruct/tests/7.png")
+    assert file.headers["content-type"] == "image/png"
+    received = client.post(f"{RUN}/try/reconstruct", content=file.content).json()["images"][0]
+    assert torch.equal(pixels_of(received), digits.test.pixels[7])
+    for path in ("reconstruct/tests/179.png", f"reconstruct/tests/{10**30}.png", "edit/tests/7.png"):
+        answer = client.get(f"{RUN}/try/{path}")
+        assert answer.status_code == 422
+        assert re.search("there are 179 test images|cannot edit", answer.json()["error"])
+
+
 def test_an_image_of_another_size_is_fitted_and_the_page_says_how(client: TestClient) -> None:
     file = io.BytesIO()
     Image.new("RGB", (100, 60), "white").save(file, "PNG")
@@ -224,9 +236,15 @@ def test_every_model_has_its_pages(model: str, digits: Dataset, tmp_path: Path) 
         for trial in known["trials"]:
             if (model, trial) == ("stylegan", "invert"):  # the same search as gan's, and slow
                 continue
-            answer = client.post(f"{RUN}/try/{trial}", content=image_file(digits))
+            file = client.get(f"{RUN}/try/{trial}/tests/0.png").content
+            answer = client.post(f"{RUN}/try/{trial}", content=file)
             assert answer.status_code == 200, answer.text
-            assert answer.json()["images"][0]["caption"] == "what the model receives"
+            image = answer.json()["images"][0]
+            assert image["caption"] == "what the model receives"
+            loaded = limner.load(tmp_path / "runs" / "vae")
+            domains = {"translate to A": "b", "translate to B": "a"}
+            data = getattr(loaded.domains, domains[trial]) if trial in domains else loaded.data
+            assert torch.equal(pixels_of(image), data.test.pixels[0])
         assert client.get(RUN).json()["panels"]
         if known["plane"] is None:
             assert "has no decoder" in known["why"]

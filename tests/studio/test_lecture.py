@@ -32,7 +32,7 @@ from limner.training.queue import NAME as QUEUE
 PAGE = Path(answers.__file__).parent / "page"
 VIEWS = set(re.findall(r"^  (\w+): \{ title:", (PAGE / "app.js").read_text(), re.MULTILINE))
 KEYS: dict[str, set[str]] = {  # of the states that a text may set
-    "train": {"images"}, "try": {"trial"}, "update": set(),
+    "train": {"images"}, "try": {"trial", "number"}, "update": set(),
     "latent": {"base", "number", "label", "truncation", "moves"},
 }  # fmt: skip
 DEAD = 2**31 - 2  # no process has that number

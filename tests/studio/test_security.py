@@ -33,7 +33,7 @@ GETS = [
 POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/reconstruct"]
 MAP = "/api/runs/vae/map"
 GETS += [MAP, f"{MAP}/0/points", f"{MAP}/0/sheets/0.png", f"{MAP}/0/images/0.png", f"{MAP}/0/nearest/0"]
-GETS += ["/api/runs/vae/copies"]
+GETS += ["/api/runs/vae/copies", "/api/runs/vae/try/reconstruct/tests/0.png"]
 POSTS += [f"{MAP}/0/mean.png"]
 POSTS += ["/api/runs/vae/directions"]
 GETS += ["/api/new", "/api/new/form?model=vae", "/api/new/check", "/api/new/started/vae"]
@@ -76,7 +76,7 @@ def test_every_route_is_in_these_tests(stranger: TestClient) -> None:
     asked = {path.replace("/vae", "/{run}").replace("samples/0", "samples/{images:int}") for path in asked}
     asked = {path.replace("app.js", "{file}").replace("try/reconstruct", "try/{trial}") for path in asked}
     numbers = {"sheets/0": "sheets/{part:int}", "images/0": "images/{point:int}"}
-    numbers |= {"nearest/0": "nearest/{point:int}", "map/0": "map/{map}"}
+    numbers |= {"tests/0": "tests/{number:int}", "nearest/0": "nearest/{point:int}", "map/0": "map/{map}"}
     for number, name in numbers.items():
         asked = {path.replace(number, name) for path in asked}
     asked = {path.replace("compare/samples", "compare/{task}") for path in asked}

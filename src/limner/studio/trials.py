@@ -10,8 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from torch import Tensor
 
-from limner.data import read_file
+from limner.data import Images, read_file
 from limner.errors import LimnerError
 from limner.explore import anomalies, edit, invert, reconstruct, similar, translate
 from limner.explore.abilities import usable_verbs
@@ -22,7 +23,7 @@ from limner.explore.translations import OTHER
 from limner.explore.translations import choose_images as read_domain_image
 from limner.models.abilities import Encodes
 from limner.studio.requests import name, read_body
-from limner.studio.wire import image_json
+from limner.studio.wire import image_json, strip_png
 from limner.studio.worker import Opened, Worker
 
 LARGEST_UPLOAD = 20_000_000  # bytes of an image; its pixels are limited where it is decoded
@@ -39,15 +40,16 @@ class Trials:
 
     def routes(self) -> list[Route]:
         """The addresses that are answered."""
-        return [Route("/api/runs/{run}/try/{trial}", self.attempt, methods=["POST"])]
+        return [
+            Route("/api/runs/{run}/try/{trial}", self.attempt, methods=["POST"]),
+            Route("/api/runs/{run}/try/{trial}/tests/{number:int}.png", self.test_image),
+        ]
 
     async def attempt(self, request: Request) -> Response:
         data = await read_body(request, LARGEST_UPLOAD)
 
         def attempt(opened: Opened) -> dict[str, Any]:
-            trial = request.path_params["trial"]
-            if trial not in trial_names(opened):
-                raise LimnerError(f"the model of {opened.run.name} cannot {trial}")
+            trial = require_trial(opened, request)
             with tempfile.TemporaryDirectory(prefix="limner-") as folder:
                 path = Path(folder) / "image"
                 path.write_bytes(data)
@@ -57,6 +59,42 @@ class Trials:
                     raise LimnerError(str(error).replace(str(path), "the image")) from None
 
         return JSONResponse(await self.worker.call(name(request), attempt))
+
+    async def test_image(self, request: Request) -> Response:
+        def draw(opened: Opened) -> bytes:
+            trial = require_trial(opened, request)
+            return strip_png(choose_image(opened, trial, request.path_params["number"])[None])
+
+        return Response(await self.worker.call(name(request), draw), media_type="image/png")
+
+
+def require_trial(opened: Opened, request: Request) -> str:
+    """The trial that a request names; LimnerError where the run's model cannot do it."""
+    trial = str(request.path_params["trial"])
+    if trial not in trial_names(opened):
+        raise LimnerError(f"the model of {opened.run.name} cannot {trial}")
+    return trial
+
+
+def choose_image(opened: Opened, trial: str, number: int) -> Tensor:
+    """A test image (C, H, W) uint8 that a trial takes; LimnerError where there are fewer."""
+    images = find_tests(opened, trial)
+    if number >= len(images):
+        raise LimnerError(f"there are {len(images):,} test images, numbered from 0: {number:,} is none")
+    return images.pixels[number]
+
+
+def find_tests(opened: Opened, trial: str) -> Images:
+    """The test images that a trial takes: of the domain that is translated, where there are two."""
+    run = opened.run
+    if trial.startswith("translate"):
+        return (run.domains.b if trial.endswith("A") else run.domains.a).test
+    return run.data.test
+
+
+def trial_tests(opened: Opened) -> dict[str, int]:
+    """How many test images each trial can take."""
+    return {trial: len(find_tests(opened, trial)) for trial in trial_names(opened)}
 
 
 def trial_names(opened: Opened) -> list[str]:

@@ -1,4 +1,4 @@
-// One image of the user's: what the model receives, and what it makes of it. Nothing is kept.
+// One image, the user's or a test image: what the model receives, and what it makes of it. Nothing is kept.
 const TITLES = {
   reconstruct: "Reconstruct", edit: "Every class", anomalies: "How strange?", similar: "Nearest images",
   invert: "Nearest the decoder makes", "translate to A": "Translate to A", "translate to B": "Translate to B",
@@ -41,12 +41,13 @@ export default {
     el.append(busy);
     const answer = await fetch(`${api}/abilities`);
     const known = await answer.json();
-    if (!answer.ok || !known.trials.length) {
+    const trials = Object.keys(known.trials ?? {});
+    if (!answer.ok || !trials.length) {
       busy.textContent = known.error ?? "This model takes no image: it only makes new ones.";
       return;
     }
     busy.textContent = `The model at ${known.images.toLocaleString("en")} images.`;
-    const trial = () => (known.trials.includes(model.get("trial")) ? model.get("trial") : known.trials[0]);
+    const trial = () => (trials.includes(model.get("trial")) ? model.get("trial") : trials[0]);
     let image = null, running = 0;
 
     // ---- the image ------------------------------------------------------------------------------------
@@ -56,8 +57,46 @@ export default {
     const choose = h("label", { htmlFor: "choose", className: "button" }, "Choose an image");
     const zone = h("div", { className: "zone" },
       h("p", {}, "Drop an image here, paste one, or"), h("p", {}, input, choose), preview, name);
+    const number = h("input", { type: "number", min: 0, step: 1, ariaLabel: "Number of a test image" });
+    const remember = (text) => {
+      number.value = text;
+      model.set("number", text);
+      model.save_changes();
+    };
+    const next = h("button", { type: "button" }, "Next test image");
+    const tests = h("div", { className: "controls tests" }, h("label", { className: "field inline" }, h("span", {}, "or a test image:"), number), next);
+    next.addEventListener("click", () => {
+      remember(`${number.value === "" ? 0 : (+number.value + 1) % known.trials[trial()] || 0}`);
+      takeTest();
+    });
+    number.addEventListener("change", () => {
+      remember(number.value);
+      takeTest();
+    });
 
-    async function take(file, from) {
+    // The test image of that number, which a model of two domains takes from the domain that is translated.
+    async function takeTest() {
+      const text = model.get("number");
+      if (!text) return;
+      const count = known.trials[trial()];
+      if (!/^\d+$/.test(text) || +text >= count) {
+        show({ error: `there are ${count.toLocaleString("en")} test images, numbered from 0: ${text.slice(0, 20)} is none` });
+        return;
+      }
+      let answer, blob;
+      try {
+        answer = await fetch(`${api}/try/${encodeURIComponent(trial())}/tests/${text}.png`);
+        blob = await (answer.ok ? answer.blob() : answer.json());
+      } catch {
+        blob = { error: "the studio does not answer: is it still running?" };
+      }
+      if (model.get("number") !== text) return;
+      if (blob.error) show(blob);
+      else take(blob, `test image ${text}`, true);
+    }
+
+    async function take(file, from, test = false) {
+      if (!test) remember("");
       if (!file || !file.type.startsWith("image/")) {
         show({ error: "that is not an image" });
         return;
@@ -72,7 +111,7 @@ export default {
         const bitmap = await createImageBitmap(file, { resizeHeight: 160, resizeQuality: "high" });
         Object.assign(preview, { width: bitmap.width, height: bitmap.height, hidden: false });
         preview.getContext("2d").drawImage(bitmap, 0, 0);
-        preview.setAttribute("aria-label", `your image, ${from}`);
+        preview.setAttribute("aria-label", test ? from : `your image, ${from}`);
       } catch {
         preview.hidden = true; // a format that the library reads and the browser does not
       }
@@ -144,13 +183,14 @@ export default {
     // ---- what the model makes of it -------------------------------------------------------------------
     const choices = h("div", { className: "controls", role: "group", ariaLabel: "What to do" });
     const buttons = new Map();
-    for (const each of known.trials) {
+    for (const each of trials) {
       const button = h("button", { type: "button" }, TITLES[each] ?? each);
       button.addEventListener("click", () => {
         model.set("trial", each);
         model.save_changes();
         mark();
-        run();
+        if (model.get("number") && each.startsWith("translate")) takeTest(); // of the other domain
+        else run();
       });
       buttons.set(each, button);
       choices.append(button);
@@ -184,7 +224,14 @@ export default {
     }
     model.on("change:trial", () => { mark(); });
     mark();
-    el.append(h("div", { className: "inputs" }, zone, drawing), h("h2", {}, "What the model makes of it"), choices, results);
+    model.on("change:number", () => {
+      if (number.value === (model.get("number") ?? "")) return;
+      number.value = model.get("number") ?? "";
+      takeTest();
+    });
+    number.value = model.get("number") ?? "";
+    takeTest();
+    el.append(h("div", { className: "inputs" }, h("div", {}, zone, tests), drawing), h("h2", {}, "What the model makes of it"), choices, results);
     return () => document.removeEventListener("paste", paste);
   },
 };
