@@ -6,7 +6,6 @@ import io
 import re
 import shutil
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -20,6 +19,8 @@ if CHROMIUM is None:
 api.expect.set_options(timeout=60_000)  # the machine may be busy
 
 WIDTHS = (1280, 390)
+# what observes a size has drawn anew after them
+TWO_FRAMES = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 
 
 def open_page(page: api.Page, address: str, fragment: str) -> None:
@@ -27,8 +28,8 @@ def open_page(page: api.Page, address: str, fragment: str) -> None:
 
 
 def state_of(page: api.Page, key: str) -> str | None:
-    """What the page's address holds under a key; the page writes it after a pause without changes."""
-    page.wait_for_timeout(200)
+    """What the page's address holds under a key; the page writes it 100 ms after the last change."""
+    page.evaluate("new Promise((resolve) => setTimeout(resolve, 110))")  # a timer that ends after the page's
     match = re.search(rf"[?&]{key}=([^&]*)", page.evaluate("location.hash"))
     return match and page.evaluate("(text) => decodeURIComponent(text)", match[1])
 
@@ -48,15 +49,14 @@ def png_upload(image: Image.Image) -> dict[str, object]:
     return {"name": "digit.png", "mimeType": "image/png", "buffer": file.getvalue()}
 
 
-def check_looks(page: api.Page, folder: Path) -> None:
-    """The page is never wider than the window, and has a dark form; screenshots go to the folder."""
+def check_looks(page: api.Page) -> None:
+    """The page is never wider than the window, and has a dark form."""
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(TWO_FRAMES)
+        wait_for(page, "(width) => document.documentElement.scrollWidth <= width", width)
     backgrounds = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 900})
-            page.wait_for_timeout(300)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            page.screenshot(path=folder / f"{width}-{scheme}.png", full_page=True)
         backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(backgrounds) == 2

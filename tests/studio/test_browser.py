@@ -295,7 +295,7 @@ PAGES = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_fit_at_every_width_in_light_and_dark(
-    name: str, page: api.Page, address: str, digits: Dataset, tmp_path: Path
+    name: str, page: api.Page, address: str, digits: Dataset
 ) -> None:
     fragment, landmark = PAGES[name]
     open_page(page, address, fragment)
@@ -303,7 +303,7 @@ def test_pages_fit_at_every_width_in_light_and_dark(
     if name == "try":
         page.locator("#choose").set_input_files(digit_file(digits))
         page.locator(".results figure").first.wait_for()
-    check_looks(page, tmp_path)
+    check_looks(page)
 
 
 def test_reduced_motion_is_respected(page: api.Page, address: str) -> None:

@@ -185,10 +185,10 @@ def test_the_table_says_what_is_missing(page: api.Page, address: str, runs: Path
     api.expect(table.locator("tr", has_text="seed")).to_have_text("seed01")
 
 
-def test_it_fits_at_every_width_in_light_and_dark(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_it_fits_at_every_width_in_light_and_dark(page: api.Page, address: str) -> None:
     open_page(page, address, "compare?runs=first/second/third&task=reconstruct&zoom=2")
     page.locator(".panels").wait_for()
-    check_looks(page, tmp_path)
+    check_looks(page)
 
 
 # -- curves -----------------------------------------------------------------------------------------------

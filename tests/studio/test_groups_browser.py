@@ -105,8 +105,8 @@ def test_styles_of_another_seed_are_mixed_in(page: api.Page, address: str) -> No
     api.expect(boxes.first).not_to_be_checked()
 
 
-def test_it_fits_at_every_width_in_light_and_dark(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_it_fits_at_every_width_in_light_and_dark(page: api.Page, address: str) -> None:
     pins = "pins=seed!1!!1!!!!A~seed!2!!1!!!!B"
     open_page(page, address, f"latent/style?mixed=coarse&second=2&{pins}")
     page.locator(".strip").first.wait_for()
-    check_looks(page, tmp_path)
+    check_looks(page)

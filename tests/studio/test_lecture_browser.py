@@ -40,7 +40,7 @@ def runs(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # -- the lecture ------------------------------------------------------------------------------------------
-def test_the_parts_follow_each_other(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_the_parts_follow_each_other(page: api.Page, address: str) -> None:
     open_page(page, address, "lecture")
     heading = page.locator("article h1")
     api.expect(heading).to_have_text("Autoencoder")
@@ -60,7 +60,7 @@ def test_the_parts_follow_each_other(page: api.Page, address: str, tmp_path: Pat
     page.locator(".contents a", has_text="StyleGAN").press("Enter")
     api.expect(heading).to_have_text("StyleGAN")
     api.expect(page.locator("math")).to_have_count(2)
-    check_looks(page, tmp_path)
+    check_looks(page)
 
 
 def test_a_question_is_answered_after_a_guess(page: api.Page, address: str) -> None:
@@ -129,7 +129,7 @@ def test_a_run_that_fails_says_why(page: api.Page, address: str, runs: Path) -> 
 
 
 # -- one update -------------------------------------------------------------------------------------------
-def test_a_game_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_a_game_in_slow_motion(page: api.Page, address: str) -> None:
     open_page(page, address, "update/lecture-gan")
     stage, status = page.locator(".stage-of-update"), page.locator(".status")
     api.expect(stage.locator("h2")).to_have_text("1. A batch")
@@ -159,7 +159,7 @@ def test_a_game_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> 
     page.get_by_role("button", name="Just show it").click()
     api.expect(stage.locator(".answer")).to_contain_text("It rose")
     api.expect(forward).to_be_disabled()
-    check_looks(page, tmp_path)
+    check_looks(page)
     page.reload()  # every state is a link
     api.expect(stage.locator("h2")).to_have_text("5. G moves")
     page.get_by_role("button", name="The update after it").click()
@@ -170,7 +170,7 @@ def test_a_game_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> 
     api.expect(page.locator("article h1")).to_have_text("GAN")
 
 
-def test_a_vae_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_a_vae_in_slow_motion(page: api.Page, address: str) -> None:
     open_page(page, address, "update/lecture-vae?step=2")
     stage = page.locator(".stage-of-update")
     api.expect(stage.locator("figcaption").first).to_contain_text(re.compile(r"μ \(.*σ \(.*z \("))
@@ -183,4 +183,4 @@ def test_a_vae_in_slow_motion(page: api.Page, address: str, tmp_path: Path) -> N
     api.expect(stage.locator(".answer")).to_contain_text("mean KL divergence")
     page.get_by_role("button", name="Next").click()
     api.expect(stage.locator("canvas")).to_have_count(24)
-    check_looks(page, tmp_path)
+    check_looks(page)

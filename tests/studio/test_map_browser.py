@@ -280,9 +280,9 @@ LOOKS = ["vae?n=500&at=3&area=class:1", "dcgan?n=500&show=images&copies=1&at=300
 
 
 @pytest.mark.parametrize("fragment", LOOKS)
-def test_looks(page: api.Page, address: str, fragment: str, tmp_path: Path) -> None:
+def test_looks(page: api.Page, address: str, fragment: str) -> None:
     open_map(page, address, fragment)
     page.locator(".near li").nth(15).wait_for()
     if "copies" in fragment:
         page.locator(".pairs figure").nth(23).wait_for()
-    check_looks(page, tmp_path)
+    check_looks(page)

@@ -48,7 +48,7 @@ def address(runs: Path, photos: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/?token={TOKEN}"
 
 
-def test_the_door_leads_to_a_checked_folder(page: api.Page, address: str, tmp_path: Path) -> None:
+def test_the_door_leads_to_a_checked_folder(page: api.Page, address: str) -> None:
     open_page(page, address, "home")
     page.get_by_role("link", name="Use my images").click()
     api.expect(page.locator("h1")).to_have_text("New run")
@@ -72,7 +72,7 @@ def test_the_door_leads_to_a_checked_folder(page: api.Page, address: str, tmp_pa
     page.get_by_label("size", exact=True).fill("")
     api.expect(contents).to_contain_text("28 × 28 pixels")
     page.get_by_text("Options of the VAE").click()
-    check_looks(page, tmp_path)
+    check_looks(page)
 
 
 def test_the_form_follows_the_schema_and_the_address(page: api.Page, address: str) -> None:
