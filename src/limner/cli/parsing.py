@@ -46,13 +46,13 @@ def parse(
 
     Raises LimnerError for a mistake in the words, SystemExit after printing the help.
     """
-    refuse_unknown_flags(help_text(target, verb, config), argv, verb)
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
             return tyro.cli(target, args=list(argv), prog=f"limner {verb}", config=config)
     except SystemExit as end:
         if end.code:
+            refuse_unknown_flags(help_text(target, verb, config), argv, verb)
             raise LimnerError(f"{explain(errors.getvalue())}; see limner {verb} --help") from None
         raise
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from limner.models.abilities import Decodes, HasStyles
+from limner.random_state import set_seed
 from limner.training.codes import draw_codes
 
 STYLES = 10_000  # drawn for the mean and the covariance of w
@@ -137,7 +138,7 @@ def fix_noise(decode: Decode) -> Decode:
 
     def decode_fixed(z: Tensor, y: Tensor | None) -> Tensor:
         with torch.random.fork_rng():
-            torch.manual_seed(0)
+            set_seed(0)
             return decode(z, y)
 
     return decode_fixed

@@ -23,6 +23,7 @@ from torch.optim import AdamW
 from limner.data import Dataset, Images, to_float
 from limner.data.progress import track
 from limner.data.stream import Stream
+from limner.random_state import set_seed
 
 FEATURES = 64
 BATCH = 128
@@ -110,7 +111,7 @@ def _train(
 ) -> Classifier:
     """The recipe: AdamW, one cycle of the learning rate, ten epochs or LEAST_IMAGES."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        set_seed(seed)
         network = Classifier(dataset.shape, classes).to(device)
         steps = max(EPOCHS * len(dataset.train), LEAST_IMAGES) // BATCH
         optimizer = AdamW(network.parameters(), 2e-3, weight_decay=1e-4)

@@ -24,6 +24,7 @@ from torch import Tensor
 from limner.data.progress import track
 from limner.errors import LimnerError
 from limner.metrics.arrays import accepts_arrays
+from limner.random_state import set_seed
 
 Nats = TypeVar("Nats", float, Tensor)
 
@@ -63,8 +64,6 @@ def importance_bound(
     if len(x) == 0 or not ks or min(ks) < 1:
         raise LimnerError(f"a bound needs images and k of at least 1, not {len(x)} images and k {list(ks)}")
     nats: dict[int, list[Tensor]] = {k: [] for k in ks}
-    # torch.manual_seed seeds a GPU too; where there is none, that takes longer than a small model
-    set_seed = torch.manual_seed if x.is_cuda else torch.default_generator.manual_seed
     with torch.random.fork_rng():
         for i, image in enumerate(track(x.split(1), len(x), f"likelihood with {max(ks)} codes")):
             for k in nats:

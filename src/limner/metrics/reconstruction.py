@@ -24,6 +24,7 @@ from torch import Tensor
 
 from limner.errors import LimnerError
 from limner.metrics.arrays import accepts_arrays
+from limner.random_state import set_seed
 
 ROWS = 50  # images in a batch
 WIDEST = 4096  # numbers in an image up to which the full covariance is computed
@@ -97,7 +98,7 @@ def pca(x: Tensor, k: int) -> PCA:
         _, vectors = torch.linalg.eigh(torch.cov(flat.T.double()).reshape(flat.shape[1], -1))
         return PCA(mean, vectors.flip(1).T[:k].to(flat.dtype))
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        set_seed(0)
         _, _, v = torch.svd_lowrank(flat - mean, q=min(k + 10, *flat.shape), niter=4)
     return PCA(mean, v.T[:k])
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from limner.errors import LimnerError, nearest
+from limner.random_state import set_seed
 
 
 class Prior(Protocol):
@@ -225,7 +226,7 @@ class FittedPriors(nn.Module):
             variances, vectors = torch.linalg.eigh(covariance)
             return variances.clamp_min(0).flip(0)[:rank].sqrt(), vectors.flip(1).T[:rank]
         with torch.random.fork_rng([]):  # wide codes: a randomised decomposition of some of them
-            torch.manual_seed(0)
+            set_seed(0)
             _, singular, vectors = torch.svd_lowrank(some - mean, q=min(rank, len(some)))
         deviation, axes = torch.zeros(rank).double(), torch.zeros(rank, dim).double()
         deviation[: len(singular)] = singular / len(some) ** 0.5

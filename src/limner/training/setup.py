@@ -18,6 +18,7 @@ from limner.data.domains import Source
 from limner.errors import LimnerError
 from limner.models import preset_values
 from limner.models.base import Model
+from limner.random_state import set_seed
 from limner.training.config import DataRecord, Precision, RunConfig, TrainConfig
 
 SHORTEST_TICK = 10_000  # images between two log lines, or an epoch where that is more
@@ -36,7 +37,7 @@ def resolve_device(name: str | None) -> torch.device:
 
 def build_model(make: Callable[[], Model], seed: int, device: torch.device) -> Model:
     """The model that `make` returns, its weights by `seed`; LimnerError where torch refuses to make it."""
-    torch.manual_seed(seed)
+    set_seed(seed)
     try:
         return make().to(device)
     except (RuntimeError, OverflowError, TypeError) as error:
