@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CASES = {"kills": 1, "starts": 1, "inputs": 4, "options": 6, "runs": 1}
+CASES = {"kills": 1, "starts": 1, "inputs": 2, "options": 2, "runs": 1}
 
 
 def test_nothing_gets_through(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import pytest
+from processes import SUBPROCESS
 from studio_client import ORIGIN, PORT, TOKEN
 
 starlette = pytest.importorskip("starlette", reason="needs the extra 'studio'")
@@ -72,7 +73,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
+def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings and forecasts are forked; test_newrun has one that is started as users start it."""
+    for module in ("trainings", "newrun"):
+        monkeypatch.setattr(f"limner.studio.{module}.subprocess", SUBPROCESS)
+
+
+@pytest.fixture
+def page(browser: Any, address: str, quick_processes: None) -> Iterator[Any]:
     """A page that must not complain, and must ask no other host."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     page = context.new_page()
