@@ -70,8 +70,10 @@ class Popen:
     def returncode(self) -> int | None:
         return self.poll()
 
-    def wait(self) -> None:
+    def wait(self, timeout: float = float("inf")) -> None:
+        end = time.monotonic() + timeout
         while self.poll() is None:
+            assert time.monotonic() < end
             time.sleep(0.02)
 
     def kill(self) -> None:

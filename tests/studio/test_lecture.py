@@ -237,6 +237,7 @@ def test_a_studio_of_one_run_trains_none(folder: Path, started: list[Sequence[st
     assert started == []
 
 
+@pytest.mark.usefixtures("quick_processes")
 def test_a_failure_is_shown(client: TestClient, folder: Path) -> None:
     (folder / "lecture-vae").mkdir()
     (folder / "lecture-vae" / "letter.txt").write_text("mine")

@@ -21,11 +21,18 @@ from limner.training.checkpoint import read_weights, write_weights
 from limner.training.log import append_line
 
 measuring = importlib.import_module("limner.evaluation.evaluate")  # the package has a function of that name
-TINY: dict[str, Any] = {"images": 1000, "batch": 50, "latent_dim": 2, "tick": 500, "quiet": True}
+TINY: dict[str, Any] = {
+    "images": 1000,
+    "batch": 50,
+    "latent_dim": 2,
+    "hidden": (16,),
+    "tick": 500,
+    "quiet": True,
+}
 VERBS = {
     "runs": ["runs"],
     "sample": ["sample", "runs/bad", "--n", "4", "--quiet"],
-    "evaluate": ["evaluate", "runs/bad", "--quick", "--quiet"],
+    "evaluate": ["evaluate", "runs/bad", "--quick", "--n", "60", "--images", "20", "--k", "2", "--quiet"],
     "doctor": ["doctor", "runs/bad", "--quiet"],
     "train": ["train", "vae", "--out", "runs/bad", "--resume", "--images", "1100", "--quiet"],
 }
