@@ -77,5 +77,7 @@ INJECTIONS: dict[str, tuple[str, Change, Change, dict[str, Any]]] = {
     ),
     "colours inverted": ("cyclegan", same, negative, {"cycle": 3.0, "identity": 0.0}),
     "nothing translated": ("cyclegan", faint, faint, {"cycle": 100.0}),
-    "hidden information": (f"{__name__}:Hiding", same, negative, {"batch": 100, "tick": 500}),
+    "hidden information": (
+        f"{__name__}:Hiding", same, negative, {"width": 1, "d_width": 1, "batch": 100, "tick": 500},
+    ),
 }  # fmt: skip

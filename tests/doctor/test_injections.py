@@ -103,9 +103,9 @@ def test_it_is_named_when_it_happens(trouble: str, digits: Dataset, tmp_path: Pa
 NEEDED: dict[str, dict[str, Any]] = {
     "conv-autoencoder": {"images": 4000},
     "gan": {"hidden": (64, 64), "latent_dim": 64, "lr": 1e-3, "images": 55_000},
-    "dcgan": {"width": 4, "images": 6000},
+    "dcgan": {"width": 4, "images": 4000},
     "stylegan": {"images": 2000, "size": 16},
-    "cgan": {"networks": "mlp", "hidden": (64, 64), "lr": 1e-3, "images": 60_000},
+    "cgan": {"networks": "mlp", "hidden": (64, 64), "lr": 1e-3, "images": 55_000},
     "caae": {
         "width": 12,
         "d_width": 12,
@@ -115,7 +115,7 @@ NEEDED: dict[str, dict[str, Any]] = {
         "images": 6000,
         "size": 16,
     },
-    "cyclegan": {"lr": 2e-3, "batch": 10, "images": 300, "size": 16},  # test_translations has a long one
+    "cyclegan": {"lr": 2e-3, "batch": 10, "images": 200, "size": 16},  # test_translations has a long one
 }
 
 

@@ -12,7 +12,7 @@ from small import small, small_examples
 from updates import RecordingUpdate
 
 import limner
-from limner.data import Dataset, to_float
+from limner.data import Dataset, load, to_float
 from limner.errors import LimnerError
 from limner.metrics import extractor
 from limner.models import create, model_class, model_options
@@ -147,7 +147,8 @@ def test_labels_are_checked() -> None:
             model.decode(torch.zeros(2, 8), y)
 
 
-def test_an_edited_digit_is_of_the_asked_class_and_keeps_its_ink(digits: Dataset, tmp_path: Path) -> None:
+def test_an_edited_digit_is_of_the_asked_class_and_keeps_its_ink(tmp_path: Path) -> None:
+    digits = load("digits", size=16)
     settings = {"width": 12, "e_width": 8, "d_width": 12, "latent_dim": 16, "ema_half_life": 500, "lr": 2e-3}
     run = limner.train(
         "caae", digits, images=8000, precision="fp32", quiet=True, out=tmp_path / "run", **settings
