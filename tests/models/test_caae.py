@@ -147,7 +147,10 @@ def test_labels_are_checked() -> None:
             model.decode(torch.zeros(2, 8), y)
 
 
-def test_an_edited_digit_is_of_the_asked_class_and_keeps_its_ink(tmp_path: Path) -> None:
+def test_an_edited_digit_is_of_the_asked_class_and_keeps_its_ink(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("limner.metrics.classifier.LEAST_IMAGES", 0)
     digits = load("digits", size=16)
     settings = {"width": 12, "e_width": 8, "d_width": 12, "latent_dim": 16, "ema_half_life": 500, "lr": 2e-3}
     run = limner.train(
