@@ -14,7 +14,7 @@ from small import DOMAIN_MODELS, small, small_data
 
 import limner
 from limner import train_session
-from limner.data import Dataset
+from limner.data import Dataset, load
 from limner.data.examples import Examples
 from limner.data.stream import Stream
 from limner.doctor import Diagnosis, Doctor, diagnose
@@ -41,9 +41,9 @@ def new_trainer(digits: Dataset) -> Trainer:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_watched_run_is_the_run_it_would_have_been(model: str, digits: Dataset, tmp_path: Path) -> None:
+def test_a_watched_run_is_the_run_it_would_have_been(model: str, tmp_path: Path) -> None:
     length = {"images": 160, "tick": 80} if model in DOMAIN_MODELS else {"images": 480, "tick": 240}
-    short, data = SHORT | length | small(model), small_data(model, digits)
+    short, data = SHORT | length | small(model), small_data(model, load("digits", size=16))
     watched = limner.train(model, data, out=tmp_path / "watched", **short)
     alone = limner.train(model, data, out=tmp_path / "alone", on_trouble="ignore", **short)
     assert same(weights(watched), weights(alone))

@@ -74,12 +74,12 @@ def with_needed(cls: type[Model], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def combine(cls: type[Model], values: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each of these values once, up to three of different options together where the model takes them."""
+    """Each of these values once, up to six of different options together where the model takes them."""
     together: list[dict[str, Any]] = []
     for value in values:
         for others in together:
             if (
-                len(others) < 3
+                len(others) < 6
                 and not set(others) & set(value)
                 and is_valid(cls, {**cls.tiny, **others, **value})
             ):
