@@ -245,7 +245,7 @@ def test_images_of_a_generator_move_too(
     styled: Run, fresh: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The codes of a generator's own images are those that the search gives back."""
-    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1))
+    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1, steps=60))
     for run in (styled, run_of(fresh, Generator(1))):
         explore.name_direction(run, "x", [1, 2, 3], [4, 5])
         seeds, files = range(20, 22), [tmp_path / f"{i}.png" for i in range(2)]

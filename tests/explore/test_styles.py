@@ -167,7 +167,7 @@ def test_all_layers_give_the_column_and_the_rest_of_them_the_row(run: Run) -> No
 
 
 def test_files_are_mixed_as_seeds_are(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1))
+    monkeypatch.setattr(code_search, "Search", partial(Search, starts=2, polished=1, steps=60))
     own = draw_samples(run, 2, seed=[5, 6], noise="fixed")
     for image, name in zip(own, "ab", strict=True):
         to_pil(image).save(tmp_path / f"{name}.png")

@@ -100,7 +100,7 @@ def test_a_run_keeps_what_it_left_out(digits: Dataset, tmp_path: Path) -> None:
     )
     one, two = (read_state(r.path / "state.pt")["model"] for r in (run, there))
     assert all(torch.equal(one[name], two[name]) for name in one), "resumed as if it had never stopped"
-    small = {"latent_dim": 1, "hidden": (4,), "batch": 1}
+    small = {"latent_dim": 1, "hidden": (4,), "batch": 2}
     epoch = limner.train(
         "autoencoder", "digits", leave_out="7", out=tmp_path / "c", epochs=1, quiet=True, **small
     )
