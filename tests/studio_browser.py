@@ -54,7 +54,7 @@ def check_looks(page: api.Page) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(TWO_FRAMES)
-        wait_for(page, "(width) => document.documentElement.scrollWidth <= width", width)
+        wait_for(page, "(width) => document.documentElement.scrollWidth <= width + 1", width)  # rounded up
     backgrounds = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
