@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -19,6 +21,8 @@ if CHROMIUM is None:
 api.expect.set_options(timeout=60_000)  # the machine may be busy
 
 WIDTHS = (1280, 390)
+FITS = "(width) => document.documentElement.scrollWidth <= width + 1"  # a fraction is rounded up
+SCREENSHOTS = os.environ.get("LIMNER_SCREENSHOTS")  # a folder
 # what observes a size has drawn anew after them
 TWO_FRAMES = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
 
@@ -49,14 +53,23 @@ def png_upload(image: Image.Image) -> dict[str, object]:
     return {"name": "digit.png", "mimeType": "image/png", "buffer": file.getvalue()}
 
 
+def current_test() -> str:
+    """The name of the test that runs, as a file may have it."""
+    name = os.environ["PYTEST_CURRENT_TEST"].split("::")[-1].split(" (")[0]
+    return re.sub(r"[^\w.=-]+", "-", name).strip("-")
+
+
 def check_looks(page: api.Page) -> None:
-    """The page is never wider than the window, and has a dark form."""
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(TWO_FRAMES)
-        wait_for(page, "(width) => document.documentElement.scrollWidth <= width + 1", width)  # rounded up
+    """The page is never wider than the window, and has a dark form; writes screenshots if they are wanted."""
     backgrounds = set()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            page.evaluate(TWO_FRAMES)
+            wait_for(page, FITS, width)
+            if SCREENSHOTS:
+                name = f"{current_test()}-{width}-{scheme}.png"
+                page.screenshot(path=Path(SCREENSHOTS) / name, full_page=True)
         backgrounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
     assert len(backgrounds) == 2

@@ -17,12 +17,12 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def set_seed(seed: int) -> None:
-    """Seed torch's generators, a GPU's too.
+    """Seed torch's generators, an accelerator's too.
 
     Where there is none, `torch.manual_seed` notes a seed for each kind of GPU, with the place it was called
     from: that takes longer than a small model, and the notes are never dropped.
     """
-    if torch.cuda.is_available():
+    if torch.accelerator.is_available():
         torch.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
