@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import limner
+
 SOURCE = Path(__file__).parents[1] / "src" / "limner"
 FLOORS = [
     {"errors"},
@@ -114,6 +116,13 @@ def test_import_limner_is_light() -> None:
     code = "import sys, limner; print('torch' in sys.modules, limner.__version__)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split()[0] == "False"
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    for name in limner._MODULES:
+        vars(limner).pop(name, None)  # as before its first use
+        assert getattr(limner, name) is sys.modules[f"limner.{name}"]
+        assert name in dir(limner)
 
 
 def test_a_run_opens_without_torch_dynamo_and_scikit_learn() -> None:

@@ -42,7 +42,7 @@ _PUBLIC = {
     "evaluate": "limner.evaluation:evaluate",
     "load_data": "limner.data:load",
 }
-_MODULES = ("explore", "figures")
+_MODULES = ("data", "doctor", "evaluation", "explore", "figures", "metrics", "models", "recipes", "training")
 
 
 def list_models() -> list[str]:

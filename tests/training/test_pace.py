@@ -6,6 +6,7 @@ import os
 import time
 
 import pytest
+import torch
 
 from limner.training.display import Display
 from limner.training.pace import BUSY_SHARE, WINDOW, Pace
@@ -64,13 +65,17 @@ def test_what_other_processes_take_is_known_where_there_are_any(
     assert pace.lost_share() is None
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_a_slow_machine_is_named_once(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    threads: int, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "getloadavg", lambda: (1e3, 0.0, 0.0))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     display = Display("run", 0, 1000)
     train(display.pace, clock, 20, 10, share=0.4)
     display.say_what_slows()
     display.say_what_slows()
     lines = capsys.readouterr().err.splitlines()
-    assert lines == ["note: other processes slow training down: they take 60% of its core's time"]
+    text = "note: other processes slow training down: they take 60% of its core's time"
+    hint = "; OMP_NUM_THREADS=1 limner train ... --resume may be quicker beside them"
+    assert lines == [text + hint * (threads > 1)]

@@ -61,7 +61,6 @@ CONTINUED_BY = {  # verbs that train, and what continues after an interrupt
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: run the verb in argv and exit with its exit code."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # a thread that waits leaves its core to others
     prepare_terminal()
     sys.exit(run(list(sys.argv[1:] if argv is None else argv)))
 

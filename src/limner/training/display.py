@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
@@ -111,7 +112,10 @@ class Display:
         """Say once that other processes slow training down, and by how much."""
         if not self.is_slowed and (lost := self.pace.lost_share()) is not None:
             self.is_slowed = True
-            self.say(f"note: other processes slow training down: they take {lost:.0%} of its core's time")
+            text = f"note: other processes slow training down: they take {lost:.0%} of its core's time"
+            if torch.get_num_threads() > 1:  # each waits for the one that has no core
+                text += "; OMP_NUM_THREADS=1 limner train ... --resume may be quicker beside them"
+            self.say(text)
 
     def say(self, text: str) -> None:
         """Print a line that stays on the screen."""
