@@ -72,6 +72,13 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
+def complaint(message: Any) -> list[str]:
+    """What a page's console says, but of pictures: a training that is resumed removes those to come."""
+    url, text = message.location.get("url", ""), message.text
+    is_picture = "404" in text and "/samples/" in url
+    return [] if message.type == "log" or is_picture else [f"{text} {url}"]
+
+
 @pytest.fixture
 def quick_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings and forecasts are forked on Linux; test_newrun has one that is started as users start it."""
@@ -86,7 +93,7 @@ def page(browser: Any, address: str, quick_processes: None) -> Iterator[Any]:
     page = context.new_page()
     complaints: list[str] = []
     hosts: set[str] = set()
-    page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+    page.on("console", lambda message: complaints.extend(complaint(message)))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: hosts.add(urlparse(request.url).netloc))
     page.on("websocket", lambda socket: hosts.add(urlparse(socket.url).netloc))
