@@ -244,6 +244,19 @@ def test_a_test_image_is_tried_and_the_address_holds_it(page: api.Page, address:
     field.press("Enter")
     api.expect(note).to_have_text("test image 4")
     api.expect(figures).to_have_count(13)
+    held: list[api.Route] = []
+    page.route("**/try/similar", lambda route: held.append(route))
+    field.fill("5")
+    field.press("Enter")
+    while not held:
+        page.wait_for_timeout(10)
+    field.fill("179")
+    field.press("Enter")
+    api.expect(page.locator(".problem")).to_have_text(problem)
+    with page.expect_response("**/try/similar"):
+        held[0].continue_()
+    page.wait_for_timeout(50)
+    api.expect(page.locator(".problem")).to_have_text(problem)  # not what comes of the image before
 
 
 def test_a_drawing_a_drop_and_a_paste_are_tried(page: api.Page, address: str, digits: Dataset) -> None:

@@ -80,7 +80,7 @@ export default {
       if (!text) return;
       const count = known.trials[trial()];
       if (!/^\d+$/.test(text) || +text >= count) {
-        show({ error: `there are ${count.toLocaleString("en")} test images, numbered from 0: ${text.slice(0, 20)} is none` });
+        refuse(`there are ${count.toLocaleString("en")} test images, numbered from 0: ${text.slice(0, 20)} is none`);
         return;
       }
       let answer, blob;
@@ -91,21 +91,22 @@ export default {
         blob = { error: "the studio does not answer: is it still running?" };
       }
       if (model.get("number") !== text) return;
-      if (blob.error) show(blob);
+      if (blob.error) refuse(blob.error);
       else take(blob, `test image ${text}`, true);
     }
 
     async function take(file, from, test = false) {
       if (!test) remember("");
       if (!file || !file.type.startsWith("image/")) {
-        show({ error: "that is not an image" });
+        refuse("that is not an image");
         return;
       }
       if (file.size > LARGEST) {
-        show({ error: `the image has ${(file.size / 1e6).toFixed(0)} MB; the studio takes ${LARGEST / 1e6}` });
+        refuse(`the image has ${(file.size / 1e6).toFixed(0)} MB; the studio takes ${LARGEST / 1e6}`);
         return;
       }
       image = file;
+      const mine = ++running;
       name.textContent = from;
       try {
         const bitmap = await createImageBitmap(file, { resizeHeight: 160, resizeQuality: "high" });
@@ -115,7 +116,7 @@ export default {
       } catch {
         preview.hidden = true; // a format that the library reads and the browser does not
       }
-      run();
+      if (mine === running) run();
     }
     input.addEventListener("change", () => {
       if (input.files[0]) take(input.files[0], input.files[0].name);
@@ -207,6 +208,11 @@ export default {
         h("div", { className: "row" }, ...result.images.map(draw)),
         ...result.numbers.map((text) => h("p", { className: "number" }, text)),
         ...result.notes.map((text) => h("p", { className: "note" }, text)));
+    }
+
+    function refuse(error) {
+      running++; // what comes of the image before is not shown any more
+      show({ error });
     }
 
     async function run() {
