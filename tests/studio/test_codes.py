@@ -47,7 +47,7 @@ def read(answer: Any) -> np.ndarray:
 
 def test_abilities_and_axes(client: TestClient) -> None:
     known = client.get(f"{RUN}/abilities").json()
-    assert known["trials"] == {"reconstruct": 179, "anomalies": 179, "similar": 179}
+    assert known["trials"] == ["reconstruct", "anomalies", "similar"]
     assert known["plane"]["bases"] == ["mean", "seed", "image"]
     assert (known["plane"]["dim"], known["plane"]["labels"], known["images"]) == (2, [], 4096)
     axes = client.get(f"{RUN}/axes").json()["axes"]
@@ -195,6 +195,7 @@ def test_trials_are_what_explore_gives(
 
 
 def test_a_test_image_is_received_as_it_is(client: TestClient, digits: Dataset) -> None:
+    assert client.get(f"{RUN}/try/reconstruct/tests").json() == {"count": 179}
     file = client.get(f"{RUN}/try/reconstruct/tests/7.png")
     assert file.headers["content-type"] == "image/png"
     received = client.post(f"{RUN}/try/reconstruct", content=file.content).json()["images"][0]
@@ -203,6 +204,21 @@ def test_a_test_image_is_received_as_it_is(client: TestClient, digits: Dataset) 
         answer = client.get(f"{RUN}/try/{path}")
         assert answer.status_code == 422
         assert re.search("there are 179 test images|cannot edit", answer.json()["error"])
+
+
+def test_a_run_whose_data_have_gone_still_takes_images(digits: Dataset, tmp_path: Path) -> None:
+    np.savez(tmp_path / "mine.npz", images=digits.train.pixels[:60].numpy()[:, 0])
+    settings = small("vae") | {"images": 50, "batch": 50, "quiet": True, "on_trouble": "ignore"}
+    limner.train("vae", tmp_path / "mine.npz", out=tmp_path / "runs" / "vae", **settings)
+    (tmp_path / "mine.npz").unlink()
+    with TestClient(build(tmp_path / "runs", TOKEN, PORT), base_url=ORIGIN) as client:
+        client.get(f"/?token={TOKEN}")
+        client.headers["origin"] = ORIGIN
+        assert "reconstruct" in client.get(f"{RUN}/abilities").json()["trials"]
+        answer = client.post(f"{RUN}/try/reconstruct", content=image_file(digits))
+        assert answer.status_code == 200, answer.text
+        answer = client.get(f"{RUN}/try/reconstruct/tests")
+        assert (answer.status_code, "mine.npz" in answer.json()["error"]) == (422, True)
 
 
 def test_an_image_of_another_size_is_fitted_and_the_page_says_how(client: TestClient) -> None:

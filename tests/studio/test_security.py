@@ -34,6 +34,7 @@ POSTS = ["/api/runs/vae/control", "/api/runs/vae/resume", "/api/runs/vae/try/rec
 MAP = "/api/runs/vae/map"
 GETS += [MAP, f"{MAP}/0/points", f"{MAP}/0/sheets/0.png", f"{MAP}/0/images/0.png", f"{MAP}/0/nearest/0"]
 GETS += ["/api/runs/vae/copies", "/api/runs/vae/try/reconstruct/tests/0.png"]
+GETS += ["/api/runs/vae/try/reconstruct/tests"]
 POSTS += [f"{MAP}/0/mean.png"]
 POSTS += ["/api/runs/vae/directions"]
 GETS += ["/api/new", "/api/new/form?model=vae", "/api/new/check", "/api/new/started/vae"]

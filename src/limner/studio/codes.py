@@ -16,7 +16,7 @@ from limner.explore.places import GROUPS
 from limner.explore.planes import Axis
 from limner.studio.requests import load, name, number, parameter, parse, read_json
 from limner.studio.sockets import Decoding
-from limner.studio.trials import trial_tests
+from limner.studio.trials import trial_names
 from limner.studio.wire import gif, strip_png
 from limner.studio.worker import Opened, Worker
 
@@ -45,7 +45,7 @@ class Codes:
 
     async def abilities(self, request: Request) -> Response:
         def describe(opened: Opened) -> dict[str, Any]:
-            answer = {"trials": trial_tests(opened), "images": opened.images, "plane": None, "why": ""}
+            answer = {"trials": trial_names(opened), "images": opened.images, "plane": None, "why": ""}
             try:
                 plane = opened.plane
             except LimnerError as error:

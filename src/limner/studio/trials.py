@@ -42,6 +42,7 @@ class Trials:
         """The addresses that are answered."""
         return [
             Route("/api/runs/{run}/try/{trial}", self.attempt, methods=["POST"]),
+            Route("/api/runs/{run}/try/{trial}/tests", self.count_tests),
             Route("/api/runs/{run}/try/{trial}/tests/{number:int}.png", self.test_image),
         ]
 
@@ -59,6 +60,12 @@ class Trials:
                     raise LimnerError(str(error).replace(str(path), "the image")) from None
 
         return JSONResponse(await self.worker.call(name(request), attempt))
+
+    async def count_tests(self, request: Request) -> Response:
+        def count(opened: Opened) -> int:
+            return len(find_tests(opened, require_trial(opened, request)))
+
+        return JSONResponse({"count": await self.worker.call(name(request), count)})
 
     async def test_image(self, request: Request) -> Response:
         def draw(opened: Opened) -> bytes:
@@ -90,11 +97,6 @@ def find_tests(opened: Opened, trial: str) -> Images:
     if trial.startswith("translate"):
         return (run.domains.b if trial.endswith("A") else run.domains.a).test
     return run.data.test
-
-
-def trial_tests(opened: Opened) -> dict[str, int]:
-    """How many test images each trial can take."""
-    return {trial: len(find_tests(opened, trial)) for trial in trial_names(opened)}
 
 
 def trial_names(opened: Opened) -> list[str]:

@@ -41,7 +41,7 @@ export default {
     el.append(busy);
     const answer = await fetch(`${api}/abilities`);
     const known = await answer.json();
-    const trials = Object.keys(known.trials ?? {});
+    const { trials } = known;
     if (!answer.ok || !trials.length) {
       busy.textContent = known.error ?? "This model takes no image: it only makes new ones.";
       return;
@@ -65,8 +65,10 @@ export default {
     };
     const next = h("button", { type: "button" }, "Next test image");
     const tests = h("div", { className: "controls tests" }, h("label", { className: "field inline" }, h("span", {}, "or a test image:"), number), next);
-    next.addEventListener("click", () => {
-      remember(`${number.value === "" ? 0 : (+number.value + 1) % known.trials[trial()] || 0}`);
+    next.addEventListener("click", async () => {
+      const count = await countTests();
+      if (!count) return;
+      remember(`${number.value === "" ? 0 : (+number.value + 1) % count || 0}`);
       takeTest();
     });
     number.addEventListener("change", () => {
@@ -74,11 +76,32 @@ export default {
       takeTest();
     });
 
+    // How many test images there are; null, and a message, where the data of the run cannot be read.
+    const counts = {};
+    async function countTests() {
+      const key = trial();
+      if (!(key in counts)) {
+        let result;
+        try {
+          result = await (await fetch(`${api}/try/${encodeURIComponent(key)}/tests`)).json();
+        } catch {
+          result = { error: "the studio does not answer: is it still running?" };
+        }
+        if (result.error) {
+          refuse(result.error);
+          return null;
+        }
+        counts[key] = result.count;
+      }
+      return counts[key];
+    }
+
     // The test image of that number, which a model of two domains takes from the domain that is translated.
     async function takeTest() {
       const text = model.get("number");
       if (!text) return;
-      const count = known.trials[trial()];
+      const count = await countTests();
+      if (count === null || model.get("number") !== text) return;
       if (!/^\d+$/.test(text) || +text >= count) {
         refuse(`there are ${count.toLocaleString("en")} test images, numbered from 0: ${text.slice(0, 20)} is none`);
         return;
