@@ -259,14 +259,17 @@ BAD = {
 
 
 @pytest.mark.parametrize(("content", "reason"), BAD.values(), ids=BAD)
-def test_a_bad_image_is_one_line(content: bytes, reason: str, client: TestClient) -> None:
-    before = set(os.listdir(tempfile.gettempdir()))
+def test_a_bad_image_is_one_line(
+    content: bytes, reason: str, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))  # other processes use the system's
     answer = client.post(POSTS[2], content=content)
     assert answer.status_code == 422
     assert reason in answer.json()["error"]
     assert "\n" not in answer.json()["error"]
     assert not Path("unpickled").exists()
-    assert not [name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("limner")]
+    assert os.listdir(tmp_path / "temporary") == []
 
 
 @pytest.mark.parametrize("part", ["weights.safetensors", "run.json", "state.pt"])
