@@ -23,7 +23,10 @@ def test_a_share_is_that_of_the_sum(share: float) -> None:
 
 
 def test_what_follows_neither_is_no_share() -> None:
-    assert share_followed(torch.ones(300).double(), values(1), values(2)) == pytest.approx(0, abs=1e-9)
+    for level in (0.1, 1.0, 200.0):  # the errors of rounding differ, and fall on either side of 0
+        constant = torch.full((300,), level, dtype=torch.float64)
+        for giver, receiver in ((1, 2), (2, 1), (3, 4)):
+            assert share_followed(constant, values(giver), values(receiver)) == 0
     assert share_followed(-values(1), values(1), values(2)) < 0.2, "an opposite is not followed"
 
 

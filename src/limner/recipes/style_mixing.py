@@ -91,4 +91,4 @@ def share_followed(mixed: Tensor, giver: Tensor, receiver: Tensor) -> float:
     """a / (a + b) of the fit  mixed = a giver + b receiver + c,  neither taken below 0; 0 if both are."""
     values = torch.stack([giver, receiver, torch.ones_like(giver)], 1)
     a, b = torch.linalg.lstsq(values, mixed[:, None]).solution[:2, 0].clamp_min(0).tolist()
-    return a / (a + b) if a + b else 0.0
+    return a / (a + b) if a + b > 1e-6 else 0.0  # a fit of a constant leaves rounding errors, not zeros
