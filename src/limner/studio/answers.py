@@ -12,7 +12,7 @@ from limner.doctor import verdicts
 from limner.errors import LimnerError
 from limner.models.base import Model
 from limner.studio.curves import panels
-from limner.studio.folder import Folder, signature
+from limner.studio.folder import LIGHTS, Folder, signature
 from limner.studio.trainings import Trainings
 from limner.training import Run
 from limner.training.config import RunConfig
@@ -52,12 +52,14 @@ def run_verdicts(folder: Folder, name: str, images: int) -> dict[str, Any]:
     path = folder.find(name)
     lines = [line for line in folder.log(path).lines if line["images"] <= images]
     if not lines:
-        return {"images": None, "state": "too early to tell", "reason": "no tick yet", "verdicts": []}
+        nothing = {"images": None, "state": "too early to tell", "reason": "no tick yet", "verdicts": []}
+        return nothing | {"light": "early"}
     last = lines[-1]
     holding = [verdict.json() for verdict in verdicts(lines, run_class(path))]
     state = last.get("state", "the doctor did not watch this run")
     reason = last.get("reason", "")
-    return {"images": last["images"], "state": state, "reason": reason, "verdicts": holding}
+    answer = {"images": last["images"], "state": state, "reason": reason, "verdicts": holding}
+    return answer | {"light": LIGHTS.get(state, "unknown")}
 
 
 def run_class(path: Path) -> type[Model] | None:

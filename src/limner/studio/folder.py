@@ -22,6 +22,7 @@ from limner.training.queue import read_place
 
 PARTS = ("run.json", "log.jsonl", "weights.safetensors", "samples")  # any of them makes a folder a run
 MOST_RUNS = 500
+LIGHTS = {"healthy": "healthy", "trouble": "trouble", "too early to tell": "early"}  # by the doctor's word
 
 
 class NoRun(LimnerError):
@@ -128,12 +129,12 @@ def describe(config: RunConfig) -> dict[str, Any]:
 
 
 def health(line: dict[str, Any]) -> dict[str, Any]:
-    """The doctor's light, by the last line of a log: what it says, and why."""
+    """The doctor's light, by the last line of a log: what it says, in words, and why."""
     troubles = line.get("troubles", [])
-    state = line.get("state", "unknown" if not troubles else "trouble")
-    lights = {"healthy": "healthy", "trouble": "trouble", "too early to tell": "early"}
+    state = line.get("state", "no diagnosis" if not troubles else "trouble")
     return {
-        "light": lights.get(state, "unknown"),
+        "light": LIGHTS.get(state, "unknown"),
+        "health": ", ".join(troubles) or state,
         "troubles": troubles,
         "reason": line.get("not_finite") or line.get("reason", ""),
     }

@@ -1,32 +1,21 @@
 // The frame of the studio: which view is shown, and the address that says so. Views know nothing of it.
-import { Model } from "/page/model.js";
+import { h, runApi } from "./kit.js";
+import { Model } from "./model.js";
 
-// Every view: its title in the bar, its module, and whether it shows one run.
-const VIEWS = {
-  home: { title: "Runs", load: () => import("/page/home.js") },
-  compare: { title: "Compare", load: () => import("/page/compare.js") },
-  new: { title: "New run", load: () => import("/page/new.js") },
-  lecture: { title: "Lecture", load: () => import("/page/lecture.js") },
-  train: { title: "Training", load: () => import("/page/train.js"), ofRun: true },
-  latent: { title: "Codes", load: () => import("/page/latent.js"), ofRun: true },
-  map: { title: "Map", load: () => import("/page/map.js"), ofRun: true },
-  try: { title: "Try an image", load: () => import("/page/try.js"), ofRun: true },
-  update: { title: "One update", load: () => import("/page/update.js"), ofRun: true },
-};
-const pages = document.getElementById("pages");
-const el = document.getElementById("view");
-const tabs = document.getElementById("tabs");
+// The views by the names of their modules, with their titles in the bar; those of one run have its name in the address.
+const VIEWS = { home: "Runs", compare: "Compare", new: "New run", lecture: "Lecture" };
+const RUN_VIEWS = { train: "Training", latent: "Codes", map: "Map", try: "Try an image", update: "One update" };
+const PAUSE = 100; // milliseconds without a change before the address is written: browsers refuse hundreds
+const [pages, tabs, el] = ["pages", "tabs", "view"].map((id) => document.getElementById(id));
 let shown = { key: "", model: null, leave: null };
 let writing = 0; // the timer of an address that is to be written
-const PAUSE = 100; // milliseconds without a change before the address is written: browsers refuse hundreds
 
 // #train/vae-digits-0001?images=5000 -> { view, run, state }
 function readAddress() {
   const [path, query = ""] = location.hash.slice(1).split("?");
   const [view, run = ""] = path.split("/");
-  const state = Object.fromEntries(new URLSearchParams(query));
-  const known = Object.hasOwn(VIEWS, view) && (VIEWS[view].ofRun ? run : !run);
-  return known ? { view, run: safeDecode(run), state } : { view: "home", run: "", state: {} };
+  const isKnown = run ? Object.hasOwn(RUN_VIEWS, view) : Object.hasOwn(VIEWS, view);
+  return isKnown ? { view, run: safeDecode(run), state: Object.fromEntries(new URLSearchParams(query)) } : { view: "home", run: "", state: {} };
 }
 
 function safeDecode(text) {
@@ -39,21 +28,14 @@ function safeDecode(text) {
 
 function address(view, run, state = {}) {
   const query = new URLSearchParams(Object.entries(state).filter(([, value]) => value !== "" && value != null));
-  const path = run ? `${view}/${encodeURIComponent(run)}` : view;
-  return `#${path}${query.size ? `?${query}` : ""}`;
+  return `#${view}${run && `/${encodeURIComponent(run)}`}${query.size ? `?${query}` : ""}`;
 }
 
 function drawTabs(view, run) {
-  pages.replaceChildren();
-  tabs.replaceChildren();
-  for (const [name, { title, ofRun }] of Object.entries(VIEWS)) {
-    if (ofRun && !run) continue;
-    const link = document.createElement("a");
-    link.href = address(name, ofRun ? run : "");
-    link.textContent = title;
-    if (name === view) link.setAttribute("aria-current", "page");
-    (ofRun ? tabs : pages).append(link);
-  }
+  const links = (titles, of) => Object.entries(titles).map(([name, title]) =>
+    h("a", { href: address(name, of), ariaCurrent: name === view ? "page" : null }, title));
+  pages.replaceChildren(...links(VIEWS, ""));
+  tabs.replaceChildren(...(run ? links(RUN_VIEWS, run) : []));
 }
 
 async function show() {
@@ -65,19 +47,17 @@ async function show() {
     return;
   }
   const before = shown;
-  const api = run ? `/api/runs/${encodeURIComponent(run)}` : "/api";
   const save = (values) => {
     clearTimeout(writing);
     writing = setTimeout(() => history.replaceState(null, "", address(view, run, values)), PAUSE);
   };
-  const model = new Model({ run, api }, state, save);
+  const model = new Model({ run, api: run ? runApi(run) : "/api" }, state, save);
   shown = { key, model, leave: null };
   before.leave?.();
   before.model?.close();
-  const module = (await VIEWS[view].load()).default;
+  const module = (await import(`./${view}.js`)).default;
   if (shown.model !== model) return; // another view was chosen meanwhile
-  const box = document.createElement("div");
-  box.className = `view view-${view}`;
+  const box = h(`div.view.view-${view}`);
   el.replaceChildren(box);
   document.title = run ? `${run} – Limner studio` : "Limner studio";
   drawTabs(view, run);

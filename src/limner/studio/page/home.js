@@ -1,83 +1,60 @@
 // Runs as cards, live.
-const LIGHTS = {
-  healthy: ["●", "healthy"],
-  trouble: ["▲", "trouble"],
-  early: ["○", "too early to tell"],
-  unknown: ["–", "no diagnosis"],
-};
+import { ask, count, h, light, linkTo, listen, lostLine, plural, runApi, say, setSource, UNITS } from "./kit.js";
 
-const h = (tag, props = {}, ...children) => {
-  const node = Object.assign(document.createElement(tag), props);
-  node.append(...children);
-  return node;
-};
+const DOORS = [
+  ["#lecture", "Follow the lecture", "From the autoencoder to StyleGAN, part by part."],
+  ["#new", "Use my images", "Check them, choose a model, and train it here."],
+];
 
 function age(seconds) {
-  const passed = Math.max(0, Date.now() / 1000 - seconds);
-  const units = [[86400, "day"], [3600, "hour"], [60, "minute"]];
-  for (const [size, name] of units) {
-    const n = Math.floor(passed / size);
-    if (n) return `${n} ${name}${n > 1 ? "s" : ""} ago`;
+  const passed = Math.max(0, Date.now() / 1000 - seconds), [size, name] = UNITS.find(([unit]) => passed >= unit) ?? [];
+  return passed < 60 ? "just now" : `${plural(Math.floor(passed / size), name)} ago`;
+}
+
+class Card {
+  constructor() {
+    this.picture = h("img.pixels");
+    this.name = h("h2");
+    this.what = h("p.what");
+    this.bar = h("progress", { max: 1, ariaLabel: "share of the training that is done" });
+    this.count = h("p.count");
+    this.light = h("p.light");
+    this.node = h("a.card", h("div.thumb", this.picture),
+      h("div.text", this.name, this.what, this.bar, this.count, this.light));
   }
-  return "just now";
-}
 
-function newCard() {
-  const parts = {
-    picture: h("img", { alt: "", className: "pixels" }),
-    name: h("h2"),
-    what: h("p", { className: "what" }),
-    bar: h("progress", { max: 1 }),
-    count: h("p", { className: "count" }),
-    light: h("p", { className: "light" }),
-  };
-  parts.bar.setAttribute("aria-label", "share of the training that is done");
-  const figure = h("div", { className: "thumb" }, parts.picture);
-  const text = h("div", { className: "text" }, parts.name, parts.what, parts.bar, parts.count, parts.light);
-  return { node: h("a", { className: "card" }, figure, text), parts };
-}
-
-function fill({ node, parts }, run) {
-  const unreadable = run.status === "unreadable";
-  node.classList.toggle("unreadable", unreadable);
-  if (unreadable) node.removeAttribute("href");
-  else node.href = `#train/${encodeURIComponent(run.id)}`;
-  const source = run.picture === null ? "" : `/api/runs/${encodeURIComponent(run.id)}/samples/${run.picture}`;
-  parts.picture.hidden = !source;
-  if (source && parts.picture.getAttribute("src") !== source) parts.picture.src = source;
-  parts.picture.alt = source ? `pictures at ${run.picture.toLocaleString("en")} images` : "";
-  parts.name.textContent = run.id;
-  parts.what.textContent = unreadable ? "not a run that can be read" : `${run.model} on ${run.data}, ${run.shape}`;
-  parts.bar.hidden = unreadable;
-  parts.bar.value = unreadable ? 0 : Math.min(1, run.images / Math.max(1, run.target));
-  parts.count.textContent = unreadable
-    ? run.problem
-    : `${run.status}${run.behind ? ` for ${run.behind}` : ""} · ${run.images.toLocaleString("en")} of ${run.target.toLocaleString("en")} images · ${age(run.changed)}`;
-  const [mark, words] = LIGHTS[run.light];
-  parts.light.hidden = unreadable;
-  parts.light.dataset.light = run.light;
-  parts.light.replaceChildren(
-    h("span", { ariaHidden: "true" }, mark),
-    ` ${run.light === "trouble" ? run.troubles.join(", ") : words}`,
-  );
-  if (run.problem && !unreadable) parts.light.append(` · ${run.problem}`);
+  show(run) {
+    const unreadable = run.status === "unreadable", source = run.picture == null ? "" : `${runApi(run.id)}/samples/${run.picture}`;
+    this.node.classList.toggle("unreadable", unreadable);
+    if (unreadable) this.node.removeAttribute("href");
+    else this.node.href = linkTo("train", run.id);
+    this.picture.hidden = !source;
+    if (source) setSource(this.picture, source);
+    this.picture.alt = source && `pictures at ${count(run.picture)} images`;
+    this.name.textContent = run.id;
+    this.bar.hidden = this.light.hidden = unreadable;
+    if (unreadable) {
+      this.what.textContent = "not a run that can be read";
+      this.count.textContent = run.problem;
+      return;
+    }
+    this.what.textContent = `${run.model} on ${run.data}, ${run.shape}`;
+    this.bar.value = Math.min(1, run.images / Math.max(1, run.target));
+    const status = run.status + (run.behind ? ` for ${run.behind}` : "");
+    this.count.textContent = [status, `${count(run.images)} of ${count(run.target)} images`, age(run.changed)].join(" · ");
+    const line = light(run.light, run.health + (run.problem && ` · ${run.problem}`));
+    this.light.replaceWith(line);
+    this.light = line;
+  }
 }
 
 export default {
   async render({ model, el }) {
-    const title = h("h1", {}, "Runs");
-    const doors = h("nav", { className: "doors", ariaLabel: "Start" },
-      h("a", { href: "#lecture" }, h("strong", {}, "Follow the lecture"), h("span", {}, "From the autoencoder to StyleGAN, part by part.")),
-      h("a", { href: "#new" }, h("strong", {}, "Use my images"), h("span", {}, "Check them, choose a model, and train it here.")));
-    const where = h("p", { className: "where" });
-    const cards = h("div", { className: "cards" });
-    const empty = h(
-      "div",
-      { className: "empty", hidden: true },
-      h("p", {}, "No runs here yet. A first one takes half a minute:"),
-      h("pre", {}, "limner train vae --data digits --latent-dim 2 --epochs 20"),
-    );
-    el.append(doors, title, where, empty, cards);
+    const api = model.get("api"), lost = lostLine(), where = h("p.where"), cards = h("div.cards");
+    const empty = h("div.empty", { hidden: true }, h("p", "No runs here yet. A first one takes half a minute:"),
+      h("pre", "limner train vae --data digits --latent-dim 2 --epochs 20"));
+    el.append(h("nav.doors", { ariaLabel: "Start" }, DOORS.map(([href, title, text]) => h("a", { href }, h("strong", title), h("span", text)))),
+      h("h1", "Runs"), lost, where, empty, cards);
     const known = new Map();
     let runs = [];
 
@@ -90,27 +67,21 @@ export default {
         known.delete(name);
       }
       runs.forEach((run, i) => {
-        if (!known.has(run.id)) known.set(run.id, newCard());
+        if (!known.has(run.id)) known.set(run.id, new Card());
         const card = known.get(run.id);
-        fill(card, run);
+        card.show(run);
         if (cards.children[i] !== card.node) cards.insertBefore(card.node, cards.children[i] ?? null);
       });
     }
 
-    const answer = await fetch(`${model.get("api")}/runs`);
-    const content = await answer.json();
-    where.textContent = content.folder;
-    runs = content.runs;
+    const content = await ask(`${api}/runs`);
+    say(where, content.folder);
+    runs = content.runs ?? [];
     draw();
-    const events = new EventSource(`${model.get("api")}/live`);
-    events.addEventListener("runs", ({ data }) => {
-      runs = JSON.parse(data);
+    const events = listen(`${api}/live`, lost, { runs: (content) => {
+      runs = content;
       draw();
-    });
-    const lost = h("p", { className: "lost", hidden: true }, "The studio does not answer: is it still running?");
-    title.after(lost);
-    events.onerror = () => { lost.hidden = false; };
-    events.onopen = () => { lost.hidden = true; };
+    } });
     const clock = setInterval(draw, 30000);
     return () => {
       events.close();
