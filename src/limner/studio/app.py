@@ -26,10 +26,10 @@ from limner.studio.sources import Sources
 from limner.studio.trainings import Trainings
 from limner.studio.trials import Trials
 from limner.studio.updates import Updates
+from limner.studio.views import PAGE, page_files
 from limner.studio.worker import Worker
 
-PAGE = Path(__file__).parent / "page"
-FILES = {path.name: path for path in sorted(PAGE.iterdir()) if path.suffix in (".js", ".css", ".svg")}
+FILES = page_files()
 
 
 class Studio:
