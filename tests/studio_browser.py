@@ -21,7 +21,7 @@ if CHROMIUM is None:
 api.expect.set_options(timeout=60_000)  # the machine may be busy
 
 WIDTHS = (1280, 390)
-FITS = "(width) => document.documentElement.scrollWidth <= width + 1"  # a fraction is rounded up
+FITS = "(width) => document.documentElement.scrollWidth <= width"
 SCREENSHOTS = os.environ.get("LIMNER_SCREENSHOTS")  # a folder
 # what observes a size has drawn anew after them
 TWO_FRAMES = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"

@@ -20,8 +20,8 @@ IMAGE = "document.querySelector('canvas.image').toDataURL()"
 
 @pytest.fixture(scope="module")
 def runs(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A VAE, and a model with styles."""
-    folder = tmp_path_factory.mktemp("groups") / "runs"
+    """A VAE, and a model with styles, in a folder whose name is longer than a narrow page is wide."""
+    folder = tmp_path_factory.mktemp("groups") / ("runs_of_someone_who_says_everything_in_" * 3)
     shutil.copytree(trained, folder / "vae")
     brief: dict[str, Any] = {"images": 50, "batch": 50, "quiet": True, "on_trouble": "ignore"}
     limner.train("stylegan", "digits", out=folder / "style", **small("stylegan") | brief)

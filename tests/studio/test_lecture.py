@@ -30,7 +30,8 @@ from limner.training.lock import NAME
 from limner.training.queue import NAME as QUEUE
 
 PAGE = Path(answers.__file__).parent / "page"
-VIEWS = set(re.findall(r"^  (\w+): \{ title:", (PAGE / "app.js").read_text(), re.MULTILINE))
+OF_A_RUN = (PAGE / "app.js").read_text().partition("RUN_VIEWS = {")[2].partition("}")[0]
+VIEWS = set(re.findall(r"(\w+): \"", OF_A_RUN))
 KEYS: dict[str, set[str]] = {  # of the states that a text may set
     "train": {"images"}, "try": {"trial", "number"}, "update": set(),
     "latent": {"base", "number", "label", "truncation", "moves"},

@@ -1,4 +1,4 @@
-"""Each view alone, as a notebook has it: one module without imports, rendered into an element of another page."""
+"""Each view alone, as a notebook has it: one module without imports, rendered into an element of a page."""
 
 from __future__ import annotations
 

@@ -29,7 +29,35 @@ def run_details(folder: Folder, trainings: Trainings, name: str) -> dict[str, An
         details["status"] = "starting"
     lines = read_lines(folder, details, path)
     details |= {"panels": panels(lines), "pictures": list(folder.pictures(path))}
+    details |= {"line": describe_status(details), "ended": describe_end(details)}
     return details | {"failure": trainings.failure(path), "settings": settings(path)}
+
+
+def describe_status(details: dict[str, Any]) -> str:
+    """What a run does now, in a line."""
+    status, problem = details["status"], details["problem"]
+    if status == "unreadable":
+        return f"This run cannot be read: {problem}"
+    behind = f" for {details['behind']}" if status == "waiting" else ""
+    parts = [f"{status}{behind}: {details['images']:,} of {details['target']:,} images"]
+    if status == "training" and details["speed"]:
+        parts.append(f"{details['speed']:,.0f} images/s")
+    if details["process"] is not None and details["rate_factor"] != 1:
+        parts.append(f"learning rates × {details['rate_factor']:.3g}")
+    if status == "training" and details["waiting"]:
+        parts.append("a request waits")
+    return ", ".join(parts) + (f". {problem}" if problem else "")
+
+
+def describe_end(details: dict[str, Any]) -> str:
+    """How the training of a run was cut short; '' where it was not."""
+    images = f"{details['images']:,} images"
+    if details["status"] == "killed" and not details["resume"]:
+        return "Training was killed before its first checkpoint."
+    if details["status"] == "killed":
+        return f"Training was killed. What it had stored at its last checkpoint, {images}, is safe."
+    is_stopped = details["status"] == "stopped"
+    return f"Training was stopped at {images}, and everything is stored." if is_stopped else ""
 
 
 def read_lines(folder: Folder, card: dict[str, Any], path: Path) -> list[dict[str, Any]]:

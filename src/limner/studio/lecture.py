@@ -141,7 +141,7 @@ class Lecture:
                 state["problem"] = f"{name} was killed before its first checkpoint: remove its folder"
         if state["status"] in ("absent", "killed", "stopped") and self.trainings.is_starting(place):
             state["status"] = "starting"
-        return state | {"failure": self.trainings.failure(place)}
+        return state | {"failure": self.trainings.failure(place), "text": describe(state)}
 
     def start(self, name: str) -> None:
         """Train a run of the lecture, or go on with it; LimnerError where it is there, or cannot be."""
@@ -162,6 +162,21 @@ class Lecture:
             self.trainings.start(place, ["train", *RUNS[name].words, "--queue", "--out", str(place)])
         else:
             self.trainings.resume(path)
+
+
+def describe(state: dict[str, Any]) -> str:
+    """What the page says of a run."""
+    name, images, status = state["id"], f"{state['images']:,}", state["status"]
+    share = f"{images} of {state['target']:,} images"
+    texts = {
+        "absent": "The links of this part need a small run, which is not here yet.",
+        "finished": f"{name} is trained: {images} images.",
+        "starting": f"{name} starts…",
+        "waiting": f"{name} waits until {state['behind']} is trained.",
+        "killed": f"{name} was killed at {share}. It can go on from there.",
+        "stopped": f"{name} was stopped at {share}. It can go on from there.",
+    }
+    return state["problem"] or texts.get(status, f"{name}: {status}, {share}")
 
 
 def is_same(card: dict[str, Any], run: SmallRun) -> bool:

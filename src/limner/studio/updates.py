@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -22,6 +24,7 @@ from limner.studio.worker import Opened, Worker
 SHOWN = 8  # images of the batch, and numbers of a code
 MOST_WEIGHTS = 5_000_000
 REAL = ("x",)
+TEXTS = Path(__file__).parent / "lecture_texts" / "update.json"  # by the kind of model, what each step says
 
 
 class Updates:
@@ -56,9 +59,12 @@ def describe_update(opened: Opened, skip: int) -> dict[str, Any]:
         "batch": run.config.training.batch,
     }
     answer |= {"model": run.config.model, "images": opened.images, "game": None}
+    texts = json.loads(TEXTS.read_text(encoding="utf-8"))
+    answer["texts"] = texts["variational"] | ({} if "mu" in moves[0].before.values else texts["plain"])
     if isinstance(model, Adversarial):
         plain = not (model.options.soft_labels or model.options.flip_labels)
         answer["game"] = {"loss": model.options.loss, "scale": model.game.scale, "plain": plain}
+        answer["texts"] = texts["game"]
     return answer
 
 

@@ -23,7 +23,7 @@ def module_names(name: str) -> list[str]:
 
 
 def view_module(name: str) -> str:
-    """A view, such as "map", as an ES module that imports nothing: what it shares with others stands before it.
+    """A view, such as "map", as an ES module that imports nothing: what it shares with others comes first.
 
     Its default export is `{ render({ model, el }) }`, the contract of anywidget.
     """

@@ -1,5 +1,5 @@
 // Several runs on the same noise or the same images: next to each other, under a wipe, as a difference, in numbers.
-import { ARROWS, ask, button, clamp, count, field, group, h, imageZone, later, linkTo, notes, paint, row, runApi, seedField, select, shares, state, statusLine, words } from "./kit.js";
+import { ARROWS, ask, button, checkbox, clamp, count, Fields, fillPixels, group, h, imageZone, later, linkTo, notes, onDrag, paint, row, runApi, shares, state, statusLine, words } from "./kit.js";
 
 const MOST = 6; // runs
 const SIDE = 480; // pixels of a large image's canvas
@@ -24,16 +24,16 @@ function subtract(a, b, white) {
     context.drawImage(image, 0, 0, width, height); // of another size: enlarged
     return context.getImageData(0, 0, width, height).data;
   });
-  const canvas = h("canvas", { width, height }), context = canvas.getContext("2d"), image = context.createImageData(width, height);
   let sum = 0, largest = 0;
-  for (let i = 0; i < x.length; i += 4) {
-    const d = (Math.abs(x[i] - y[i]) + Math.abs(x[i + 1] - y[i + 1]) + Math.abs(x[i + 2] - y[i + 2])) / 3;
-    sum += d;
-    largest = Math.max(largest, d);
-    image.data.fill(Math.min(255, (d / white) * 255), i, i + 3);
-    image.data[i + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
+  const canvas = fillPixels(h("canvas", { width, height }), (data) => {
+    for (let i = 0; i < x.length; i += 4) {
+      const d = (Math.abs(x[i] - y[i]) + Math.abs(x[i + 1] - y[i + 1]) + Math.abs(x[i + 2] - y[i + 2])) / 3;
+      sum += d;
+      largest = Math.max(largest, d);
+      data.fill(Math.min(255, (d / white) * 255), i, i + 3);
+      data[i + 3] = 255;
+    }
+  });
   return { canvas, mean: sum / (x.length / 4), largest };
 }
 
@@ -45,10 +45,7 @@ function makeChoice(cards, chosen, choose) {
   } });
   const boxes = cards.map(({ id, status, model, data, shape, images }) => {
     const isReadable = status !== "unreadable";
-    const box = h("input", { type: "checkbox", value: id, disabled: !isReadable || !images, onchange() {
-      const others = chosen().filter((name) => name !== id);
-      choose(box.checked ? [...others, id] : others);
-    } });
+    const box = checkbox(id, () => choose([...chosen().filter((name) => name !== id), ...(box.checked ? [id] : [])]), { disabled: !isReadable || !images });
     const text = isReadable ? `${model} on ${data}, ${shape}, ${count(images)} images` : "cannot be read";
     list.append(h("label", box, h("span", id, h("small", text))));
     return { box, isUsable: !box.disabled };
@@ -66,47 +63,41 @@ function makeChoice(cards, chosen, choose) {
 }
 
 // ---- two of them ---------------------------------------------------------------------------------------
-function makePair({ get, change, whole }) {
-  const selects = Object.fromEntries([["left", "Left"], ["right", "Right"], ["white", "White is a difference of"]].map(
-    ([key, text]) => [key, select(text, (value) => change({ [key]: value }))]));
-  const range = (key, min, max, step) => h("input", { type: "range", min, max, step, oninput: (event) => change({ [key]: event.target.value }) });
-  const wipe = range("wipe", 0, 100, 1), zoom = range("zoom", 1, MOST_ZOOM, 0.5);
-  const reset = button("Whole image", () => change({ zoom: "", cx: "", cy: "" })), scale = h("output");
+function makePair(address) {
+  const fields = new Fields(address), { get, change, whole } = address, scale = h("output");
+  const reset = button("Whole image", () => change({ zoom: "", cx: "", cy: "" }));
+  let usable = [], pair = []; // the rows that have images, and the two of them that are shown
+  const white = () => (WHITES.includes(+get("white")) ? +get("white") : WHITES[0]), names = () => usable.map(({ key, name }) => [key, name]);
   const panels = Object.fromEntries(["left", "wipe", "right", "difference"].map((name) => [name, makePanel(name)]));
   panels.difference.node.append(h("p.scale", h("span", "0"), h("span.ramp"), scale));
   const node = h("section.pair", { hidden: true }, h("h2", "Two of them"),
-    h("div.controls", selects.left.node, selects.right.node, field("Wipe", wipe), field("Zoom", zoom), reset, selects.white.node),
+    h("div.controls", fields.select("Left", "left", names, () => pair[0].key), fields.select("Right", "right", names, () => pair[1].key),
+      fields.range("Wipe", "wipe", 0, 100, 1, percent), fields.range("Zoom", "zoom", 1, MOST_ZOOM, 0.5, () => view().zoom), reset,
+      fields.select("White is a difference of", "white", () => WHITES.map((value) => [value, value === 255 ? "255, the most there is" : whiteName(value)]), white)),
     notes(["Drag the line of the wipe, or an enlarged image. With the keyboard: arrows move the line or the enlarged part, + and − zoom."]),
     h("div.panels", Object.values(panels).map((panel) => panel.node)));
 
   function makePanel(name) {
     const caption = h("figcaption"), isWipe = name === "wipe";
-    const setWipe = (event) => change({ wipe: Math.round(clamp(shares(event, canvas)[0], 0, 1) * 100) });
-    const canvas = h("canvas.large", {
-      tabIndex: 0, role: "img",
-      onpointerdown(event) {
-        canvas.setPointerCapture(event.pointerId);
-        if (isWipe) setWipe(event);
-      },
-      onpointermove(event) {
-        if (!canvas.hasPointerCapture(event.pointerId)) return;
-        if (isWipe) setWipe(event);
-        else if (view().zoom > 1) pan(-event.movementX / canvas.clientWidth, -event.movementY / canvas.clientHeight);
-      },
-      onkeydown(event) {
-        const by = ARROWS[event.key], step = { "+": 0.5, "=": 0.5, "-": -0.5 }[event.key];
-        if (!by && !step) return;
-        event.preventDefault();
-        if (step) change({ zoom: clamp(view().zoom + step, 1, MOST_ZOOM) });
-        else if (isWipe && by[0]) change({ wipe: clamp(percent() + 2 * by[0], 0, 100) });
-        else pan(0.1 * by[0], 0.1 * by[1]);
-      },
+    const canvas = h("canvas.large", { tabIndex: 0, role: "img", onkeydown(event) {
+      const by = ARROWS[event.key], step = { "+": 0.5, "=": 0.5, "-": -0.5 }[event.key];
+      if (!by && !step) return;
+      event.preventDefault();
+      if (step) change({ zoom: clamp(view().zoom + step, 1, MOST_ZOOM) });
+      else if (isWipe && by[0]) change({ wipe: clamp(percent() + 2 * by[0], 0, 100) });
+      else pan(0.1 * by[0], 0.1 * by[1]);
+    } });
+    onDrag(canvas, (event, isFirst) => {
+      if (isWipe) change({ wipe: Math.round(clamp(shares(event, canvas)[0], 0, 1) * 100) });
+      else if (!isFirst && view().zoom > 1) pan(-event.movementX / canvas.clientWidth, -event.movementY / canvas.clientHeight);
     });
     canvas.getContext("2d", { willReadFrequently: true });
     return { canvas, caption, node: h(`figure.${name}`, canvas, caption) };
   }
 
-  const percent = () => whole("wipe", 50, 0, 100);
+  function percent() {
+    return whole("wipe", 50, 0, 100);
+  }
   // The enlarged part: its middle in shares of the image.
   function view() {
     const z = clamp(+get("zoom", 1) || 1, 1, MOST_ZOOM), half = 0.5 / z, middle = (key) => clamp(+get(key, 0.5), half, 1 - half);
@@ -134,37 +125,32 @@ function makePair({ get, change, whole }) {
 
   // Two of the rows, and of each the image of a column.
   function draw(rows, column) {
-    const usable = rows.filter((each) => each.images.length);
+    usable = rows.filter((each) => each.images.length);
     node.hidden = usable.length < 2;
     if (node.hidden) return;
     const usual = [...usable.filter((each) => each.run), ...usable.filter((each) => !each.run)];
-    const pair = ["left", "right"].map((key, i) => usable.find((each) => each.key === get(key)) ?? usual[i]);
+    pair = ["left", "right"].map((key, i) => usable.find((each) => each.key === get(key)) ?? usual[i]);
     const [a, b] = pair, columns = pair.map((each) => Math.min(column, each.images.length - 1));
     const images = pair.map((each, i) => each.canvases[columns[i]]), captions = pair.map((each, i) => describe(each, columns[i]));
-    const white = WHITES.includes(+get("white")) ? +get("white") : WHITES[0];
-    selects.left.fill(usable.map(({ key, name }) => [key, name]), a.key);
-    selects.right.fill(usable.map(({ key, name }) => [key, name]), b.key);
-    selects.white.fill(WHITES.map((value) => [value, value === 255 ? "255, the most there is" : whiteName(value)]), white);
-    scale.textContent = whiteName(white);
-    const difference = subtract(...images, white), { zoom: z } = view();
-    zoom.value = z;
-    wipe.value = percent();
-    reset.disabled = z === 1;
+    const difference = subtract(...images, white()), isEnlarged = view().zoom > 1;
+    fields.fill();
+    scale.textContent = whiteName(white());
+    reset.disabled = !isEnlarged;
     const texts = {
       left: captions[0], right: captions[1], wipe: `Wipe: ${a.name} | ${b.name}`,
       difference: `Difference without sign, mean of the channels: mean ${difference.mean.toPrecision(3)}, largest ${Math.round(difference.largest)} of 255`,
     };
     for (const [name, { canvas, caption }] of Object.entries(panels)) {
       Object.assign(canvas, { width: SIDE, height: Math.round((SIDE * images[0].height) / images[0].width), ariaLabel: texts[name] });
-      canvas.classList.toggle("enlarged", z > 1);
+      canvas.classList.toggle("enlarged", isEnlarged);
       caption.textContent = texts[name];
     }
     drawPart(panels.left.canvas, images[0]);
     drawPart(panels.right.canvas, images[1]);
     drawPart(panels.difference.canvas, difference.canvas);
     drawWipe(panels.wipe.canvas, images);
-    panels.left.node.classList.toggle("real", a.kind === "real");
-    panels.right.node.classList.toggle("real", b.kind === "real");
+    panels.left.node.className = `left ${a.kind}`;
+    panels.right.node.className = `right ${b.kind}`;
   }
   return { node, draw };
 }
@@ -202,11 +188,8 @@ export default {
     const status = statusLine(error), list = h("div.rows"), pair = makePair(address), measures = h("section.measures");
 
     // ---- what they do
-    const menu = (text, key) => select(text, (value) => change({ [key]: value }));
-    const task = menu("Show", "task"), source = menu("Of", "source"), label = menu("Class", "label");
-    const seed = seedField("Seed", (value) => change({ seed: value, at: "" }));
-    const next = button("Next", () => seed.set(+seed.box.value + (taskNow() === "samples" ? 8 : 1)));
-    const controls = group("What they do", task.node, source.node, label.node, seed.node, next);
+    const fields = new Fields(address), seed = fields.seed("Seed", "seed", { at: "" });
+    const next = button("Next", () => change({ seed: address.seed("seed") + (taskNow() === "samples" ? 8 : 1), at: "" }));
     const tasks = () => Object.keys(TASKS).filter((name) => known.runs.some((run) => run.tasks.includes(name)));
     const taskNow = () => pick("task", tasks()) ?? "samples";
     const isOwn = () => get("source") === "mine" && taskNow() !== "samples";
@@ -215,24 +198,19 @@ export default {
       : [taskNow(), taskNow() === "reconstruct" && "invert"].find((trial) => run.trials.includes(trial)));
     const zone = imageZone("compare-file", (file, from) => {
       if (from === "pasted" && !isOwn()) return;
-      if (!file?.type.startsWith("image/")) {
-        status.textContent = "That is not an image.";
-        return;
-      }
       image = file;
       fetchImages();
-    });
+    }, () => { status.textContent = "That is not an image."; });
+    const labels = () => (taskNow() === "samples" ? [...new Set(known.runs.flatMap((run) => run.labels))] : []);
+    const controls = group("What they do",
+      fields.select("Show", "task", () => tasks().map((name) => [name, TASKS[name]]), taskNow),
+      fields.select("Of", "source", () => (taskNow() === "samples" ? [] : [["", "test images"], ["mine", "an image of yours"]]), () => (isOwn() ? "mine" : "")),
+      fields.select("Class", "label", () => (labels().length ? [["", "any"], ...labels().map((name) => [name])] : [])), seed, next);
     function drawControls() {
-      const isSamples = taskNow() === "samples", labels = [...new Set(known.runs.flatMap((run) => run.labels))];
+      fields.fill();
       controls.hidden = !tasks().length;
-      task.fill(tasks().map((name) => [name, TASKS[name]]), taskNow());
-      source.fill([["", "test images"], ["mine", "an image of yours"]], isOwn() ? "mine" : "");
-      label.fill([["", "any"], ...labels.map((name) => [name])], get("label"));
-      source.node.hidden = isSamples;
-      label.node.hidden = !isSamples || !labels.length;
-      seed.node.hidden = next.hidden = isOwn();
+      seed.hidden = next.hidden = isOwn();
       zone.node.hidden = controls.hidden || !isOwn();
-      seed.box.value = get("seed", 0);
     }
 
     // ---- the images

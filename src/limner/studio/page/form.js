@@ -1,5 +1,5 @@
 // A form of settings, from their JSON schemas: each field with its help, its limits, and the mistake in it.
-import { count, h, say, words } from "./kit.js";
+import { checkbox, checkedValues, count, h, say, words } from "./kit.js";
 
 const LIMITS = {
   multipleOf: "a multiple of", minimum: "at least", exclusiveMinimum: "above", maximum: "at most", exclusiveMaximum: "below",
@@ -52,13 +52,12 @@ export class Field {
   }
 
   box() {
-    this.control = h("input", { type: "checkbox", id: this.id, onchange: () => this.send(`${this.control.checked}`) });
+    this.control = checkbox("", () => this.send(`${this.control.checked}`), { id: this.id });
     this.show = (text) => { this.control.checked = (text || this.default) === "true"; };
   }
 
   choices(ariaLabel, values) {
-    const onchange = () => this.send(boxes.filter((box) => box.checked).map((box) => box.value).join(", ") || "none");
-    const boxes = values.map((value) => h("input", { type: "checkbox", value, onchange }));
+    const boxes = values.map((value) => checkbox(value, () => this.send(checkedValues(boxes).join(", ") || "none")));
     this.control = h("div.choices", { role: "group", ariaLabel }, boxes.map((box) => h("label", box, ` ${box.value}`)));
     this.show = (text) => {
       const on = (text || this.default).split(/[,\s]+/);

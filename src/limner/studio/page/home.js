@@ -1,5 +1,5 @@
 // Runs as cards, live.
-import { ask, count, h, light, linkTo, listen, lostLine, plural, runApi, say, setSource, UNITS } from "./kit.js";
+import { ask, count, h, light, linkTo, listen, lostLine, plural, progressBar, runApi, say, setSource, UNITS } from "./kit.js";
 
 const DOORS = [
   ["#lecture", "Follow the lecture", "From the autoencoder to StyleGAN, part by part."],
@@ -16,7 +16,7 @@ class Card {
     this.picture = h("img.pixels");
     this.name = h("h2");
     this.what = h("p.what");
-    this.bar = h("progress", { max: 1, ariaLabel: "share of the training that is done" });
+    this.bar = progressBar("share of the training that is done");
     this.count = h("p.count");
     this.light = h("p.light");
     this.node = h("a.card", h("div.thumb", this.picture),

@@ -34,6 +34,9 @@ export function h(kind, ...rest) {
 export const button = (text, onclick, properties) => h("button", { type: "button", onclick, ...properties }, text);
 export const field = (text, ...boxes) => h("label.field", h("span", text), boxes);
 export const group = (label, ...children) => h("div.controls", { role: "group", ariaLabel: label }, children);
+export const progressBar = (label) => h("progress", { max: 1, ariaLabel: label });
+export const checkbox = (value, onchange, properties) => h("input", { type: "checkbox", value, onchange, ...properties });
+export const checkedValues = (boxes) => boxes.filter((box) => box.checked).map((box) => box.value);
 export const statusLine = (text) => h("p.status", { role: "status" }, text);
 export const lostLine = () => h("p.lost", { hidden: true }, LOST);
 export const problemLine = (text) => h("p.problem", { role: "alert", hidden: !text }, text);
@@ -48,42 +51,35 @@ export function say(node, text) {
   node.textContent = text ?? "";
 }
 
-// Selects with a label; `fill` gives it its choices, [value, name] or [value].
-export function select(text, choose) {
-  const box = h("select", { onchange: () => choose(box.value) });
-  const fill = (choices, value) => {
-    box.replaceChildren(...choices.map(([each, name = each]) => h("option", { value: each }, name)));
-    box.value = value;
-  };
-  return { node: field(text, box), box, fill };
-}
-
-export function seedField(text, choose) {
-  const set = (value) => choose(clamp(Math.round(+value) || 0, 0, MOST_SEED));
-  const box = h("input", { type: "number", min: 0, max: MOST_SEED, step: 1, onchange: () => set(box.value) });
-  return { node: field(text, box), box, set };
-}
-
-// Where an image is dropped, pasted or chosen; `take` gets the file and where it comes from.
-export function imageZone(id, take, ...children) {
+// Where an image is dropped, pasted or chosen; `take` gets the file and where it comes from, or `refuse` is called.
+export function imageZone(id, take, refuse, ...children) {
+  const isImage = (file) => file?.type.startsWith("image/"), give = (file) => (isImage(file) ? take(file, file.name) : refuse());
   const input = h("input.away", { type: "file", accept: "image/*", id, onchange() {
-    if (input.files[0]) take(input.files[0], input.files[0].name);
+    if (input.files[0]) give(input.files[0]);
     input.value = "";
   } });
   const over = (is) => (event) => {
     event.preventDefault();
     node.classList.toggle("over", is);
-    const file = event.dataTransfer.files[0];
-    if (event.type === "drop") take(file, file?.name);
+    if (event.type === "drop") give(event.dataTransfer.files[0]);
   };
   const node = h("div.zone", { ondragover: over(true), ondragleave: over(false), ondrop: over(false) },
     h("p", "Drop an image here, paste one, or "), h("p", input, h("label.button", { htmlFor: id }, "Choose an image")), children);
   const paste = (event) => {
-    const file = [...event.clipboardData.files].find((each) => each.type.startsWith("image/"));
+    const file = [...event.clipboardData.files].find(isImage);
     if (file) take(file, "pasted");
   };
   document.addEventListener("paste", paste);
   return { node, leave: () => document.removeEventListener("paste", paste) };
+}
+
+// Call `act` with what a pointer does on an element from where it is pressed, until it is let go.
+export function onDrag(node, act) {
+  node.onpointerdown = (event) => {
+    node.setPointerCapture(event.pointerId);
+    act(event, true);
+  };
+  node.onpointermove = (event) => { if (node.hasPointerCapture(event.pointerId)) act(event, false); };
 }
 
 // Where a pointer is on an element, in shares of its sides.
@@ -96,14 +92,27 @@ export function shares({ clientX, clientY }, node) {
 // An image { shape: [C, H, W], pixels: bytes, or their base64 } on a canvas.
 export function paint(canvas, { shape: [channels, height, width], pixels }) {
   const bytes = typeof pixels === "string" ? Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0)) : pixels;
-  Object.assign(canvas, { width, height });
-  const context = canvas.getContext("2d"), image = context.createImageData(width, height), size = width * height;
-  for (let i = 0; i < size; i++) {
-    for (let c = 0; c < 3; c++) image.data[4 * i + c] = bytes[(channels === 1 ? 0 : c * size) + i];
-    image.data[4 * i + 3] = 255;
-  }
+  const size = width * height, step = channels === 1 ? 0 : size;
+  return fillPixels(Object.assign(canvas, { width, height }), (data) => {
+    for (let i = 0; i < size; i++) {
+      for (let c = 0; c < 3; c++) data[4 * i + c] = bytes[c * step + i];
+      data[4 * i + 3] = 255;
+    }
+  });
+}
+
+// `write` gets the pixels of a canvas as bytes, four for each.
+export function fillPixels(canvas, write) {
+  const context = canvas.getContext("2d"), image = context.createImageData(canvas.width, canvas.height);
+  write(image.data);
   context.putImageData(image, 0, 0);
   return canvas;
+}
+
+// A file of an image on a canvas; throws where the browser cannot read it.
+export async function drawFile(canvas, file, options) {
+  const image = await createImageBitmap(file, options), { width, height } = image;
+  Object.assign(canvas, { width, height }).getContext("2d").drawImage(image, 0, 0);
 }
 
 export const painted = (image, ariaLabel = image.caption) => paint(h("canvas.pixels", { role: "img", ariaLabel }), image);
@@ -145,7 +154,52 @@ export function state(model) {
     const value = Math.round(+get(key, usual));
     return clamp(Number.isFinite(value) ? value : usual, low, high);
   };
-  return { get, change, pick, whole };
+  const seed = (key) => whole(key, 0, 0, MOST_SEED);
+  return { get, change, pick, whole, seed };
+}
+
+// Fields for keys of the address: `show` shows the values, `fill` also gives selects their choices, [value, name] or
+// [value], and hides those without any.
+export class Fields {
+  constructor(address) {
+    Object.assign(this, { address, all: [] });
+  }
+
+  add(text, box, value, choices) {
+    const node = field(text, box);
+    this.all.push({ node, box, value, choices });
+    return node;
+  }
+
+  select(text, key, choices, value = () => this.address.get(key), alsoChanges = {}) {
+    const box = h("select", { onchange: () => this.address.change({ ...alsoChanges, [key]: box.value }) });
+    return this.add(text, box, value, choices);
+  }
+
+  range(text, key, min, max, step, value) {
+    const box = h("input", { type: "range", min, max, step, oninput: () => this.address.change({ [key]: box.value }) });
+    return this.add(text, box, value);
+  }
+
+  seed(text, key, alsoChanges = {}) {
+    const change = () => this.address.change({ ...alsoChanges, [key]: clamp(Math.round(+box.value) || 0, 0, MOST_SEED) });
+    const box = h("input", { type: "number", min: 0, max: MOST_SEED, step: 1, onchange: change });
+    return this.add(text, box, () => this.address.seed(key));
+  }
+
+  show() {
+    for (const { box, value } of this.all) box.value = value();
+  }
+
+  fill() {
+    for (const { node, box, choices } of this.all) {
+      if (!choices) continue;
+      const pairs = choices();
+      box.replaceChildren(...pairs.map(([value, name = value]) => h("option", { value }, name)));
+      node.hidden = !pairs.length;
+    }
+    this.show();
+  }
 }
 
 // Calls `act` once for changes of some keys, "x y", that come together.

@@ -1,5 +1,5 @@
 // The space of codes: an image that follows the pointer, strips that show what each axis does, and pins.
-import { ARROWS, ask, button, clamp, count, decoder, field, group, h, later, notes, paint, post, say, seedField, select, setSource, shares, state, statusLine } from "./kit.js";
+import { ARROWS, ask, button, checkbox, checkedValues, clamp, count, decoder, field, Fields, group, h, later, notes, onDrag, paint, post, say, setSource, shares, state, statusLine } from "./kit.js";
 
 const SPAN = 3; // standard deviations from the middle of the pad to its edge
 const FAR = 10; // standard deviations that groups of pins may move a code
@@ -91,8 +91,8 @@ class Space {
     const { groups, mixed } = this, label = this.plane.labels.length ? this.get("label") : "";
     const moves = [...this.moves].filter(([key]) => this.axis(key) && !without.includes(key));
     return {
-      base: this.get("base", this.start), number: +this.get("number", 0) || 0, truncation: +this.get("truncation", 1), moves: sentMoves(moves),
-      ...(mixed.length && { second: +this.get("second", 0) || 0, mixed }), ...(groups && { between: groups }), ...(label && { label }),
+      base: this.get("base", this.start), number: this.seed("number"), truncation: +this.get("truncation", 1), moves: sentMoves(moves),
+      ...(mixed.length && { second: this.seed("second"), mixed }), ...(groups && { between: groups }), ...(label && { label }),
     };
   }
 
@@ -166,18 +166,8 @@ function makePad(space, api) {
     space.moveTo([[b, round(onPad(y))], [a, round(onPad(x))]]);
   };
   const at = () => space.pair.map((key) => space.moves.get(key) ?? 0);
-  const drag = (event) => {
-    const [x, y] = shares(event, pad);
-    move((2 * x - 1) * SPAN, (1 - 2 * y) * SPAN);
-  };
   const pad = h("div.pad", {
     tabIndex: 0, role: "application",
-    onpointerdown(event) {
-      if (!space.axes.length) return;
-      pad.setPointerCapture(event.pointerId);
-      drag(event);
-    },
-    onpointermove: (event) => pad.hasPointerCapture(event.pointerId) && drag(event),
     onkeydown(event) {
       const by = ARROWS[event.key], step = event.shiftKey ? 0.5 : 0.1;
       if (!space.axes.length || (!by && event.key !== "Home")) return;
@@ -188,6 +178,10 @@ function makePad(space, api) {
       spoken.textContent = space.pair.map((key, i) => `${space.name(key)} ${round(at()[i])}`).join(", ");
     },
   }, plan, dot);
+  onDrag(pad, (event) => {
+    const [x, y] = shares(event, pad);
+    if (space.axes.length) move((2 * x - 1) * SPAN, (1 - 2 * y) * SPAN);
+  });
   function draw() {
     const values = at(), texts = space.pair.map((key, i) => `${space.name(key)}: ${round(values[i])}`), known = space.axes.length > 0;
     dot.style.left = `${(onPad(values[0]) / SPAN + 1) * 50}%`;
@@ -208,30 +202,27 @@ function makePad(space, api) {
 
 // ---- fields --------------------------------------------------------------------------------------------
 function makeControls(space) {
-  const { plane, get, change, start } = space;
-  const base = select("Start at", (value) => change({ base: value })), label = select("Class", (value) => change({ label: value }));
-  base.fill(plane.bases.map((each) => [each, BASES[each]]));
-  label.fill([...(plane.needs_label ? [] : [["", "any"]]), ...plane.labels.map((each) => [each])]);
-  const number = seedField("Number", (value) => change({ number: value })), second = seedField("Its number", (value) => change({ second: value }));
-  const next = button("Next", () => number.set(+number.box.value + 1));
-  const truncation = h("input", { type: "range", min: 0, max: 1.5, step: 0.05, oninput: () => change({ truncation: truncation.value }) });
-  const truncationValue = h("output");
-  const boxes = plane.mixes.map((value) => h("input", { type: "checkbox", value,
-    onchange: () => change({ mixed: boxes.filter((box) => box.checked).map((box) => box.value).join(",") }) }));
-  second.node.classList.add("inline");
-  const node = group("Place", base.node, number.node, next, plane.labels.length > 0 && label.node,
-    plane.truncates && field("Truncation", truncation, truncationValue),
-    boxes.length > 0 && h("fieldset.mixing", h("legend", "Styles of another seed"), second.node, "in",
+  const { plane, get, change, start } = space, fields = new Fields(space);
+  const base = () => get("base", start), truncation = () => +get("truncation", 1), value = h("output");
+  const number = fields.seed("Number", "number"), second = fields.seed("Its number", "second");
+  const next = button("Next", () => change({ number: space.seed("number") + 1 }));
+  const boxes = plane.mixes.map((name) => checkbox(name, () => change({ mixed: checkedValues(boxes).join(",") })));
+  const firstLabel = plane.needs_label ? [] : [["", "any"]];
+  second.classList.add("inline");
+  const range = fields.range("Truncation", "truncation", 0, 1.5, 0.05, truncation);
+  range.append(value);
+  const node = group("Place", fields.select("Start at", "base", () => plane.bases.map((each) => [each, BASES[each]]), base), number, next,
+    fields.select("Class", "label", () => (plane.labels.length ? [...firstLabel, ...plane.labels.map((each) => [each])] : []),
+      () => get("label", plane.needs_label ? plane.labels[0] : "")),
+    plane.truncates && range,
+    boxes.length > 0 && h("fieldset.mixing", h("legend", "Styles of another seed"), second, "in",
       boxes.map((box) => h("label.field.inline", box, h("span", box.value)))),
     button("Back to the start", () => change({ moves: "" })), button("Pin this image", () => space.pin()));
+  fields.fill();
   function show() {
-    base.box.value = get("base", start);
-    label.box.value = get("label", plane.needs_label ? plane.labels[0] : "");
-    number.box.value = get("number", 0);
-    second.box.value = get("second", 0);
-    number.node.hidden = next.hidden = get("base", start) === "mean";
-    truncation.value = get("truncation", 1);
-    truncationValue.textContent = (+get("truncation", 1)).toFixed(2);
+    fields.show();
+    number.hidden = next.hidden = base() === "mean";
+    value.textContent = truncation().toFixed(2);
     for (const box of boxes) box.checked = space.mixed.includes(box.value);
   }
   return { node, show };
@@ -345,7 +336,8 @@ export default {
     }
     const space = new Space(model, plane), image = makeImage(model, space), pad = makePad(space, api);
     const controls = makeControls(space), strips = makeStrips(space, api);
-    const axes = ["x", "y"].map((letter) => select(letter === "x" ? "Left and right" : "Up and down", (key) => space.change({ [letter]: key })));
+    const axes = new Fields(space), pairs = () => space.axes.map(({ key, name }) => [key, name]);
+    const axisFields = h("div.controls", axes.select("Left and right", "x", pairs, () => space.shown("x")), axes.select("Up and down", "y", pairs, () => space.shown("y")));
     const groups = makeGroups(space, api, drawAxes, readAxes), pins = makePins(space, api, groups.node);
 
     async function readAxes() {
@@ -358,7 +350,7 @@ export default {
     }
     function drawAxes() {
       if (space.axes.every(({ key }) => key === plane.groups)) return; // none are measured yet
-      axes.forEach((each, i) => each.fill(space.axes.map(({ key, name }) => [key, name]), space.pair[i]));
+      axes.fill();
       drawStrips();
     }
     function drawStrips() {
@@ -368,7 +360,7 @@ export default {
     function move() {
       image.ask(); // before the page is drawn, so that the answer is on its way meanwhile
       controls.show();
-      axes.forEach(({ box }, i) => { box.value = space.pair[i]; });
+      axes.show();
       for (const part of [pad, strips]) part.draw();
       image.describe();
       strips.drawImages();
@@ -380,7 +372,7 @@ export default {
       groups.measure();
     });
     model.on("change:strips", drawStrips);
-    el.append(image.problem, controls.node, h("div.stage", h("figure", image.canvas), h("div", pad.node, h("div.controls", axes.map((each) => each.node)))),
+    el.append(image.problem, controls.node, h("div.stage", h("figure", image.canvas), h("div", pad.node, axisFields)),
       pad.spoken, pins.node, h("h2", "What each axis does"), ...notes(["The strips show the image while one axis moves from −3 to 3 standard deviations. Directions with names stand first, the others by their effect."]), strips.node, strips.more);
     move();
     pins.draw();

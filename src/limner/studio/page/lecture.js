@@ -1,30 +1,17 @@
 // The lecture: a text for each part, small runs that are trained on first use, links that set the studio, questions.
-import { ask, button, count, h, linkTo, listen, lostLine, post, problemLine, say, state } from "./kit.js";
+import { ask, button, h, linkTo, listen, lostLine, post, problemLine, progressBar, say, state } from "./kit.js";
 
 const ACTIVE = ["training", "starting", "waiting", "paused", "pausing", "stopping"];
 const NOTHING_TO_WATCH = ["absent", "starting", "foreign", "unreadable"];
 const duration = (seconds) => (seconds < 90 ? `${seconds} seconds` : `${Math.round(seconds / 60)} minutes`);
 const isReady = (run) => run?.status === "finished";
 
-function describe({ id, status, images, target, behind, problem }) {
-  const share = `${count(images)} of ${count(target)} images`;
-  const texts = {
-    absent: "The links of this part need a small run, which is not here yet.",
-    finished: `${id} is trained: ${count(images)} images.`,
-    starting: `${id} starts…`,
-    waiting: `${id} waits until ${behind} is trained.`,
-    killed: `${id} was killed at ${share}. It can go on from there.`,
-    stopped: `${id} was stopped at ${share}. It can go on from there.`,
-  };
-  return problem || (texts[status] ?? `${id}: ${status}, ${share}`);
-}
-
 // A small run: what it is, its progress, and its button.
 class RunBox {
   constructor({ id, command }, train) {
     this.text = h("p", { role: "status" });
     this.failure = h("p.problem");
-    this.bar = h("progress", { max: 1, ariaLabel: `progress of ${id}` });
+    this.bar = progressBar(`progress of ${id}`);
     this.button = button("", () => train(id));
     this.watch = h("a", { href: linkTo("train", id) });
     this.node = h("div.small", this.text, this.bar, h("p.controls", this.button, this.watch), this.failure,
@@ -33,8 +20,7 @@ class RunBox {
 
   show(run) {
     const isActive = ACTIVE.includes(run.status), isCut = run.status === "killed" || run.status === "stopped";
-    const text = describe(run);
-    if (this.text.textContent !== text) this.text.textContent = text; // what did not change is not read out again
+    if (this.text.textContent !== run.text) this.text.textContent = run.text; // what did not change is not read out again
     say(this.failure, run.failure);
     this.bar.hidden = !isActive && !isCut;
     this.bar.value = run.target ? Math.min(1, run.images / run.target) : 0;

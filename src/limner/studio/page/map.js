@@ -1,6 +1,6 @@
 // Images as points: hover, select, neighbours; decode between points; samples beside training images.
 import { makeCopies } from "./copies.js";
-import { ask, button, count, field, group, h, later, linkTo, notes, poll, problemLine, say, select, state, statusLine } from "./kit.js";
+import { ask, button, count, drawFile, Fields, group, h, later, linkTo, notes, poll, problemLine, say, state, statusLine } from "./kit.js";
 import { Marks, SHAPES } from "./marks.js";
 import { Plot } from "./plot.js";
 import { Points } from "./points.js";
@@ -26,29 +26,22 @@ function choices(model, known) {
   };
 }
 
-// The selects above the map, and the size of its marks.
+// The fields above the map.
 function makeFields(model, known, wanted, current) {
-  const { change, pick, whole } = state(model);
-  const menus = [
-    ["Map of", "space", () => known.spaces.map((each) => [each, each === "codes" ? "codes of images" : "real and generated images"]), wanted.space],
-    ["Method", "method", () => current()?.methods.map((each) => [each, METHODS[each]]) ?? [], () => wanted.method(current())],
-    ["Real images", "set", () => [["test"], ["train", "training"]], wanted.split],
-    ["Points", "n", () => [500, 1000, 2000, 5000].map((n) => [n, count(n)]), wanted.number],
-    ["Show", "show", () => [["points"], ["images"]], () => pick("show", ["points", "images"])],
-    ["Colour by", "colour", () => (current()?.classes.length && !wanted.isOfCodes() ? [["kind", "real or generated"], ["class"]] : []), () => pick("colour", ["kind", "class"])],
-  ].map(([text, key, pairs, value]) => {
-    const forgotten = Object.fromEntries((FORGOTTEN[key] ?? []).map((each) => [each, ""]));
-    return { pairs, value, ...select(text, (chosen) => change({ ...forgotten, [key]: chosen })) };
-  });
-  const size = h("input", { type: "range", min: 1, max: 5, step: 1, oninput: () => change({ size: size.value }) });
-  function show() {
-    for (const { node, fill, pairs, value } of menus) {
-      fill(pairs(), value());
-      node.hidden = pairs().length < 2;
-    }
-    size.value = whole("size", 2, 1, 5);
-  }
-  return { node: group("Map", menus.map(({ node }) => node), field("Size", size)), show };
+  const address = state(model), fields = new Fields(address), several = (pairs) => (pairs.length > 1 ? pairs : []);
+  const select = (text, key, pairs, value) => fields.select(text, key, () => several(pairs()), value,
+    Object.fromEntries((FORGOTTEN[key] ?? []).map((each) => [each, ""])));
+  const size = () => address.whole("size", 2, 1, 5);
+  const node = group("Map",
+    select("Map of", "space", () => known.spaces.map((each) => [each, each === "codes" ? "codes of images" : "real and generated images"]), wanted.space),
+    select("Method", "method", () => current()?.methods.map((each) => [each, METHODS[each]]) ?? [], () => wanted.method(current())),
+    select("Real images", "set", () => [["test"], ["train", "training"]], wanted.split),
+    select("Points", "n", () => [500, 1000, 2000, 5000].map((n) => [n, count(n)]), wanted.number),
+    select("Show", "show", () => [["points"], ["images"]], () => address.pick("show", ["points", "images"])),
+    select("Colour by", "colour", () => (current()?.classes.length && !wanted.isOfCodes() ? [["kind", "real or generated"], ["class"]] : []),
+      () => address.pick("colour", ["kind", "class"])),
+    fields.range("Size", "size", 1, 5, 1, size));
+  return { node, fill: () => fields.fill() };
 }
 
 // Zoom, and what selects many points.
@@ -119,9 +112,7 @@ async function drawPicked(node, points, indices, isOfCodes) {
   node.append(h("figure", mean, h("figcaption", "Mean image")), h("div.scroll", { tabIndex: 0, role: "group", ariaLabel: "Contact sheet" }, contact));
   if (some.length < indices.length) node.append(...notes([`The first ${SHOWN} are shown.`]));
   const file = await ask(`${points.base}/mean.png`, { method: "POST", body: Uint32Array.from(indices) });
-  if (file.error || !mean.isConnected) return;
-  const image = await createImageBitmap(file), { width, height } = image;
-  Object.assign(mean, { width, height }).getContext("2d").drawImage(image, 0, 0);
+  if (!file.error) await drawFile(mean, file);
 }
 
 export default {
@@ -223,7 +214,7 @@ export default {
       axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
     }
     function showFields() {
-      fields.show();
+      fields.fill();
       tools.show();
     }
     function showPoints(points) {

@@ -1,6 +1,6 @@
 // A new run: its images, checked; its model; its settings, from the library's own schema; what it takes; its start.
 import { Field, Fold, setting } from "./form.js";
-import { ask, button, count, facts, h, linkTo, LOST, notes, plural, post, problemLine, row, say, sleep, state, statusLine, UNITS, words } from "./kit.js";
+import { ask, button, checkbox, count, facts, h, linkTo, LOST, notes, plural, post, problemLine, progressBar, row, say, sleep, state, statusLine, UNITS, words } from "./kit.js";
 
 const PAUSE = 250; // milliseconds without a change before the settings are checked
 const POLL = 300; // milliseconds between two questions whether the run is there
@@ -48,9 +48,10 @@ function classesOf({ class_counts: counts }) {
 
 // What the images contain, read again where they are others. `check` gets the plan.
 function makeCheck() {
-  const bar = h("progress", { max: 1, hidden: true, ariaLabel: "share of the images that are read" });
+  const bar = progressBar("share of the images that are read");
   const status = statusLine(), contents = h("div", { ariaLive: "polite" });
   let events = null, checked = "";
+  bar.hidden = true;
   function end(text, parts = [], isProblem = false) {
     events?.close();
     bar.hidden = true;
@@ -147,7 +148,7 @@ export default {
       await navigator.clipboard.writeText(command.textContent);
       outcome.textContent = "The command is copied.";
     });
-    const atOnce = h("input", { type: "checkbox", id: "field-at-once", onchange: () => set({ at_once: atOnce.checked || "" }) });
+    const atOnce = checkbox("", () => set({ at_once: atOnce.checked || "" }), { id: "field-at-once" });
     const start = button("Start", startRun, { className: "main" });
 
     const section = (title, ...children) => h("section", h("h2", title), children);

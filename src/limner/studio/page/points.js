@@ -1,5 +1,5 @@
 // The points of a map: where they lie, what they are, and their images, as tiles of sheets that load when needed.
-import { count, h } from "./kit.js";
+import { count, fillPixels, h } from "./kit.js";
 
 const SHEET_COLUMNS = 40;
 
@@ -106,14 +106,11 @@ export class Points {
   get shade() {
     const { side, values, edge } = this.layout.density;
     if (!this.shadeCanvas) {
-      this.shadeCanvas = h("canvas", { width: side, height: side });
-      const context = this.shadeCanvas.getContext("2d"), image = context.createImageData(side, side);
-      values.forEach((v, k) => {
+      this.shadeCanvas = fillPixels(h("canvas", { width: side, height: side }), (data) => values.forEach((v, k) => {
         const at = 4 * ((side - 1 - Math.floor(k / side)) * side + k % side);
-        image.data.fill(128, at, at + 3);
-        image.data[at + 3] = 255 * 0.3 * (1 - Math.min(1, v / edge));
-      });
-      context.putImageData(image, 0, 0);
+        data.fill(128, at, at + 3);
+        data[at + 3] = 255 * 0.3 * (1 - Math.min(1, v / edge));
+      }));
     }
     return this.shadeCanvas;
   }

@@ -1,6 +1,6 @@
 // One run in training, or after it: pictures, curves and the doctor's word at one point of the run.
 import { Chart } from "./chart.js";
-import { ask, button, count, facts, group, h, light, listen, lostLine, notes, post, problemLine, row, runApi, select, setSource, sleep, state, statusLine, words } from "./kit.js";
+import { ask, button, count, facts, Fields, group, h, light, listen, lostLine, notes, post, problemLine, progressBar, row, runApi, setSource, sleep, state, statusLine, words } from "./kit.js";
 
 function verdicts({ light: kind, state: text, reason, verdicts: all }) {
   return [light(kind, text + (reason && kind !== "trouble" ? `: ${reason}` : "")), ...all.map((verdict) => h("article.verdict",
@@ -13,28 +13,15 @@ function settingsTable({ options, training, device }) {
   return [h("summary", "Settings"), h("table", h("tbody", rows.map(([name, value]) => row(words(name), [value].flat().join(", ")))))];
 }
 
-function describe(run, isLive) {
-  if (run.status === "unreadable") return `This run cannot be read: ${run.problem}`;
-  const isTraining = run.status === "training";
-  const parts = [
-    `${run.status}${run.status === "waiting" && run.behind ? ` for ${run.behind}` : ""}: ${count(run.images)} of ${count(run.target)} images`,
-    isTraining && run.speed && `${count(Math.round(run.speed))} images/s`,
-    isLive && run.rate_factor !== 1 && `learning rates × ${+run.rate_factor.toPrecision(3)}`,
-    isLive && isTraining && run.waiting && "a request waits",
-  ];
-  return parts.filter(Boolean).join(", ") + (run.problem ? `. ${run.problem}` : "");
-}
-
 // Another run's curves: those of its log, as it grows. `own` gives this run, `draw` is called when there is more.
 function followOther(model, own, draw) {
-  const { get, change } = state(model), remark = h("p.note", { role: "status" });
-  const { node, fill } = select("Curves of another run", (name) => change({ with: name }));
-  let cards = [], events = null, other = null;
+  const address = state(model), fields = new Fields(address), remark = h("p.note", { role: "status" });
+  let names = [], events = null, other = null;
+  const node = fields.select("Curves of another run", "with", () => [["", "none"], ...names.map((name) => [name])]);
   function follow() {
-    const name = get("with");
-    const names = cards.filter((card) => card.status !== "unreadable" && card.id !== model.get("run")).map((card) => card.id);
+    const name = address.get("with");
     if (name && !names.includes(name)) names.push(name);
-    fill([["", "none"], ...names.map((each) => [each])], name);
+    fields.fill();
     if (name === (other?.name ?? "")) return;
     events?.close();
     remark.textContent = "";
@@ -55,7 +42,7 @@ function followOther(model, own, draw) {
   model.on("change:with", follow);
   follow();
   ask("/api/runs").then(({ runs = [] }) => {
-    cards = runs;
+    names = runs.filter(({ status, id }) => status !== "unreadable" && id !== model.get("run")).map(({ id }) => id);
     follow();
   });
   return { nodes: [node, remark], other: () => other, leave: () => events?.close() };
@@ -87,7 +74,7 @@ export default {
     const api = model.get("api"), { get, change } = state(model);
     let run = null, lines = [], charts = [], shape = "", asked = null;
     const status = statusLine(), lost = lostLine(), ended = h("section.ended", { hidden: true });
-    const progress = h("progress", { max: 1, ariaLabel: "share of the training that is done" });
+    const progress = progressBar("share of the training that is done");
     const image = h("img.pixels.samples"), caption = h("figcaption"), figure = h("figure", image, caption);
     const slider = h("input", { type: "range", min: 0, max: 0, step: 1, id: "scrubber", oninput: () => seek(stops()[+slider.value]) });
     const where = h("output"), newest = button("Newest", () => change({ images: "" }));
@@ -120,19 +107,15 @@ export default {
     }
 
     function drawState() {
-      const isUnreadable = run.status === "unreadable", isLive = run.process != null && !isUnreadable, isKilled = run.status === "killed";
-      controls.show(isLive);
-      status.textContent = describe(run, isLive);
+      const isUnreadable = run.status === "unreadable";
+      controls.show(run.process != null && !isUnreadable);
+      status.textContent = run.line;
       progress.hidden = isUnreadable;
       progress.value = run.target ? Math.min(1, run.images / run.target) : 0;
-      const canResume = (isKilled || run.status === "stopped") && run.resume;
-      ended.hidden = !canResume && !run.failure && !isKilled;
-      if (ended.hidden) return;
-      const text = !isKilled ? `Training was stopped at ${count(run.images)} images, and everything is stored.`
-        : canResume ? `Training was killed. What it had stored at its last checkpoint, ${count(run.images)} images, is safe.`
-          : "Training was killed before its first checkpoint.";
-      ended.replaceChildren(h("p", text));
-      if (canResume) ended.append(h("p", "It goes on exactly as if nothing had happened:"), h("pre", run.resume), resume);
+      ended.hidden = !run.ended && !run.failure;
+      ended.replaceChildren();
+      if (run.ended) ended.append(h("p", run.ended));
+      if (run.ended && run.resume) ended.append(h("p", "It goes on exactly as if nothing had happened:"), h("pre", run.resume), resume);
       if (run.failure) ended.append(problemLine(run.failure));
     }
 

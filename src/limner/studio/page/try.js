@@ -1,5 +1,5 @@
 // One image, the user's or a test image: what the model receives, and what it makes of it. Nothing is kept.
-import { ask, button, count, field, group, h, imageZone, notes, painted, problemLine, shares, state, statusLine } from "./kit.js";
+import { ask, button, checkbox, count, drawFile, group, h, imageZone, notes, onDrag, painted, problemLine, shares, state, statusLine } from "./kit.js";
 
 const TITLES = {
   reconstruct: "Reconstruct", edit: "Every class", anomalies: "How strange?", similar: "Nearest images",
@@ -12,13 +12,14 @@ const SIDE = 224; // pixels of the drawing
 function drawingBoard(use) {
   const board = h("canvas.board", { width: SIDE, height: SIDE, role: "img", ariaLabel: "a place to draw on" });
   const pen = board.getContext("2d", { willReadFrequently: true });
-  const dark = h("input", { type: "checkbox", checked: true, onchange: clear });
+  const dark = checkbox("", clear, { checked: true });
   let last = null;
   function clear() {
     pen.fillStyle = dark.checked ? "black" : "white";
     pen.fillRect(0, 0, SIDE, SIDE);
   }
-  function stroke(event) {
+  function stroke(event, isFirst) {
+    if (isFirst) last = null;
     const place = shares(event, board).map((share) => share * SIDE);
     Object.assign(pen, { strokeStyle: dark.checked ? "white" : "black", lineWidth: SIDE / 11, lineCap: "round", lineJoin: "round" });
     pen.beginPath();
@@ -27,11 +28,7 @@ function drawingBoard(use) {
     pen.stroke();
     last = place;
   }
-  board.onpointerdown = (event) => {
-    board.setPointerCapture(event.pointerId);
-    stroke(event);
-  };
-  board.onpointermove = (event) => last && stroke(event);
+  onDrag(board, stroke);
   board.onpointerup = () => {
     if (!last) return;
     last = null;
@@ -88,10 +85,6 @@ export default {
     const preview = h("canvas.preview", { hidden: true, role: "img" }), source = h("p.note");
     async function take(file, from, isTest = false) {
       if (!isTest) remember("");
-      if (!file?.type.startsWith("image/")) {
-        refuse("that is not an image");
-        return;
-      }
       if (file.size > LARGEST) {
         refuse(`the image has ${(file.size / 1e6).toFixed(0)} MB; the studio takes ${LARGEST / 1e6}`);
         return;
@@ -100,15 +93,14 @@ export default {
       const mine = ++running;
       source.textContent = from;
       try {
-        const bitmap = await createImageBitmap(file, { resizeHeight: 160, resizeQuality: "high" });
-        Object.assign(preview, { width: bitmap.width, height: bitmap.height, hidden: false, ariaLabel: isTest ? from : `your image, ${from}` });
-        preview.getContext("2d").drawImage(bitmap, 0, 0);
+        await drawFile(preview, file, { resizeHeight: 160, resizeQuality: "high" });
+        Object.assign(preview, { hidden: false, ariaLabel: isTest ? from : `your image, ${from}` });
       } catch {
         preview.hidden = true; // a format that the library reads and the browser does not
       }
       if (mine === running) run();
     }
-    const zone = imageZone("choose", take, preview, source);
+    const zone = imageZone("choose", take, () => refuse("that is not an image"), preview, source);
 
     // ---- a test image
     const number = h("input", { type: "number", min: 0, step: 1, ariaLabel: "Number of a test image", value: get("number"), onchange() {

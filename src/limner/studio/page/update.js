@@ -1,10 +1,9 @@
 // One update in slow motion: a batch, each loss, each move, with the numbers; a guess before each result.
-import { ask, button, count, group, h, painted, row, short, state, statusLine } from "./kit.js";
+import { ask, button, count, group, h, notes, painted, row, short, state, statusLine } from "./kit.js";
 
 const MOST_SKIPPED = 50;
 const PARTS = { autoencoder: "autoencoder", "conv-autoencoder": "autoencoder", vae: "vae", gan: "gan", dcgan: "dcgan", cgan: "dcgan" };
 const MARKS = { real: "● ", generated: "◆ " };
-const TOO_LONG = "The gradient is right for a tiny step only; this one was too long, or Adam still followed earlier batches.";
 const brief = (n) => short(n, 3, 1e-4);
 const precise = (n) => short(n, 4, 0);
 
@@ -30,95 +29,67 @@ const table = (...rows) => h("table.numbers", h("tbody", rows.map((cells) => row
 const moveTable = (move, ...rows) => table(...rows, ["norm of the gradient", precise(move.gradient_norm)], ["learning rate", brief(move.rate)],
   ["the weights moved by", `${precise(move.step_norm)}, of a norm of ${precise(move.weight_norm)}`]);
 
-// A step is { name, content, question }; `content` makes its elements, the question comes before they are shown.
-// ---- the steps of a game -------------------------------------------------------------------------------
-const REAL = "D(x)", FAKE = "D(G(z))";
-const FORMULAS = {
-  D: { "non-saturating": "J(D) = −½ mean log D(x) − ½ mean log(1 − D(G(z)))", minimax: "J(D) = −½ mean log D(x) − ½ mean log(1 − D(G(z)))" },
-  G: { "non-saturating": "J(G) = −mean log D(G(z))", minimax: "J(G) = mean log(1 − D(G(z)))" },
-};
+// A step is { name, content, question }: `content` makes its elements, the question comes before they are shown.
+// What it says is in the studio's answer, with {places} for numbers.
+const makeStep = ({ name, text }, values, parts, question) => ({
+  name, question, content: () => [h("p", text.replace(/\{(\w+)\}/g, (_, key) => values[key])), ...parts()],
+});
 
-function gameSteps({ moves, game, batch }) {
-  const each = game.scale === "logit" ? "the probability that D gives it of being real" : "D's output for it";
+// ---- the steps of a game
+const REAL = "D(x)", FAKE = "D(G(z))";
+
+function gameSteps({ moves, game, batch, texts }) {
   return moves.flatMap((move, at) => {
-    const { before, after, optimizer: who } = move, x = before.images.x, fakes = before.images["G(z)"];
-    const mean = (view, symbol) => view.values[symbol].mean;
+    const { before, after, optimizer: who } = move, x = before.images.x, fakes = before.images["G(z)"], text = texts[who];
+    const values = { batch, shown: fakes.length, judges: texts.judges[game.scale] ?? texts.judges.other };
+    const mean = (view, symbol) => view.values[symbol].mean, changed = (symbol) => change(mean(before, symbol), mean(after, symbol));
     const outputs = (view, symbol) => (i) => [brief(view.values[symbol].each[i])];
     const outputsOfBoth = (symbol) => (i) => [...outputs(before, symbol)(i), `→ ${outputs(after, symbol)(i)}`];
     const judged = (symbol, images) => pictures(`${symbol}, on average ${brief(mean(before, symbol))}`, images, outputs(before, symbol));
-    const moved = (symbol, images) => pictures(`${symbol}, on average ${change(mean(before, symbol), mean(after, symbol))}`, images, outputsOfBoth(symbol));
-    const formula = (game.plain || who === "G" ? FORMULAS[who][game.loss] : undefined) ?? `The ${game.loss} loss of ${who}`;
+    const moved = (symbol, images) => pictures(`${symbol}, on average ${changed(symbol)}`, images, outputsOfBoth(symbol));
+    const formula = (game.plain || who === "G" ? texts.formulas[who][game.loss] : undefined) ?? `The ${game.loss} loss of ${who}`;
     const loss = h("p.formula", `${formula} = ${precise(move.loss)}`);
-    const question = (noise, why) => ({
-      key: `guess${at}`, before: mean(before, FAKE), after: mean(after, FAKE), what: "mean D(G(z))", why,
-      text: `${who} takes one step down the gradient of its loss; ${who === "D" ? "G" : "D"} stays. Will the mean D(G(z)) of ${noise} rise or fall?`,
-    });
-    const numbers = () => moveTable(move, ["loss of this batch", change(mean(before, "loss"), mean(after, "loss"))],
-      ...Object.entries(move.terms).map(([term, value]) => [term, precise(value)]));
+    const bothFall = who === "D" && mean(after, REAL) < mean(before, REAL);
+    const question = { key: `guess${at}`, text: text.question, before: mean(before, FAKE), after: mean(after, FAKE), what: "mean D(G(z))",
+      why: { rise: text.rise, fall: bothFall ? text["both fall"] : text.fall } };
+    const numbers = () => moveTable(move, ["loss of this batch", changed("loss")], ...Object.entries(move.terms).map(([term, value]) => [term, precise(value)]));
+    const step = (key, parts, asks) => makeStep(texts[key], values, parts, asks);
     if (who === "D") return [
-      { name: "A batch", content: () => [
-        h("p", `Training draws ${batch} images x, and ${batch} vectors of noise z, from which G makes as many images G(z). Here are the first ${x.length} of each.`),
-        pictures("real images x", x), pictures("generated images G(z)", fakes)] },
-      { name: "D's loss", content: () => [
-        h("p", `Under each image, ${each}. D wants high numbers for x and low ones for G(z).`),
-        judged(REAL, x), judged(FAKE, fakes), loss, h("p.note", "Means are over the whole batch, not only over these images.")] },
-      { name: "D moves", content: () => [
-        h("p", "The same images with the new D. Only D's weights changed."), moved(REAL, x), moved(FAKE, fakes), numbers()],
-      question: question("this batch", {
-        fall: mean(after, REAL) < mean(before, REAL) ? "D(x) fell too: this step made D stricter with all images." : "D learnt to give these images less, and real ones more.",
-        rise: "A step follows the gradient of the whole loss. It can pay to lose a little here and to win more at D(x), and a step can also be too long." }) },
+      step("batch", () => [pictures("real images x", x), pictures("generated images G(z)", fakes)]),
+      step("loss of D", () => [judged(REAL, x), judged(FAKE, fakes), loss, ...notes([texts["loss of D"].note])]),
+      step("D", () => [moved(REAL, x), moved(FAKE, fakes), numbers()], question),
     ];
     return [
-      { name: "G's loss", content: () => [
-        h("p", `G gets fresh noise, and the new D judges its images: under each, ${each}. G wants D to be wrong.`), judged(FAKE, fakes), loss] },
-      { name: "G moves", content: () => [
-        h("p", "The same noise through the new G. The images change a little; D is the same."),
-        pictures("G(z) before", fakes, outputs(before, FAKE)), pictures("G(z) after", after.images["G(z)"], outputs(after, FAKE)), numbers()],
-      question: question("the same noise", { fall: TOO_LONG,
-        rise: "The gradient went through D to the pixels and on to G: it says how each pixel must change for D to believe more." }) },
+      step("loss of G", () => [judged(FAKE, fakes), loss]),
+      step("G", () => [pictures("G(z) before", fakes, outputs(before, FAKE)), pictures("G(z) after", after.images["G(z)"], outputs(after, FAKE)), numbers()], question),
     ];
   });
 }
 
-// ---- the steps of an autoencoder -----------------------------------------------------------------------
-const NOT_TERMS = ["mu", "sigma", "z", "error", "loss"];
-const TERMS = { elbo: "ELBO", rec: "reconstruction, −log p(x|z), nats", kl: "KL(q(z|x) ‖ p(z)), nats", mse: "mean squared error, pixels in [0, 1]" };
-const OF_SUM = "The step lowers the sum of both terms. Here ";
+// ---- the steps of an autoencoder
+const LETTERS = { mu: "μ", sigma: "σ", z: "z" };
+const NOT_TERMS = [...Object.keys(LETTERS), "error", "loss"];
 
-function codeSteps({ moves: [move], batch }) {
+function codeSteps({ moves: [move], batch, texts }) {
   const { before, after } = move, { values, images: { x, reconstruction } } = before;
-  const isDrawn = "mu" in values, watched = isDrawn && "kl" in values ? "kl" : "error";
-  const vector = (key, i) => {
-    const numbers = values[key].each[i];
-    return `(${numbers.slice(0, 3).map((n) => (n === null ? "not finite" : n.toFixed(2))).join(", ")}${numbers.length > 3 ? ", …" : ""})`;
-  };
-  const codes = (i) => (isDrawn ? [["μ", "mu"], ["σ", "sigma"], ["z", "z"]] : [["z", "z"]]).map(([letter, key]) => `${letter} ${vector(key, i)}`);
+  const watched = "kl" in values ? "kl" : "error", { what, rise, fall } = texts[watched];
+  const codes = (i) => Object.keys(LETTERS).filter((key) => key in values).map((key) => {
+    const numbers = values[key].each[i], first = numbers.slice(0, 3).map((n) => (n === null ? "not finite" : n.toFixed(2)));
+    return `${LETTERS[key]} (${first.join(", ")}${numbers.length > 3 ? ", …" : ""})`;
+  });
   const errors = (view) => (i) => [brief(view.values.error.each[i])];
-  const terms = (text) => Object.keys(values).filter((name) => !NOT_TERMS.includes(name)).map((name) => [TERMS[name] ?? name, text(name)]);
-  const changed = (name) => change(values[name].mean, after.values[name].mean);
-  const what = watched === "kl" ? "mean KL divergence" : "mean squared error";
+  const terms = (text) => Object.keys(values).filter((name) => !NOT_TERMS.includes(name)).map((name) => [texts.terms[name] ?? name, text(name)]);
+  const mean = (name) => precise(values[name].mean), changed = (name) => change(values[name].mean, after.values[name].mean);
+  const step = (key, parts, asks) => makeStep(texts[key], { batch, shown: x.length }, parts, asks);
   return [
-    { name: "A batch", content: () => [h("p", `Training draws ${batch} images x. Here are the first ${x.length}.`), pictures("images x", x)] },
-    { name: "Code", content: () => [
-      h("p", isDrawn ? "The encoder gives a mean μ and a deviation σ for each number of the code. Training draws ε from N(0, 1) and uses z = μ + σ ε." : "The encoder makes a few numbers of each image: its code z."),
-      pictures(isDrawn ? "x, and its μ, σ and z" : "x, and its code z", x, codes)] },
-    { name: "Reconstruction", content: () => [
-      h("p", "The decoder makes an image of each code. Under it, its squared error: the mean over the pixels, which count from 0 to 1."),
-      pictures("images x", x), pictures("reconstructions", reconstruction, errors(before))] },
-    { name: "Loss", content: () => [
-      h("p", isDrawn ? "The loss is the reconstruction term plus β times the KL divergence; with β = 1 it is minus the ELBO." : "The loss is the mean squared error, over pixels in [−1, 1]; on the scale [0, 1] it is a quarter."),
-      table(["loss", precise(values.loss.mean)], ...terms((name) => precise(values[name].mean)), ["norm of the gradient", precise(move.gradient_norm)])] },
-    { name: "The step", content: () => [
-      h("p", isDrawn ? "The same batch and the same ε, with the new weights." : "The same batch with the new weights."),
-      moveTable(move, ["loss", changed("loss")], ...terms(changed))],
-    question: { key: "guess0", before: values[watched].mean, after: after.values[watched].mean, what,
-      text: `All weights take one step down the gradient. With the same ${isDrawn ? "ε" : "images"}, will the ${what} of this batch rise or fall?`,
-      why: watched === "kl"
-        ? { rise: `${OF_SUM}it paid more nats for the code, to lose more in the reconstruction.`, fall: `${OF_SUM}the codes came nearer to the prior.` }
-        : { rise: TOO_LONG, fall: "The gradient is of this batch's own error, and a short step along it lowers it." } } },
-    { name: "The batch after it", content: () => [
-      h("p", "One step changes little. Training takes thousands."), pictures("images x", x),
-      pictures("reconstructions before", reconstruction, errors(before)), pictures("reconstructions after", after.images.reconstruction, errors(after))] },
+    step("batch", () => [pictures("images x", x)]),
+    step("code", () => [pictures(texts.code.title, x, codes)]),
+    step("reconstruction", () => [pictures("images x", x), pictures("reconstructions", reconstruction, errors(before))]),
+    step("loss", () => [table(["loss", mean("loss")], ...terms(mean), ["norm of the gradient", precise(move.gradient_norm)])]),
+    step("step", () => [moveTable(move, ["loss", changed("loss")], ...terms(changed))], { key: "guess0", before: values[watched].mean,
+      after: after.values[watched].mean, what, text: texts.step.question.replace("{what}", what), why: { rise, fall } }),
+    step("after", () => [pictures("images x", x), pictures("reconstructions before", reconstruction, errors(before)),
+      pictures("reconstructions after", after.images.reconstruction, errors(after))]),
   ];
 }
 
