@@ -1,4 +1,4 @@
-"""Sentences that pages show as they come: of a run, of a run of the lecture, and of the steps of an update."""
+"""Sentences that pages show as they come: of a run, of one of the lecture, and of the steps of an update."""
 
 from __future__ import annotations
 

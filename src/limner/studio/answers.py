@@ -80,14 +80,14 @@ def run_verdicts(folder: Folder, name: str, images: int) -> dict[str, Any]:
     path = folder.find(name)
     lines = [line for line in folder.log(path).lines if line["images"] <= images]
     if not lines:
-        nothing = {"images": None, "state": "too early to tell", "reason": "no tick yet", "verdicts": []}
-        return nothing | {"light": "early"}
+        state, reason = "too early to tell", "no tick yet"
+        return {"images": None, "state": state, "light": LIGHTS[state], "reason": reason, "verdicts": []}
     last = lines[-1]
     holding = [verdict.json() for verdict in verdicts(lines, run_class(path))]
     state = last.get("state", "the doctor did not watch this run")
     reason = last.get("reason", "")
-    answer = {"images": last["images"], "state": state, "reason": reason, "verdicts": holding}
-    return answer | {"light": LIGHTS.get(state, "unknown")}
+    light = LIGHTS.get(state, "unknown")
+    return {"images": last["images"], "state": state, "light": light, "reason": reason, "verdicts": holding}
 
 
 def run_class(path: Path) -> type[Model] | None:

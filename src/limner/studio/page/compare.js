@@ -37,7 +37,7 @@ function subtract(a, b, white) {
   return { canvas, mean: sum / (x.length / 4), largest };
 }
 
-// ---- the choice of runs --------------------------------------------------------------------------------
+// ---- the choice of runs
 function makeChoice(cards, chosen, choose) {
   const summary = h("summary"), list = h("div.choices");
   const find = h("input", { type: "search", placeholder: "part of a name", oninput() {
@@ -62,7 +62,7 @@ function makeChoice(cards, chosen, choose) {
   return { node, draw };
 }
 
-// ---- two of them ---------------------------------------------------------------------------------------
+// ---- two of them
 function makePair(address) {
   const fields = new Fields(address), { get, change, whole } = address, scale = h("output");
   const reset = button("Whole image", () => change({ zoom: "", cx: "", cy: "" }));
@@ -155,7 +155,7 @@ function makePair(address) {
   return { node, draw };
 }
 
-// ---- the table -----------------------------------------------------------------------------------------
+// ---- the table
 function table(caption, names, rows) {
   return h("div.wide", { tabIndex: 0, role: "region", ariaLabel: caption },
     h("table", h("caption", caption), h("thead", h("tr", names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", rows)));
@@ -177,147 +177,147 @@ function numbers({ problem, runs, measures, settings, notes: remarks }) {
   ].filter(Boolean);
 }
 
-export default {
-  async render({ model, el }) {
-    const api = model.get("api"), address = state(model), { get, change, pick, whole } = address;
-    const chosen = () => get("runs").split("/").filter(Boolean).slice(0, MOST); // no name has a slash
-    const nothing = { runs: [], noise: "", table: null };
-    let known = nothing, rows = [], image = null, asked = 0;
-    const { runs: cards = [], error } = await ask(`${api}/runs`);
-    const choice = makeChoice(cards, chosen, (names) => change({ runs: names.join("/") }));
-    const status = statusLine(error), list = h("div.rows"), pair = makePair(address), measures = h("section.measures");
+async function render({ model, el }) {
+  const api = model.get("api"), address = state(model), { get, change, pick, whole } = address;
+  const chosen = () => get("runs").split("/").filter(Boolean).slice(0, MOST); // no name has a slash
+  const nothing = { runs: [], noise: "", table: null };
+  let known = nothing, rows = [], image = null, asked = 0;
+  const { runs: cards = [], error } = await ask(`${api}/runs`);
+  const choice = makeChoice(cards, chosen, (names) => change({ runs: names.join("/") }));
+  const status = statusLine(error), list = h("div.rows"), pair = makePair(address), measures = h("section.measures");
 
-    // ---- what they do
-    const fields = new Fields(address), seed = fields.seed("Seed", "seed", { at: "" });
-    const next = button("Next", () => change({ seed: address.seed("seed") + (taskNow() === "samples" ? 8 : 1), at: "" }));
-    const tasks = () => Object.keys(TASKS).filter((name) => known.runs.some((run) => run.tasks.includes(name)));
-    const taskNow = () => pick("task", tasks()) ?? "samples";
-    const isOwn = () => get("source") === "mine" && taskNow() !== "samples";
-    // What a run does with the task, or of an image of one's own its trial.
-    const trialOf = (run) => (!isOwn() ? run.tasks.find((name) => name === taskNow())
-      : [taskNow(), taskNow() === "reconstruct" && "invert"].find((trial) => run.trials.includes(trial)));
-    const zone = imageZone("compare-file", (file, from) => {
-      if (from === "pasted" && !isOwn()) return;
-      image = file;
-      fetchImages();
-    }, () => { status.textContent = "That is not an image."; });
-    const labels = () => (taskNow() === "samples" ? [...new Set(known.runs.flatMap((run) => run.labels))] : []);
-    const controls = group("What they do",
-      fields.select("Show", "task", () => tasks().map((name) => [name, TASKS[name]]), taskNow),
-      fields.select("Of", "source", () => (taskNow() === "samples" ? [] : [["", "test images"], ["mine", "an image of yours"]]), () => (isOwn() ? "mine" : "")),
-      fields.select("Class", "label", () => (labels().length ? [["", "any"], ...labels().map((name) => [name])] : [])), seed, next);
-    function drawControls() {
-      fields.fill();
-      controls.hidden = !tasks().length;
-      seed.hidden = next.hidden = isOwn();
-      zone.node.hidden = controls.hidden || !isOwn();
-    }
+  // ---- what they do
+  const fields = new Fields(address), seed = fields.seed("Seed", "seed", { at: "" });
+  const next = button("Next", () => change({ seed: address.seed("seed") + (taskNow() === "samples" ? 8 : 1), at: "" }));
+  const tasks = () => Object.keys(TASKS).filter((name) => known.runs.some((run) => run.tasks.includes(name)));
+  const taskNow = () => pick("task", tasks()) ?? "samples";
+  const isOwn = () => get("source") === "mine" && taskNow() !== "samples";
+  // What a run does with the task, or of an image of one's own its trial.
+  const trialOf = (run) => (!isOwn() ? run.tasks.find((name) => name === taskNow())
+    : [taskNow(), taskNow() === "reconstruct" && "invert"].find((trial) => run.trials.includes(trial)));
+  const zone = imageZone("compare-file", (file, from) => {
+    if (from === "pasted" && !isOwn()) return;
+    image = file;
+    fetchImages();
+  }, () => { status.textContent = "That is not an image."; });
+  const labels = () => (taskNow() === "samples" ? [...new Set(known.runs.flatMap((run) => run.labels))] : []);
+  const controls = group("What they do",
+    fields.select("Show", "task", () => tasks().map((name) => [name, TASKS[name]]), taskNow),
+    fields.select("Of", "source", () => (taskNow() === "samples" ? [] : [["", "test images"], ["mine", "an image of yours"]]), () => (isOwn() ? "mine" : "")),
+    fields.select("Class", "label", () => (labels().length ? [["", "any"], ...labels().map((name) => [name])] : [])), seed, next);
+  function drawControls() {
+    fields.fill();
+    controls.hidden = !tasks().length;
+    seed.hidden = next.hidden = isOwn();
+    zone.node.hidden = controls.hidden || !isOwn();
+  }
 
-    // ---- the images
-    async function answerOf(run) {
-      const trial = trialOf(run), key = taskNow();
-      if (run.problem) return { problem: run.problem };
-      if (!trial) return { notes: [LACKS[isOwn() && key === "reconstruct" ? "invert" : key] ?? "does not translate"] };
-      if (isOwn()) {
-        const result = await ask(`${runApi(run.id)}/try/${encodeURIComponent(trial)}`, { method: "POST", body: image });
-        if (result.error) return { problem: result.error };
-        const [received, output] = result.images;
-        output.caption = result.numbers[0] ?? output.caption;
-        received.caption = ""; // its row says what it is
-        const searched = trial === "invert" ? ["has no encoder: this is the nearest image that a search of its codes finds"] : [];
-        return { inputs: [received], images: [output], notes: [...searched, ...result.notes] };
-      }
-      if (key !== "samples" && run.other_data[key]) return { notes: [run.other_data[key]] };
-      const query = new URLSearchParams({ seed: get("seed", 0), label: get("label") });
-      const result = await ask(`${runApi(run.id)}/compare/${encodeURIComponent(key)}?${query}`);
-      return result.error ? { problem: result.error } : result;
+  // ---- the images
+  async function answerOf(run) {
+    const trial = trialOf(run), key = taskNow();
+    if (run.problem) return { problem: run.problem };
+    if (!trial) return { notes: [LACKS[isOwn() && key === "reconstruct" ? "invert" : key] ?? "does not translate"] };
+    if (isOwn()) {
+      const result = await ask(`${runApi(run.id)}/try/${encodeURIComponent(trial)}`, { method: "POST", body: image });
+      if (result.error) return { problem: result.error };
+      const [received, output] = result.images;
+      output.caption = result.numbers[0] ?? output.caption;
+      received.caption = ""; // its row says what it is
+      const searched = trial === "invert" ? ["has no encoder: this is the nearest image that a search of its codes finds"] : [];
+      return { inputs: [received], images: [output], notes: [...searched, ...result.notes] };
     }
-    async function fetchImages() {
-      const mine = ++asked;
-      rows = [];
-      drawControls();
-      if (isOwn() && !image) {
-        status.textContent = "Give an image.";
-        draw();
-        return;
-      }
-      const searches = isOwn() && known.runs.some((run) => trialOf(run) === "invert");
-      status.textContent = known.runs.length ? `Making the images…${searches ? " A search of codes takes some seconds, of styles a minute." : ""}` : "Choose two runs or more.";
-      const answers = [];
-      await Promise.all(known.runs.map(async (run, i) => {
-        const answer = await answerOf(run);
-        if (mine !== asked) return;
-        answers[i] = answer;
-        collect(answers);
-      }));
-      if (mine !== asked) return;
-      status.textContent = remarks().map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");
+    if (key !== "samples" && run.other_data[key]) return { notes: [run.other_data[key]] };
+    const query = new URLSearchParams({ seed: get("seed", 0), label: get("label") });
+    const result = await ask(`${runApi(run.id)}/compare/${encodeURIComponent(key)}?${query}`);
+    return result.error ? { problem: result.error } : result;
+  }
+  async function fetchImages() {
+    const mine = ++asked;
+    rows = [];
+    drawControls();
+    if (isOwn() && !image) {
+      status.textContent = "Give an image.";
       draw();
+      return;
     }
-    // Rows of all answers so far, below those of what the models receive.
-    function collect(answers) {
-      const inputs = new Map(); // what different models receive, once each
-      const outputs = known.runs.map((run, i) => {
-        const { inputs: received = [], images = [], notes: remarks = [], problem } = answers[i] ?? { notes: ["…"] };
-        const text = JSON.stringify(received.map(({ shape, pixels }) => [shape, pixels]));
-        if (received.length && !inputs.has(text)) inputs.set(text, { key: `~${run.id}`, kind: "real", images: received, runs: [], notes: [] });
-        inputs.get(text)?.runs.push(run.id);
-        return { key: run.id, run, name: run.id, kind: "generated", images, notes: remarks, problem };
-      });
-      for (const each of inputs.values()) {
-        each.name = inputs.size > 1 ? `what ${each.runs.join(" and ")} receive${each.runs.length > 1 ? "" : "s"}`
-          : isOwn() ? "your image, as the models receive it" : "test images";
-      }
-      rows = [...inputs.values(), ...outputs];
-      for (const each of rows) each.canvases = each.images.map((picture) => paint(h("canvas.pixels"), picture));
-      draw();
-    }
-    // What a reader has to know before he compares.
-    function remarks() {
-      const shapes = [...new Set(rows.filter((each) => each.run && each.images.length).map((each) => each.images[0].shape.join("x")))];
-      return [
-        known.runs.length < 2 && "choose two runs or more",
-        taskNow() === "samples" && known.noise,
-        shapes.length > 1 && `the images differ in size or in channels (${shapes.join(", ")}); they are shown equally large, and a difference is of the smaller one enlarged`,
-      ].filter(Boolean);
-    }
-
-    const at = () => whole("at", 0, 0, Math.max(0, ...rows.map((each) => each.images.length - 1)));
-    function drawRow({ key, run, name, kind, images, canvases, notes: remarks, problem }) {
-      const line = run && !run.problem ? `${run.model} on ${run.data}, ${count(run.images)} images` : "";
-      const figures = images.map(({ caption }, i) => h("figure", button(canvases[i], () => change({ at: i }), { ariaLabel: describe({ name, images }, i) }),
-        h("figcaption", caption.split("/").pop())));
-      return h(`section.of.${kind}`, { ariaLabel: name }, h("h3", run ? h("a", { href: linkTo("train", key) }, name) : h("span", name)), h("p.note", line),
-        problem && h("p.problem", problem), h("div.images", figures), notes([...new Set(remarks)]));
-    }
-    function drawColumn() {
-      for (const line of list.querySelectorAll(".images")) {
-        [...line.querySelectorAll("button")].forEach((each, i) => { each.ariaPressed = `${i === at()}`; });
-      }
-      drawPair();
-    }
-    const drawPair = () => pair.draw(rows, at());
-    function draw() {
-      list.replaceChildren(...rows.map(drawRow));
-      drawColumn();
-    }
-    async function fetchRuns() {
-      const mine = ++asked, names = chosen();
-      choice.draw();
-      if (names.length) status.textContent = "Opening the models…";
-      const answer = names.length ? await ask(`${api}/compare?${new URLSearchParams(names.map((name) => ["run", name]))}`) : nothing;
+    const searches = isOwn() && known.runs.some((run) => trialOf(run) === "invert");
+    status.textContent = known.runs.length ? `Making the images…${searches ? " A search of codes takes some seconds, of styles a minute." : ""}` : "Choose two runs or more.";
+    const answers = [];
+    await Promise.all(known.runs.map(async (run, i) => {
+      const answer = await answerOf(run);
       if (mine !== asked) return;
-      known = answer.error ? nothing : answer;
-      measures.replaceChildren(...(known.table ? numbers(known.table) : []));
-      await fetchImages();
-      if (answer.error) status.textContent = answer.error;
+      answers[i] = answer;
+      collect(answers);
+    }));
+    if (mine !== asked) return;
+    status.textContent = remarks().map((text) => `${text[0].toUpperCase()}${text.slice(1)}.`).join(" ");
+    draw();
+  }
+  // Rows of all answers so far, below those of what the models receive.
+  function collect(answers) {
+    const inputs = new Map(); // what different models receive, once each
+    const outputs = known.runs.map((run, i) => {
+      const { inputs: received = [], images = [], notes: remarks = [], problem } = answers[i] ?? { notes: ["…"] };
+      const text = JSON.stringify(received.map(({ shape, pixels }) => [shape, pixels]));
+      if (received.length && !inputs.has(text)) inputs.set(text, { key: `~${run.id}`, kind: "real", images: received, runs: [], notes: [] });
+      inputs.get(text)?.runs.push(run.id);
+      return { key: run.id, run, name: run.id, kind: "generated", images, notes: remarks, problem };
+    });
+    for (const each of inputs.values()) {
+      each.name = inputs.size > 1 ? `what ${each.runs.join(" and ")} receive${each.runs.length > 1 ? "" : "s"}`
+        : isOwn() ? "your image, as the models receive it" : "test images";
     }
-    el.append(h("h1", "Compare"), choice.node, controls, zone.node, status, list, pair.node, measures);
-    model.on("change:runs", fetchRuns);
-    later(model, "task source seed label", fetchImages);
-    for (const key of ["left", "right", "wipe", "zoom", "cx", "cy", "white"]) model.on(`change:${key}`, drawPair);
-    model.on("change:at", drawColumn);
-    fetchRuns();
-    return zone.leave;
-  },
-};
+    rows = [...inputs.values(), ...outputs];
+    for (const each of rows) each.canvases = each.images.map((picture) => paint(h("canvas.pixels"), picture));
+    draw();
+  }
+  // What a reader has to know before he compares.
+  function remarks() {
+    const shapes = [...new Set(rows.filter((each) => each.run && each.images.length).map((each) => each.images[0].shape.join("x")))];
+    return [
+      known.runs.length < 2 && "choose two runs or more",
+      taskNow() === "samples" && known.noise,
+      shapes.length > 1 && `the images differ in size or in channels (${shapes.join(", ")}); they are shown equally large, and a difference is of the smaller one enlarged`,
+    ].filter(Boolean);
+  }
+
+  const at = () => whole("at", 0, 0, Math.max(0, ...rows.map((each) => each.images.length - 1)));
+  function drawRow({ key, run, name, kind, images, canvases, notes: remarks, problem }) {
+    const line = run && !run.problem ? `${run.model} on ${run.data}, ${count(run.images)} images` : "";
+    const figures = images.map(({ caption }, i) => h("figure", button(canvases[i], () => change({ at: i }), { ariaLabel: describe({ name, images }, i) }),
+      h("figcaption", caption.split("/").pop())));
+    return h(`section.of.${kind}`, { ariaLabel: name }, h("h3", run ? h("a", { href: linkTo("train", key) }, name) : h("span", name)), h("p.note", line),
+      problem && h("p.problem", problem), h("div.images", figures), notes([...new Set(remarks)]));
+  }
+  function drawColumn() {
+    for (const line of list.querySelectorAll(".images")) {
+      [...line.querySelectorAll("button")].forEach((each, i) => { each.ariaPressed = `${i === at()}`; });
+    }
+    drawPair();
+  }
+  const drawPair = () => pair.draw(rows, at());
+  function draw() {
+    list.replaceChildren(...rows.map(drawRow));
+    drawColumn();
+  }
+  async function fetchRuns() {
+    const mine = ++asked, names = chosen();
+    choice.draw();
+    if (names.length) status.textContent = "Opening the models…";
+    const answer = names.length ? await ask(`${api}/compare?${new URLSearchParams(names.map((name) => ["run", name]))}`) : nothing;
+    if (mine !== asked) return;
+    known = answer.error ? nothing : answer;
+    measures.replaceChildren(...(known.table ? numbers(known.table) : []));
+    await fetchImages();
+    if (answer.error) status.textContent = answer.error;
+  }
+  el.append(h("h1", "Compare"), choice.node, controls, zone.node, status, list, pair.node, measures);
+  model.on("change:runs", fetchRuns);
+  later(model, "task source seed label", fetchImages);
+  for (const key of ["left", "right", "wipe", "zoom", "cx", "cy", "white"]) model.on(`change:${key}`, drawPair);
+  model.on("change:at", drawColumn);
+  fetchRuns();
+  return zone.leave;
+}
+
+export default { render };

@@ -48,44 +48,44 @@ class Card {
   }
 }
 
-export default {
-  async render({ model, el }) {
-    const api = model.get("api"), lost = lostLine(), where = h("p.where"), cards = h("div.cards");
-    const empty = h("div.empty", { hidden: true }, h("p", "No runs here yet. A first one takes half a minute:"),
-      h("pre", "limner train vae --data digits --latent-dim 2 --epochs 20"));
-    el.append(h("nav.doors", { ariaLabel: "Start" }, DOORS.map(([href, title, text]) => h("a", { href }, h("strong", title), h("span", text)))),
-      h("h1", "Runs"), lost, where, empty, cards);
-    const known = new Map();
-    let runs = [];
+async function render({ model, el }) {
+  const api = model.get("api"), lost = lostLine(), where = h("p.where"), cards = h("div.cards");
+  const empty = h("div.empty", { hidden: true }, h("p", "No runs here yet. A first one takes half a minute:"),
+    h("pre", "limner train vae --data digits --latent-dim 2 --epochs 20"));
+  el.append(h("nav.doors", { ariaLabel: "Start" }, DOORS.map(([href, title, text]) => h("a", { href }, h("strong", title), h("span", text)))),
+    h("h1", "Runs"), lost, where, empty, cards);
+  const known = new Map();
+  let runs = [];
 
-    function draw() {
-      empty.hidden = runs.length > 0;
-      const names = new Set(runs.map((run) => run.id));
-      for (const [name, card] of known) {
-        if (names.has(name)) continue;
-        card.node.remove();
-        known.delete(name);
-      }
-      runs.forEach((run, i) => {
-        if (!known.has(run.id)) known.set(run.id, new Card());
-        const card = known.get(run.id);
-        card.show(run);
-        if (cards.children[i] !== card.node) cards.insertBefore(card.node, cards.children[i] ?? null);
-      });
+  function draw() {
+    empty.hidden = runs.length > 0;
+    const names = new Set(runs.map((run) => run.id));
+    for (const [name, card] of known) {
+      if (names.has(name)) continue;
+      card.node.remove();
+      known.delete(name);
     }
+    runs.forEach((run, i) => {
+      if (!known.has(run.id)) known.set(run.id, new Card());
+      const card = known.get(run.id);
+      card.show(run);
+      if (cards.children[i] !== card.node) cards.insertBefore(card.node, cards.children[i] ?? null);
+    });
+  }
 
-    const content = await ask(`${api}/runs`);
-    say(where, content.folder);
-    runs = content.runs ?? [];
+  const content = await ask(`${api}/runs`);
+  say(where, content.folder);
+  runs = content.runs ?? [];
+  draw();
+  const events = listen(`${api}/live`, lost, { runs: (content) => {
+    runs = content;
     draw();
-    const events = listen(`${api}/live`, lost, { runs: (content) => {
-      runs = content;
-      draw();
-    } });
-    const clock = setInterval(draw, 30000);
-    return () => {
-      events.close();
-      clearInterval(clock);
-    };
-  },
-};
+  } });
+  const clock = setInterval(draw, 30000);
+  return () => {
+    events.close();
+    clearInterval(clock);
+  };
+}
+
+export default { render };

@@ -3,7 +3,7 @@ export const LOST = "The studio does not answer: is it still running?";
 export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MOST_SEED = 999999;
 
-// ---- numbers -------------------------------------------------------------------------------------------
+// ---- numbers
 export const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
 export const count = (n) => n.toLocaleString("en");
 export const words = (name) => name.replaceAll("_", " ");
@@ -15,7 +15,7 @@ export function short(n, digits = 4, least = 1e-3) {
   return Math.abs(n) >= 1e5 || (n && Math.abs(n) < least) ? n.toExponential(digits - 2) : `${+n.toPrecision(digits)}`;
 }
 
-// ---- elements ------------------------------------------------------------------------------------------
+// ---- elements
 // h("p.note", { title: "..." }, child, [child, ...]): properties are optional, those with a dash are attributes;
 // a child that is "", false, null or undefined is left out.
 export function h(kind, ...rest) {
@@ -88,7 +88,7 @@ export function shares({ clientX, clientY }, node) {
   return [(clientX - left) / width, (clientY - top) / height];
 }
 
-// ---- images --------------------------------------------------------------------------------------------
+// ---- images
 // An image { shape: [C, H, W], pixels: bytes, or their base64 } on a canvas.
 export function paint(canvas, { shape: [channels, height, width], pixels }) {
   const bytes = typeof pixels === "string" ? Uint8Array.from(atob(pixels), (c) => c.charCodeAt(0)) : pixels;
@@ -142,7 +142,7 @@ export function decoder(model, { sent, shown, failed }) {
   return { want, drop: () => { wanted = null; } };
 }
 
-// ---- the state in the address --------------------------------------------------------------------------
+// ---- the state in the address
 export function state(model) {
   const get = (key, usual = "") => model.get(key) || usual;
   const change = (values) => {
@@ -202,6 +202,8 @@ export class Fields {
   }
 }
 
+export const cleared = (keys) => Object.fromEntries(keys.map((key) => [key, ""]));
+
 // Calls `act` once for changes of some keys, "x y", that come together.
 export function later(model, keys, act) {
   let waits = false;
@@ -215,7 +217,7 @@ export function later(model, keys, act) {
   });
 }
 
-// ---- questions to the studio ---------------------------------------------------------------------------
+// ---- questions to the studio
 export const runApi = (run) => `/api/runs/${encodeURIComponent(run)}`;
 export const linkTo = (view, run, query = "") => `#${view}/${encodeURIComponent(run)}${query && `?${query}`}`;
 

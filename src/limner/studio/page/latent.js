@@ -11,12 +11,12 @@ const onPad = (v) => clamp(v, -SPAN, SPAN);
 
 // The address holds "0:1.5,smile:-2": axes by their keys; the server gets [[0, 1.5], ["smile", -2]].
 function readMoves(text) {
-  const parts = text.split(",").map((part) => [part.slice(0, part.lastIndexOf(":")), +part.slice(part.lastIndexOf(":") + 1)]);
-  return new Map(parts.filter(([key, units]) => key && Number.isFinite(units)));
+  const pairs = [...text.matchAll(/([^,]+):([^,:]+)/g)].map(([, key, units]) => [key, +units]);
+  return new Map(pairs.filter(([, units]) => units && Number.isFinite(units)));
 }
 const writeMoves = (moves) => [...moves].filter(([, units]) => units).map(([key, units]) => `${key}:${round(units)}`).join(",");
 const sent = (key) => (/^\d+$/.test(key) ? +key : key);
-const sentMoves = (moves) => [...moves].filter(([, units]) => units).map(([key, units]) => [sent(key), units]);
+const sentMoves = (moves) => [...moves].map(([key, units]) => [sent(key), units]);
 const query = (values) => new URLSearchParams(Object.entries(values).map(([key, value]) => [key, JSON.stringify(value)]));
 
 // A pin: a place, and the group that it is in, "A", "B" or "".
@@ -127,7 +127,7 @@ class Space {
   }
 }
 
-// ---- the image and the pad -----------------------------------------------------------------------------
+// ---- the image and the pad
 function makeImage(model, space) {
   const canvas = h("canvas.pixels.image", { role: "img" }), problem = h("p.problem", { role: "alert", hidden: true });
   let timer = 0;
@@ -152,7 +152,7 @@ function makeImage(model, space) {
     },
   });
   function describe() {
-    const moves = [...space.moves].filter(([, units]) => units).map(([key, units]) => `${space.name(key)} ${round(units)}`);
+    const moves = [...space.moves].map(([key, units]) => `${space.name(key)} ${round(units)}`);
     canvas.ariaLabel = `image of ${BASES[space.get("base", space.start)]} ${moves.join(", ")}`;
   }
   return { canvas, problem, describe, ask: () => want(space.place()), leave: () => clearTimeout(timer) };
@@ -200,7 +200,7 @@ function makePad(space, api) {
   return { node: h("div.padbox", up, pad, across), spoken, draw, drawPlan, leave: pause.stop };
 }
 
-// ---- fields --------------------------------------------------------------------------------------------
+// ---- fields
 function makeControls(space) {
   const { plane, get, change, start } = space, fields = new Fields(space);
   const base = () => get("base", start), truncation = () => +get("truncation", 1), value = h("output");
@@ -228,7 +228,7 @@ function makeControls(space) {
   return { node, show };
 }
 
-// ---- strips --------------------------------------------------------------------------------------------
+// ---- strips
 function makeStrips(space, api) {
   const node = h("div.strips"), more = button("More", () => space.change({ strips: wanted() + SHOWN }), { hidden: true });
   const wanted = () => +space.get("strips", SHOWN) || SHOWN, pause = pauser(150);
@@ -259,7 +259,7 @@ function makeStrips(space, api) {
   return { node, more, build, draw, drawImages, leave: pause.stop };
 }
 
-// ---- pins ----------------------------------------------------------------------------------------------
+// ---- pins
 function makePins(space, api, arithmetic) {
   const node = h("section.pins", { hidden: true });
   function pinned(pin, i) {
@@ -325,62 +325,62 @@ function makeGroups(space, api, draw, readAxes) {
   return { node: h("div", note, tools), measure };
 }
 
-export default {
-  async render({ model, el }) {
-    const api = model.get("api"), busy = statusLine("Opening the model…");
-    el.append(h("h1", model.get("run")), busy);
-    const { plane, images, error, why } = await ask(`${api}/abilities`);
-    if (!plane) {
-      busy.textContent = error ?? why;
-      return null;
-    }
-    const space = new Space(model, plane), image = makeImage(model, space), pad = makePad(space, api);
-    const controls = makeControls(space), strips = makeStrips(space, api);
-    const axes = new Fields(space), pairs = () => space.axes.map(({ key, name }) => [key, name]);
-    const axisFields = h("div.controls", axes.select("Left and right", "x", pairs, () => space.shown("x")), axes.select("Up and down", "y", pairs, () => space.shown("y")));
-    const groups = makeGroups(space, api, drawAxes, readAxes), pins = makePins(space, api, groups.node);
+async function render({ model, el }) {
+  const api = model.get("api"), busy = statusLine("Opening the model…");
+  el.append(h("h1", model.get("run")), busy);
+  const { plane, images, error, why } = await ask(`${api}/abilities`);
+  if (!plane) {
+    busy.textContent = error ?? why;
+    return null;
+  }
+  const space = new Space(model, plane), image = makeImage(model, space), pad = makePad(space, api);
+  const controls = makeControls(space), strips = makeStrips(space, api);
+  const axes = new Fields(space), pairs = () => space.axes.map(({ key, name }) => [key, name]);
+  const axisFields = h("div.controls", axes.select("Left and right", "x", pairs, () => space.shown("x")), axes.select("Up and down", "y", pairs, () => space.shown("y")));
+  const groups = makeGroups(space, api, drawAxes, readAxes), pins = makePins(space, api, groups.node);
 
-    async function readAxes() {
-      const measured = await ask(`${api}/axes`);
-      if (measured.error) return measured;
-      const all = measured.axes.map((axis) => ({ ...axis, key: `${axis.key}` })), isNamed = ({ key }) => !/^\d+$/.test(key);
-      space.axes = [...space.axes.filter(({ key }) => key === plane.groups), ...all.filter(isNamed), ...all.filter((axis) => !isNamed(axis))];
-      drawAxes();
-      return measured;
-    }
-    function drawAxes() {
-      if (space.axes.every(({ key }) => key === plane.groups)) return; // none are measured yet
-      axes.fill();
-      drawStrips();
-    }
-    function drawStrips() {
-      strips.build();
-      move();
-    }
-    function move() {
-      image.ask(); // before the page is drawn, so that the answer is on its way meanwhile
-      controls.show();
-      axes.show();
-      for (const part of [pad, strips]) part.draw();
-      image.describe();
-      strips.drawImages();
-      pad.drawPlan();
-    }
-    later(model, "base number label truncation moves second mixed x y", move);
-    model.on("change:pins", () => {
-      pins.draw();
-      groups.measure();
-    });
-    model.on("change:strips", drawStrips);
-    el.append(image.problem, controls.node, h("div.stage", h("figure", image.canvas), h("div", pad.node, axisFields)),
-      pad.spoken, pins.node, h("h2", "What each axis does"), ...notes(["The strips show the image while one axis moves from −3 to 3 standard deviations. Directions with names stand first, the others by their effect."]), strips.node, strips.more);
+  async function readAxes() {
+    const measured = await ask(`${api}/axes`);
+    if (measured.error) return measured;
+    const all = measured.axes.map((axis) => ({ ...axis, key: `${axis.key}` })), isNamed = ({ key }) => !/^\d+$/.test(key);
+    space.axes = [...space.axes.filter(({ key }) => key === plane.groups), ...all.filter(isNamed), ...all.filter((axis) => !isNamed(axis))];
+    drawAxes();
+    return measured;
+  }
+  function drawAxes() {
+    if (space.axes.every(({ key }) => key === plane.groups)) return; // none are measured yet
+    axes.fill();
+    drawStrips();
+  }
+  function drawStrips() {
+    strips.build();
     move();
+  }
+  function move() {
+    image.ask(); // before the page is drawn, so that the answer is on its way meanwhile
+    controls.show();
+    axes.show();
+    for (const part of [pad, strips]) part.draw();
+    image.describe();
+    strips.drawImages();
+    pad.drawPlan();
+  }
+  later(model, "base number label truncation moves second mixed x y", move);
+  model.on("change:pins", () => {
     pins.draw();
     groups.measure();
-    const title = `The model at ${count(images)} images.`;
-    busy.textContent = `${title} Measuring what each direction does…`;
-    const measured = await readAxes();
-    busy.textContent = measured.error ?? [title, ...measured.notes].join(" ");
-    return () => [image, pad, strips].forEach((part) => part.leave());
-  },
-};
+  });
+  model.on("change:strips", drawStrips);
+  el.append(image.problem, controls.node, h("div.stage", h("figure", image.canvas), h("div", pad.node, axisFields)),
+    pad.spoken, pins.node, h("h2", "What each axis does"), ...notes(["The strips show the image while one axis moves from −3 to 3 standard deviations. Directions with names stand first, the others by their effect."]), strips.node, strips.more);
+  move();
+  pins.draw();
+  groups.measure();
+  const title = `The model at ${count(images)} images.`;
+  busy.textContent = `${title} Measuring what each direction does…`;
+  const measured = await readAxes();
+  busy.textContent = measured.error ?? [title, ...measured.notes].join(" ");
+  return () => [image, pad, strips].forEach((part) => part.leave());
+}
+
+export default { render };

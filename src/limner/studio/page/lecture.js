@@ -54,86 +54,86 @@ function drawQuestion(box, key, { get, change }) {
   draw();
 }
 
-export default {
-  async render({ model, el }) {
-    const address = state(model);
-    const contents = h("ol.contents"), runs = h("section.runs"), text = h("div.text"), lost = lostLine(), problem = problemLine();
-    const waits = h("p.note.waits", "Links in grey open when the run they show is trained.");
-    const onward = h("nav.onward", { ariaLabel: "Parts before and after" });
-    const article = h("article", { tabIndex: -1 }, lost, problem, text, onward);
-    el.append(h("nav", { ariaLabel: "Parts of the lecture" }, contents), article);
+async function render({ model, el }) {
+  const address = state(model);
+  const contents = h("ol.contents"), runs = h("section.runs"), text = h("div.text"), lost = lostLine(), problem = problemLine();
+  const waits = h("p.note.waits", "Links in grey open when the run they show is trained.");
+  const onward = h("nav.onward", { ariaLabel: "Parts before and after" });
+  const article = h("article", { tabIndex: -1 }, lost, problem, text, onward);
+  el.append(h("nav", { ariaLabel: "Parts of the lecture" }, contents), article);
 
-    let parts = await ask("/api/lecture"), shown = "", links = [];
-    if (parts.error) {
-      text.append(problemLine(parts.error));
-      return null;
-    }
-    const name = () => address.pick("part", parts.map((part) => part.name));
-    const index = () => parts.findIndex((part) => part.name === name());
+  let parts = await ask("/api/lecture"), shown = "", links = [];
+  if (parts.error) {
+    text.append(problemLine(parts.error));
+    return null;
+  }
+  const name = () => address.pick("part", parts.map((part) => part.name));
+  const index = () => parts.findIndex((part) => part.name === name());
 
-    const link = (part, label, isCurrent) => h("a", { href: `#lecture?part=${part.name}`, ariaCurrent: isCurrent ? "page" : null }, label);
-    function drawFrame() {
-      const at = index(), [before, after] = [parts[at - 1], parts[at + 1]];
-      contents.replaceChildren(...parts.map((part, i) => h("li", link(part, part.title, i === at))));
-      onward.replaceChildren();
-      if (before) onward.append(link(before, `← ${before.title}`));
-      if (after) onward.append(link(after, `${after.title} →`));
-    }
+  const link = (part, label, isCurrent) => h("a", { href: `#lecture?part=${part.name}`, ariaCurrent: isCurrent ? "page" : null }, label);
+  function drawFrame() {
+    const at = index(), [before, after] = [parts[at - 1], parts[at + 1]];
+    contents.replaceChildren(...parts.map((part, i) => h("li", link(part, part.title, i === at))));
+    onward.replaceChildren();
+    if (before) onward.append(link(before, `← ${before.title}`));
+    if (after) onward.append(link(after, `${after.title} →`));
+  }
 
-    async function train(id) {
-      say(problem, (await post(`/api/lecture/runs/${id}`)).error);
-    }
-    const boxes = new Map();
-    function drawRuns() {
-      const nodes = parts[index()].runs.map((run) => {
-        if (!boxes.has(run.id)) boxes.set(run.id, new RunBox(run, train));
-        return boxes.get(run.id).show(run);
-      });
-      if (runs.childElementCount !== nodes.length || nodes.some((node, i) => runs.children[i] !== node)) runs.replaceChildren(...nodes);
-      const ready = new Set(parts.flatMap((part) => part.runs).filter(isReady).map((run) => run.id));
-      for (const { node, href, run } of links) {
-        const isOpen = ready.has(run);
-        node.toggleAttribute("data-waits", !isOpen);
-        if (isOpen) node.href = href;
-        else node.removeAttribute("href");
-        node.ariaDisabled = isOpen ? null : "true";
-        node.title = isOpen ? "" : `needs ${run}: train it first`;
-      }
-      waits.hidden = links.every(({ run }) => ready.has(run));
-    }
-
-    async function drawText() {
-      const part = name();
-      if (shown === part) return;
-      shown = part;
-      const content = await ask(`/api/lecture/texts/${part}`);
-      if (shown !== part) return;
-      if (content.error) {
-        say(problem, content.error);
-        return;
-      }
-      text.replaceChildren(...new DOMParser().parseFromString(await content.text(), "text/html").body.childNodes);
-      links = [...text.querySelectorAll("a")].map((node) => {
-        const href = node.getAttribute("href");
-        return { node, href, run: href.split("?")[0].split("/")[1] };
-      }).filter(({ run }) => run);
-      text.querySelector("h1").after(problem, runs, waits); // after the links, which are those of the text
-      text.querySelectorAll(".question").forEach((box, i) => drawQuestion(box, `q${i + 1}`, address));
-      drawFrame();
-      drawRuns();
-    }
-
-    model.on("change:part", async () => {
-      problem.hidden = true;
-      await drawText();
-      scrollTo(0, 0);
-      article.focus({ preventScroll: true });
+  async function train(id) {
+    say(problem, (await post(`/api/lecture/runs/${id}`)).error);
+  }
+  const boxes = new Map();
+  function drawRuns() {
+    const nodes = parts[index()].runs.map((run) => {
+      if (!boxes.has(run.id)) boxes.set(run.id, new RunBox(run, train));
+      return boxes.get(run.id).show(run);
     });
+    if (runs.childElementCount !== nodes.length || nodes.some((node, i) => runs.children[i] !== node)) runs.replaceChildren(...nodes);
+    const ready = new Set(parts.flatMap((part) => part.runs).filter(isReady).map((run) => run.id));
+    for (const { node, href, run } of links) {
+      const isOpen = ready.has(run);
+      node.toggleAttribute("data-waits", !isOpen);
+      if (isOpen) node.href = href;
+      else node.removeAttribute("href");
+      node.ariaDisabled = isOpen ? null : "true";
+      node.title = isOpen ? "" : `needs ${run}: train it first`;
+    }
+    waits.hidden = links.every(({ run }) => ready.has(run));
+  }
+
+  async function drawText() {
+    const part = name();
+    if (shown === part) return;
+    shown = part;
+    const content = await ask(`/api/lecture/texts/${part}`);
+    if (shown !== part) return;
+    if (content.error) {
+      say(problem, content.error);
+      return;
+    }
+    text.replaceChildren(...new DOMParser().parseFromString(await content.text(), "text/html").body.childNodes);
+    links = [...text.querySelectorAll("a")].map((node) => {
+      const href = node.getAttribute("href");
+      return { node, href, run: href.split("?")[0].split("/")[1] };
+    }).filter(({ run }) => run);
+    text.querySelector("h1").after(problem, runs, waits); // after the links, which are those of the text
+    text.querySelectorAll(".question").forEach((box, i) => drawQuestion(box, `q${i + 1}`, address));
+    drawFrame();
+    drawRuns();
+  }
+
+  model.on("change:part", async () => {
+    problem.hidden = true;
     await drawText();
-    const events = listen("/api/lecture/live", lost, { parts: (content) => {
-      parts = content;
-      drawRuns();
-    } });
-    return () => events.close();
-  },
-};
+    scrollTo(0, 0);
+    article.focus({ preventScroll: true });
+  });
+  await drawText();
+  const events = listen("/api/lecture/live", lost, { parts: (content) => {
+    parts = content;
+    drawRuns();
+  } });
+  return () => events.close();
+}
+
+export default { render };

@@ -1,6 +1,6 @@
 // Images as points: hover, select, neighbours; decode between points; samples beside training images.
 import { makeCopies } from "./copies.js";
-import { ask, button, count, drawFile, Fields, group, h, later, linkTo, notes, poll, problemLine, say, state, statusLine } from "./kit.js";
+import { ask, button, cleared, count, drawFile, Fields, group, h, later, linkTo, notes, poll, problemLine, say, state, statusLine } from "./kit.js";
 import { Marks, SHAPES } from "./marks.js";
 import { Plot } from "./plot.js";
 import { Points } from "./points.js";
@@ -30,7 +30,7 @@ function choices(model, known) {
 function makeFields(model, known, wanted, current) {
   const address = state(model), fields = new Fields(address), several = (pairs) => (pairs.length > 1 ? pairs : []);
   const select = (text, key, pairs, value) => fields.select(text, key, () => several(pairs()), value,
-    Object.fromEntries((FORGOTTEN[key] ?? []).map((each) => [each, ""])));
+    cleared(FORGOTTEN[key] ?? []));
   const size = () => address.whole("size", 2, 1, 5);
   const node = group("Map",
     select("Map of", "space", () => known.spaces.map((each) => [each, each === "codes" ? "codes of images" : "real and generated images"]), wanted.space),
@@ -115,150 +115,150 @@ async function drawPicked(node, points, indices, isOfCodes) {
   if (!file.error) await drawFile(mean, file);
 }
 
-export default {
-  async render({ model, el }) {
-    const api = model.get("api"), run = model.get("run"), { get, change } = state(model);
-    const status = statusLine("Opening the model…");
-    el.append(h("h1", run), status);
-    const known = await ask(`${api}/map`);
-    if (!known.spaces?.length) {
-      status.textContent = known.error ?? "This model neither encodes images nor samples any, so it has no map.";
-      return null;
-    }
-    const wanted = choices(model, known), marks = new Marks(el);
-    const plot = new Plot(model, marks, known.labels, (i) => markOf(plot.points.label[i], plot.points.isReal(i)));
-    const fields = makeFields(model, known, wanted, () => plot.points), tools = makeTools(plot), copies = makeCopies(model, known.measures, marks);
-    const bar = h("progress", { max: 1, hidden: true }), problem = problemLine(), axes = h("p.axes.note");
-    const legend = h("div.groups"), explanation = h("div.explanation");
-    const chosen = h("section.chosen", { ariaLive: "polite" }), picked = h("section.picked", { ariaLive: "polite" });
-    el.append(fields.node, bar, problem, h("div.board", h("div", tools.node, plot.node, axes, plot.spoken),
-      h("div.side", legend, picked, explanation)), chosen, copies.node);
-    let turn = 0, hasFailed = false;
+async function render({ model, el }) {
+  const api = model.get("api"), run = model.get("run"), { get, change } = state(model);
+  const status = statusLine("Opening the model…");
+  el.append(h("h1", run), status);
+  const known = await ask(`${api}/map`);
+  if (!known.spaces?.length) {
+    status.textContent = known.error ?? "This model neither encodes images nor samples any, so it has no map.";
+    return null;
+  }
+  const wanted = choices(model, known), marks = new Marks(el);
+  const plot = new Plot(model, marks, known.labels, (i) => markOf(plot.points.label[i], plot.points.isReal(i)));
+  const fields = makeFields(model, known, wanted, () => plot.points), tools = makeTools(plot), copies = makeCopies(model, known.measures, marks);
+  const bar = h("progress", { max: 1, hidden: true }), problem = problemLine(), axes = h("p.axes.note");
+  const legend = h("div.groups"), explanation = h("div.explanation");
+  const chosen = h("section.chosen", { ariaLive: "polite" }), picked = h("section.picked", { ariaLive: "polite" });
+  el.append(fields.node, bar, problem, h("div.board", h("div", tools.node, plot.node, axes, plot.spoken),
+    h("div.side", legend, picked, explanation)), chosen, copies.node);
+  let turn = 0, hasFailed = false;
 
-    // ---- from the studio
-    async function load(isAnew) {
-      const own = ++turn, isWanted = () => own === turn;
-      const fetchPart = (address, text) => poll(address, (share) => {
-        bar.hidden = false;
-        bar.value = share;
-        status.textContent = `${text} ${Math.round(100 * share)} %`;
-      }, isWanted);
-      const finish = (error) => {
-        plot.node.classList.remove("waits");
-        bar.hidden = true;
-        hasFailed = Boolean(error);
-        if (error) status.textContent = "";
-        say(problem, error);
-      };
-      plot.node.classList.add("waits");
-      say(problem, "");
-      let { points } = plot;
-      if (isAnew) {
-        const query = new URLSearchParams({ space: wanted.space(), split: wanted.split(), n: wanted.number() });
-        const info = await fetchPart(`${api}/map?${query}`, wanted.isOfCodes() ? "Encoding images…" : "Drawing samples and their features…");
-        if (!info || info.error) {
-          if (info) finish(info.error);
-          return;
-        }
-        points = new Points(`${api}/map/${info.map}`, info, wanted.split());
-      }
-      const method = wanted.method(points);
-      const file = await fetchPart(`${points.base}/points?method=${method}${hasFailed ? "&again=1" : ""}`, `${METHODS[method]}…`);
-      if (!file) return;
-      if (file.error && !isAnew) load(true); // the studio may not keep that map any more
-      else if (file.error) finish(file.error);
-      else {
-        points.read(await file.arrayBuffer(), method);
-        if (!isWanted()) return;
-        finish();
-        showPoints(points);
-      }
-    }
-
-    // ---- classes and kinds
-    function markOf(label, isReal) {
-      const isOfCodes = wanted.isOfCodes(), hasColour = wanted.showsClasses(plot.points) && label >= 0;
-      const shape = !isOfCodes ? (isReal ? 0 : "diamond") : hasColour ? label % SHAPES : 0;
-      return [shape, marks.colours[hasColour ? `class-${label % 10}` : isReal ? "real" : "generated"]];
-    }
-    const hidden = () => new Set(get("hide").split(",").filter(Boolean));
-    function drawLegend() {
-      const { points } = plot, { colours } = marks, hasClasses = wanted.showsClasses(points), isOfCodes = wanted.isOfCodes();
-      const total = points.tally(points.visible(new Set()).keys(), (i) => points.keys(i));
-      const kinds = isOfCodes ? [] : KINDS.map((key, k) => ({ key, name: key, shape: k ? "diamond" : 0, colour: hasClasses ? colours.soft : colours[key] }));
-      const classes = points.classes.map((name, k) => ({ key: `${k}`, name, shape: isOfCodes ? k % SHAPES : 0, colour: hasClasses ? colours[`class-${k % 10}`] : colours.soft }))
-        .filter(({ key }) => total.has(key));
-      const toggle = (key) => {
-        const keys = hidden();
-        if (!keys.delete(key)) keys.add(key);
-        change({ hide: [...keys].join(",") });
-      };
-      const item = ({ key, name, shape, colour }) => h("li", h("button.group", { type: "button", ariaPressed: `${!hidden().has(key)}`, onclick: () => toggle(key) },
-        marks.sample(shape, colour), h("span", name), h("span.count", count(total.get(key) ?? 0))));
-      const lists = [kinds, classes].filter((entries) => entries.length);
-      legend.replaceChildren(...(lists.length ? [h("h2", "Shown")] : []), ...lists.map((entries) => h("ul", entries.map(item))));
-      tools.fill([...kinds, ...classes]);
-    }
-    function selectPoints() {
-      const { points } = plot, visible = points.visible(hidden()), indices = points.within(get("area"), visible);
-      plot.select(visible, indices);
-      drawLegend();
-      drawPicked(picked, points, indices, wanted.isOfCodes());
-    }
-
-    // ---- together
-    function explain({ title, layout, method, notes: remarks }) {
-      const near = `Of each point's 10 nearest by ${wanted.isOfCodes() ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`;
-      status.textContent = `${method === "codes" ? title[0].toUpperCase() + title.slice(1) : `${METHODS[method]} of ${title}`}. The model at ${count(known.images)} images.`;
-      explanation.replaceChildren(h("h2", "How to read it"), ...notes([...layout.notes, near, ...remarks]));
-      axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
-    }
-    function showFields() {
-      fields.fill();
-      tools.show();
-    }
-    function showPoints(points) {
-      plot.setPoints(points);
-      showFields();
-      selectPoints();
-      explain(points);
-      drawChosen(chosen, plot, wanted, run);
-    }
-    function restyle() {
-      if (!plot.points) return;
-      plot.restyle();
-      drawLegend();
-    }
-    later(model, "space set n", () => {
-      showFields();
-      load(true);
-    });
-    later(model, "method", () => { if (plot.points) load(false); });
-    later(model, "view", () => plot.readView());
-    later(model, "show size colour tool", () => {
-      showFields();
-      restyle();
-    });
-    later(model, "hide area", () => { if (plot.points) selectPoints(); });
-    later(model, "at", () => {
-      plot.drawOverlay();
-      drawChosen(chosen, plot, wanted, run);
-    });
-    later(model, "copies by", copies.draw);
-    const scheme = matchMedia("(prefers-color-scheme: dark)");
-    const recolour = () => {
-      marks.read();
-      restyle();
+  // ---- from the studio
+  async function load(isAnew) {
+    const own = ++turn, isWanted = () => own === turn;
+    const fetchPart = (address, text) => poll(address, (share) => {
+      bar.hidden = false;
+      bar.value = share;
+      status.textContent = `${text} ${Math.round(100 * share)} %`;
+    }, isWanted);
+    const finish = (error) => {
+      plot.node.classList.remove("waits");
+      bar.hidden = true;
+      hasFailed = Boolean(error);
+      if (error) status.textContent = "";
+      say(problem, error);
     };
-    scheme.addEventListener("change", recolour);
+    plot.node.classList.add("waits");
+    say(problem, "");
+    let { points } = plot;
+    if (isAnew) {
+      const query = new URLSearchParams({ space: wanted.space(), split: wanted.split(), n: wanted.number() });
+      const info = await fetchPart(`${api}/map?${query}`, wanted.isOfCodes() ? "Encoding images…" : "Drawing samples and their features…");
+      if (!info || info.error) {
+        if (info) finish(info.error);
+        return;
+      }
+      points = new Points(`${api}/map/${info.map}`, info, wanted.split());
+    }
+    const method = wanted.method(points);
+    const file = await fetchPart(`${points.base}/points?method=${method}${hasFailed ? "&again=1" : ""}`, `${METHODS[method]}…`);
+    if (!file) return;
+    if (file.error && !isAnew) load(true); // the studio may not keep that map any more
+    else if (file.error) finish(file.error);
+    else {
+      points.read(await file.arrayBuffer(), method);
+      if (!isWanted()) return;
+      finish();
+      showPoints(points);
+    }
+  }
+
+  // ---- classes and kinds
+  function markOf(label, isReal) {
+    const isOfCodes = wanted.isOfCodes(), hasColour = wanted.showsClasses(plot.points) && label >= 0;
+    const shape = !isOfCodes ? (isReal ? 0 : "diamond") : hasColour ? label % SHAPES : 0;
+    return [shape, marks.colours[hasColour ? `class-${label % 10}` : isReal ? "real" : "generated"]];
+  }
+  const hidden = () => new Set(get("hide").split(",").filter(Boolean));
+  function drawLegend() {
+    const { points } = plot, { colours } = marks, hasClasses = wanted.showsClasses(points), isOfCodes = wanted.isOfCodes();
+    const total = points.tally(points.visible(new Set()).keys(), (i) => points.keys(i));
+    const kinds = isOfCodes ? [] : KINDS.map((key, k) => ({ key, name: key, shape: k ? "diamond" : 0, colour: hasClasses ? colours.soft : colours[key] }));
+    const classes = points.classes.map((name, k) => ({ key: `${k}`, name, shape: isOfCodes ? k % SHAPES : 0, colour: hasClasses ? colours[`class-${k % 10}`] : colours.soft }))
+      .filter(({ key }) => total.has(key));
+    const toggle = (key) => {
+      const keys = hidden();
+      if (!keys.delete(key)) keys.add(key);
+      change({ hide: [...keys].join(",") });
+    };
+    const item = ({ key, name, shape, colour }) => h("li", h("button.group", { type: "button", ariaPressed: `${!hidden().has(key)}`, onclick: () => toggle(key) },
+      marks.sample(shape, colour), h("span", name), h("span.count", count(total.get(key) ?? 0))));
+    const lists = [kinds, classes].filter((entries) => entries.length);
+    legend.replaceChildren(...(lists.length ? [h("h2", "Shown")] : []), ...lists.map((entries) => h("ul", entries.map(item))));
+    tools.fill([...kinds, ...classes]);
+  }
+  function selectPoints() {
+    const { points } = plot, visible = points.visible(hidden()), indices = points.within(get("area"), visible);
+    plot.select(visible, indices);
+    drawLegend();
+    drawPicked(picked, points, indices, wanted.isOfCodes());
+  }
+
+  // ---- together
+  function explain({ title, layout, method, notes: remarks }) {
+    const near = `Of each point's 10 nearest by ${wanted.isOfCodes() ? "code" : "features"}, ${Math.round(100 * layout.kept)} % are among its 10 nearest on this map.`;
+    status.textContent = `${method === "codes" ? title[0].toUpperCase() + title.slice(1) : `${METHODS[method]} of ${title}`}. The model at ${count(known.images)} images.`;
+    explanation.replaceChildren(h("h2", "How to read it"), ...notes([...layout.notes, near, ...remarks]));
+    axes.textContent = layout.axes ? `→ ${layout.axes[0]}   ↑ ${layout.axes[1]}` : "";
+  }
+  function showFields() {
+    fields.fill();
+    tools.show();
+  }
+  function showPoints(points) {
+    plot.setPoints(points);
     showFields();
-    copies.draw();
+    selectPoints();
+    explain(points);
+    drawChosen(chosen, plot, wanted, run);
+  }
+  function restyle() {
+    if (!plot.points) return;
+    plot.restyle();
+    drawLegend();
+  }
+  later(model, "space set n", () => {
+    showFields();
     load(true);
-    return () => {
-      turn++;
-      scheme.removeEventListener("change", recolour);
-      plot.close();
-      copies.leave();
-    };
-  },
-};
+  });
+  later(model, "method", () => { if (plot.points) load(false); });
+  later(model, "view", () => plot.readView());
+  later(model, "show size colour tool", () => {
+    showFields();
+    restyle();
+  });
+  later(model, "hide area", () => { if (plot.points) selectPoints(); });
+  later(model, "at", () => {
+    plot.drawOverlay();
+    drawChosen(chosen, plot, wanted, run);
+  });
+  later(model, "copies by", copies.draw);
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const recolour = () => {
+    marks.read();
+    restyle();
+  };
+  scheme.addEventListener("change", recolour);
+  showFields();
+  copies.draw();
+  load(true);
+  return () => {
+    turn++;
+    scheme.removeEventListener("change", recolour);
+    plot.close();
+    copies.leave();
+  };
+}
+
+export default { render };

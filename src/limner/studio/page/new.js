@@ -1,6 +1,6 @@
 // A new run: its images, checked; its model; its settings, from the library's own schema; what it takes; its start.
 import { Field, Fold, setting } from "./form.js";
-import { ask, button, checkbox, count, facts, h, linkTo, LOST, notes, plural, post, problemLine, progressBar, row, say, sleep, state, statusLine, UNITS, words } from "./kit.js";
+import { ask, button, checkbox, cleared, count, facts, h, linkTo, LOST, notes, plural, post, problemLine, progressBar, row, say, sleep, state, statusLine, UNITS, words } from "./kit.js";
 
 const PAUSE = 250; // milliseconds without a change before the settings are checked
 const POLL = 300; // milliseconds between two questions whether the run is there
@@ -22,7 +22,7 @@ function duration(seconds) {
   }).filter(Boolean).join(" ");
 }
 
-// ---- what the check says -------------------------------------------------------------------------------
+// ---- what the check says
 function contentsOf(part, letter) {
   const [channels, height, width] = part.shape;
   const size = `${width} × ${height} pixels, ${channels === 1 ? "grey" : "in colour"}`;
@@ -84,7 +84,7 @@ function makeCheck() {
   return { nodes: [bar, status, contents], check, clear, leave: () => events?.close() };
 }
 
-// ---- what it takes -------------------------------------------------------------------------------------
+// ---- what it takes
 function forecastOf({ images, seconds, memory, free, device_memory: gpu, weights, device, text, notes: remarks }) {
   const pairs = [
     ["time", `about ${duration(seconds)} for ${count(images)} images, ${count(Math.round(images / seconds))} images a second`],
@@ -96,201 +96,201 @@ function forecastOf({ images, seconds, memory, free, device_memory: gpu, weights
   return [facts(pairs), less && h("p", less.trim()), ...notes(remarks)].filter(Boolean);
 }
 
-// ---- the page ------------------------------------------------------------------------------------------
-export default {
-  async render({ model, el }) {
-    const known = await ask(API), { get, change } = state(model);
-    el.append(h("h1", "New run"));
-    if (known.error) {
-      el.append(problemLine(known.error));
-      return null;
+// ---- the page
+async function render({ model, el }) {
+  const known = await ask(API), { get, change } = state(model);
+  el.append(h("h1", "New run"));
+  if (known.error) {
+    el.append(problemLine(known.error));
+    return null;
+  }
+  let form = null, fields = [], folds = [], mistakes = {}, measuring = null, timer = 0, asked = 0, busy = false;
+  const set = (values) => {
+    change(values);
+    refresh();
+  };
+  const chosen = () => known.models.find((each) => each.name === get("model", "vae")) ?? known.models.find((each) => each.name === "vae");
+  const source = (key) => known.data.find((each) => each.name === get(key));
+  const problems = Object.fromEntries(["data", "second", "model", "preset", "name"].map((key) => [key, h("p.problem", { hidden: true })]));
+  const select = (key, title, options, help) => {
+    const box = h("select", { id: `field-${key}`, onchange: () => set({ [key]: box.value }) }, options);
+    return { box, node: setting(box.id, title, box, help && h("p.note", help), problems[key]) };
+  };
+
+  // 1 images
+  const isSet = ({ name, description }) => !description.startsWith("images") && !name.includes("/") && known.sets.includes(name);
+  const sources = () => [option("", "choose…"), ...[["in your folders", (each) => !isSet(each)], ["sets with a name", isSet]].map(([label, belongs]) => {
+    const members = known.data.filter(belongs);
+    return members.length > 0 && h("optgroup", { label }, members.map(({ name }) => option(name)));
+  })];
+  const data = select("data", "Images", sources()), second = select("second", "Domain B", sources(), "where the images above are domain A alone");
+  const description = h("p.note"), images = makeCheck();
+  const where = h("p.note", `Images and arrays in ${known.folders.join(", ") || "no folder"} are listed; limner studio --images FOLDER chooses others.`);
+
+  // 2 model
+  const kind = select("model", "Model", known.models.map(({ name }) => option(name))), preset = select("preset", "Preset", []);
+  const abilities = h("p.note");
+  kind.box.onchange = () => { // another model has other options
+    const options = fields.map((field) => field.key).filter((key) => key.startsWith("option."));
+    set({ model: kind.box.value, preset: "", ...cleared(options) });
+  };
+
+  // 3 settings
+  const name = h("input", { type: "text", id: "field-name", autocomplete: "off", spellcheck: false, oninput: () => set({ name: name.value.trim() }) });
+  const nameField = setting("field-name", "name of the run", name, h("p.note", "its folder; default: model, data and the next number"), problems.name);
+  const settings = h("div.settings-grid"), folded = h("div"), rules = h("p.rules.problem", { role: "status" });
+
+  // 4 what it takes, 5 start
+  const measure = button("Measure", showForecast), result = h("div.result", { role: "status" });
+  const command = h("pre", { tabIndex: 0, ariaLabel: "the command" }), outcome = statusLine();
+  const copy = button("Copy", async () => {
+    await navigator.clipboard.writeText(command.textContent);
+    outcome.textContent = "The command is copied.";
+  });
+  const atOnce = checkbox("", () => set({ at_once: atOnce.checked || "" }), { id: "field-at-once" });
+  const start = button("Start", startRun, { className: "main" });
+
+  const section = (title, ...children) => h("section", h("h2", title), children);
+  el.append(
+    section("1 Images", h("div.settings-grid", data.node, second.node), description, where, images.nodes),
+    section("2 Model", h("div.settings-grid", kind.node, preset.node), abilities),
+    section("3 Settings", settings, folded, rules),
+    section("4 What it takes", notes(["Times a few steps of this run on this machine, in a process of its own. Nothing is kept."]), h("div.controls", measure), result),
+    section("5 Start", notes(["The same in a shell:"]), command, h("div.controls", copy,
+      h("label.field.inline", atOnce, h("span", "start at once; otherwise it waits until no other run here is in training"))), h("div.controls", start), outcome));
+
+  function plan() {
+    const texts = { shape: {}, option: {}, training: {} };
+    for (const { key } of fields) {
+      const [part, each] = key.split(".");
+      if (get(key)) texts[part][each] = get(key);
     }
-    let form = null, fields = [], folds = [], mistakes = {}, measuring = null, timer = 0, asked = 0, busy = false;
-    const set = (values) => {
-      change(values);
-      refresh();
+    return {
+      data: get("data"), second: chosen().domains ? get("second") : "", model: chosen().name, preset: get("preset"), name: get("name"),
+      at_once: get("at_once") === "true", shape: texts.shape, options: texts.option, training: texts.training,
     };
-    const chosen = () => known.models.find((each) => each.name === get("model", "vae")) ?? known.models.find((each) => each.name === "vae");
-    const source = (key) => known.data.find((each) => each.name === get(key));
-    const problems = Object.fromEntries(["data", "second", "model", "preset", "name"].map((key) => [key, h("p.problem", { hidden: true })]));
-    const select = (key, title, options, help) => {
-      const box = h("select", { id: `field-${key}`, onchange: () => set({ [key]: box.value }) }, options);
-      return { box, node: setting(box.id, title, box, help && h("p.note", help), problems[key]) };
-    };
+  }
 
-    // 1 images
-    const isSet = ({ name, description }) => !description.startsWith("images") && !name.includes("/") && known.sets.includes(name);
-    const sources = () => [option("", "choose…"), ...[["in your folders", (each) => !isSet(each)], ["sets with a name", isSet]].map(([label, belongs]) => {
-      const members = known.data.filter(belongs);
-      return members.length > 0 && h("optgroup", { label }, members.map(({ name }) => option(name)));
-    })];
-    const data = select("data", "Images", sources()), second = select("second", "Domain B", sources(), "where the images above are domain A alone");
-    const description = h("p.note"), images = makeCheck();
-    const where = h("p.note", `Images and arrays in ${known.folders.join(", ") || "no folder"} are listed; limner studio --images FOLDER chooses others.`);
+  // The form of the chosen model and preset, built anew where one of them is another; whether there is one.
+  async function buildForm() {
+    const query = `${new URLSearchParams({ model: chosen().name, preset: get("preset") })}`;
+    if (form === query) return true;
+    const content = await ask(`${API}/form?${query}`);
+    if (content.error) {
+      say(problems.preset, content.error);
+      return form !== null;
+    }
+    form = query;
+    fields = [["training", content.training], ["shape", content.shape], ["option", content.options]].flatMap(([part, schemas]) =>
+      Object.entries(schemas).map(([each, schema]) => new Field(`${part}.${each}`, schema, (text) => set({ [`${part}.${each}`]: text }))));
+    const at = (key) => fields.find((field) => field.key === key);
+    const others = fields.filter(({ key }) => !key.startsWith("option.") && !FIRST.includes(key));
+    folds = [...content.groups.map((group) => new Fold(group.title, group.fields.map((each) => at(`option.${each}`)))),
+      new Fold("Other settings of training", others)];
+    settings.replaceChildren(...FIRST.map((key) => at(key).node), nameField);
+    folded.replaceChildren(...folds.map((fold) => fold.node));
+    return true;
+  }
+  const showFolds = () => folds.forEach((fold) => fold.show(get, mistakes));
 
-    // 2 model
-    const kind = select("model", "Model", known.models.map(({ name }) => option(name))), preset = select("preset", "Preset", []);
-    const abilities = h("p.note");
-    kind.box.onchange = () => { // another model has other options
-      const options = fields.map((field) => field.key).filter((key) => key.startsWith("option."));
-      set({ model: kind.box.value, preset: "", ...Object.fromEntries(options.map((key) => [key, ""])) });
-    };
+  // Show the state in every control.
+  function show() {
+    const { name: key, description: summary, can, presets, labels, domains } = chosen();
+    kind.box.value = key;
+    abilities.textContent = `${summary} It can: ${words(can.join(", "))}.${labels === "required" ? " It needs labels: sub-folders of a folder of images are labels." : ""}`;
+    if (preset.of !== key) preset.box.replaceChildren(option("", "none"), ...presets.map((each) => option(each)));
+    preset.of = key;
+    preset.box.value = presets.includes(get("preset")) ? get("preset") : "";
+    preset.node.hidden = !presets.length;
+    second.node.hidden = !domains;
+    data.box.value = source("data")?.name ?? "";
+    second.box.value = source("second")?.name ?? "";
+    description.textContent = source("data")?.description ?? "";
+    if (document.activeElement !== name) name.value = get("name");
+    atOnce.checked = get("at_once") === "true";
+    for (const field of fields) field.show(get(field.key));
+    showFolds();
+  }
 
-    // 3 settings
-    const name = h("input", { type: "text", id: "field-name", autocomplete: "off", spellcheck: false, oninput: () => set({ name: name.value.trim() }) });
-    const nameField = setting("field-name", "name of the run", name, h("p.note", "its folder; default: model, data and the next number"), problems.name);
-    const settings = h("div.settings-grid"), folded = h("div"), rules = h("p.rules.problem", { role: "status" });
+  // The state has changed: ask the library about it, after a pause without further changes.
+  async function refresh() {
+    if (!(await buildForm())) return;
+    show();
+    measuring?.abort();
+    result.replaceChildren();
+    clearTimeout(timer);
+    timer = setTimeout(checkPlan, PAUSE);
+  }
+  async function checkPlan() {
+    const mine = ++asked, answer = await post(`${API}/plan`, plan());
+    if (mine !== asked) return;
+    mistakes = answer.mistakes ?? { "": answer.error };
+    if (!get("data")) mistakes.data = "";
+    for (const field of fields) field.say(mistakes[field.key]);
+    for (const [key, node] of Object.entries(problems)) say(node, mistakes[key]);
+    const places = [...fields.map((field) => field.key), ...Object.keys(problems)];
+    rules.textContent = Object.entries(mistakes).filter(([key]) => !places.includes(key)).map(([, text]) => text).join(" ");
+    showFolds();
+    command.textContent = isReady() ? answer.command : "choose images, and mend what is marked";
+    name.placeholder = get("data") && (answer.name ?? "");
+    lock();
+    checkImages();
+  }
+  function checkImages() {
+    const { data: first, second: other, model: wanted, shape } = plan();
+    if (!first || OF_IMAGES.some((key) => key in mistakes)) images.clear();
+    else images.check({ data: first, second: other, model: wanted, shape }, JSON.stringify([first, other, chosen().domains || chosen().labels, shape]));
+  }
+  const isReady = () => get("data") !== "" && !Object.keys(mistakes).length;
+  function lock() {
+    start.disabled = measure.disabled = !isReady() || busy;
+    copy.disabled = !isReady();
+  }
 
-    // 4 what it takes, 5 start
-    const measure = button("Measure", showForecast), result = h("div.result", { role: "status" });
-    const command = h("pre", { tabIndex: 0, ariaLabel: "the command" }), outcome = statusLine();
-    const copy = button("Copy", async () => {
-      await navigator.clipboard.writeText(command.textContent);
-      outcome.textContent = "The command is copied.";
-    });
-    const atOnce = checkbox("", () => set({ at_once: atOnce.checked || "" }), { id: "field-at-once" });
-    const start = button("Start", startRun, { className: "main" });
-
-    const section = (title, ...children) => h("section", h("h2", title), children);
-    el.append(
-      section("1 Images", h("div.settings-grid", data.node, second.node), description, where, images.nodes),
-      section("2 Model", h("div.settings-grid", kind.node, preset.node), abilities),
-      section("3 Settings", settings, folded, rules),
-      section("4 What it takes", notes(["Times a few steps of this run on this machine, in a process of its own. Nothing is kept."]), h("div.controls", measure), result),
-      section("5 Start", notes(["The same in a shell:"]), command, h("div.controls", copy,
-        h("label.field.inline", atOnce, h("span", "start at once; otherwise it waits until no other run here is in training"))), h("div.controls", start), outcome));
-
-    function plan() {
-      const texts = { shape: {}, option: {}, training: {} };
-      for (const { key } of fields) {
-        const [part, each] = key.split(".");
-        if (get(key)) texts[part][each] = get(key);
+  async function showForecast() {
+    measuring?.abort();
+    const mine = measuring = new AbortController();
+    result.replaceChildren(...notes(["Measuring; this takes some seconds…"]), h("progress"));
+    measure.disabled = true;
+    const answer = await post(`${API}/forecast`, plan(), { signal: mine.signal });
+    if (mine.signal.aborted) return;
+    lock();
+    result.replaceChildren(...(answer.error ? [problemLine(answer.error)] : forecastOf(answer)));
+  }
+  async function startRun() {
+    busy = true;
+    lock();
+    outcome.classList.remove("problem");
+    outcome.textContent = "Starting…";
+    const { run, error } = await post(`${API}/start`, plan());
+    const problem = error ?? (await follow(run));
+    if (!problem) return;
+    busy = false;
+    lock();
+    outcome.classList.add("problem");
+    outcome.textContent = problem;
+  }
+  // Wait until the run has its folder, and go to its page; the mistake where it comes to none.
+  async function follow(run) {
+    while (el.isConnected) {
+      const answer = await ask(`${API}/started/${encodeURIComponent(run)}`);
+      if (answer.error || answer.failure) return answer.error ?? answer.failure;
+      if (answer.there) {
+        location.hash = linkTo("train", run);
+        return "";
       }
-      return {
-        data: get("data"), second: chosen().domains ? get("second") : "", model: chosen().name, preset: get("preset"), name: get("name"),
-        at_once: get("at_once") === "true", shape: texts.shape, options: texts.option, training: texts.training,
-      };
+      await sleep(POLL);
     }
+    return "";
+  }
 
-    // The form of the chosen model and preset, built anew where one of them is another; whether there is one.
-    async function buildForm() {
-      const query = `${new URLSearchParams({ model: chosen().name, preset: get("preset") })}`;
-      if (form === query) return true;
-      const content = await ask(`${API}/form?${query}`);
-      if (content.error) {
-        say(problems.preset, content.error);
-        return form !== null;
-      }
-      form = query;
-      fields = [["training", content.training], ["shape", content.shape], ["option", content.options]].flatMap(([part, schemas]) =>
-        Object.entries(schemas).map(([each, schema]) => new Field(`${part}.${each}`, schema, (text) => set({ [`${part}.${each}`]: text }))));
-      const at = (key) => fields.find((field) => field.key === key);
-      const others = fields.filter(({ key }) => !key.startsWith("option.") && !FIRST.includes(key));
-      folds = [...content.groups.map((group) => new Fold(group.title, group.fields.map((each) => at(`option.${each}`)))),
-        new Fold("Other settings of training", others)];
-      settings.replaceChildren(...FIRST.map((key) => at(key).node), nameField);
-      folded.replaceChildren(...folds.map((fold) => fold.node));
-      return true;
-    }
-    const showFolds = () => folds.forEach((fold) => fold.show(get, mistakes));
+  model.on("change", refresh);
+  await refresh();
+  return () => {
+    images.leave();
+    measuring?.abort();
+    clearTimeout(timer);
+  };
+}
 
-    // Show the state in every control.
-    function show() {
-      const { name: key, description: summary, can, presets, labels, domains } = chosen();
-      kind.box.value = key;
-      abilities.textContent = `${summary} It can: ${words(can.join(", "))}.${labels === "required" ? " It needs labels: sub-folders of a folder of images are labels." : ""}`;
-      if (preset.of !== key) preset.box.replaceChildren(option("", "none"), ...presets.map((each) => option(each)));
-      preset.of = key;
-      preset.box.value = presets.includes(get("preset")) ? get("preset") : "";
-      preset.node.hidden = !presets.length;
-      second.node.hidden = !domains;
-      data.box.value = source("data")?.name ?? "";
-      second.box.value = source("second")?.name ?? "";
-      description.textContent = source("data")?.description ?? "";
-      if (document.activeElement !== name) name.value = get("name");
-      atOnce.checked = get("at_once") === "true";
-      for (const field of fields) field.show(get(field.key));
-      showFolds();
-    }
-
-    // The state has changed: ask the library about it, after a pause without further changes.
-    async function refresh() {
-      if (!(await buildForm())) return;
-      show();
-      measuring?.abort();
-      result.replaceChildren();
-      clearTimeout(timer);
-      timer = setTimeout(checkPlan, PAUSE);
-    }
-    async function checkPlan() {
-      const mine = ++asked, answer = await post(`${API}/plan`, plan());
-      if (mine !== asked) return;
-      mistakes = answer.mistakes ?? { "": answer.error };
-      if (!get("data")) mistakes.data = "";
-      for (const field of fields) field.say(mistakes[field.key]);
-      for (const [key, node] of Object.entries(problems)) say(node, mistakes[key]);
-      const places = [...fields.map((field) => field.key), ...Object.keys(problems)];
-      rules.textContent = Object.entries(mistakes).filter(([key]) => !places.includes(key)).map(([, text]) => text).join(" ");
-      showFolds();
-      command.textContent = isReady() ? answer.command : "choose images, and mend what is marked";
-      name.placeholder = get("data") && (answer.name ?? "");
-      lock();
-      checkImages();
-    }
-    function checkImages() {
-      const { data: first, second: other, model: wanted, shape } = plan();
-      if (!first || OF_IMAGES.some((key) => key in mistakes)) images.clear();
-      else images.check({ data: first, second: other, model: wanted, shape }, JSON.stringify([first, other, chosen().domains || chosen().labels, shape]));
-    }
-    const isReady = () => get("data") !== "" && !Object.keys(mistakes).length;
-    function lock() {
-      start.disabled = measure.disabled = !isReady() || busy;
-      copy.disabled = !isReady();
-    }
-
-    async function showForecast() {
-      measuring?.abort();
-      const mine = measuring = new AbortController();
-      result.replaceChildren(...notes(["Measuring; this takes some seconds…"]), h("progress"));
-      measure.disabled = true;
-      const answer = await post(`${API}/forecast`, plan(), { signal: mine.signal });
-      if (mine.signal.aborted) return;
-      lock();
-      result.replaceChildren(...(answer.error ? [problemLine(answer.error)] : forecastOf(answer)));
-    }
-    async function startRun() {
-      busy = true;
-      lock();
-      outcome.classList.remove("problem");
-      outcome.textContent = "Starting…";
-      const { run, error } = await post(`${API}/start`, plan());
-      const problem = error ?? (await follow(run));
-      if (!problem) return;
-      busy = false;
-      lock();
-      outcome.classList.add("problem");
-      outcome.textContent = problem;
-    }
-    // Wait until the run has its folder, and go to its page; the mistake where it comes to none.
-    async function follow(run) {
-      while (el.isConnected) {
-        const answer = await ask(`${API}/started/${encodeURIComponent(run)}`);
-        if (answer.error || answer.failure) return answer.error ?? answer.failure;
-        if (answer.there) {
-          location.hash = linkTo("train", run);
-          return "";
-        }
-        await sleep(POLL);
-      }
-      return "";
-    }
-
-    model.on("change", refresh);
-    await refresh();
-    return () => {
-      images.leave();
-      measuring?.abort();
-      clearTimeout(timer);
-    };
-  },
-};
+export default { render };

@@ -69,110 +69,110 @@ function makeControls(own, control) {
   return { node, show };
 }
 
-export default {
-  async render({ model, el }) {
-    const api = model.get("api"), { get, change } = state(model);
-    let run = null, lines = [], charts = [], shape = "", asked = null;
-    const status = statusLine(), lost = lostLine(), ended = h("section.ended", { hidden: true });
-    const progress = progressBar("share of the training that is done");
-    const image = h("img.pixels.samples"), caption = h("figcaption"), figure = h("figure", image, caption);
-    const slider = h("input", { type: "range", min: 0, max: 0, step: 1, id: "scrubber", oninput: () => seek(stops()[+slider.value]) });
-    const where = h("output"), newest = button("Newest", () => change({ images: "" }));
-    const scrubber = h("div.scrubber", h("label", { htmlFor: "scrubber" }, "Images seen"), slider, where, newest);
-    const doctor = h("section.doctor"), curves = h("div.charts"), settings = h("details.settings");
-    const controls = makeControls(() => run, (changes) => send("control", changes));
-    const resume = button("Resume", () => send("resume"));
-    const follower = followOther(model, () => run, () => run && drawPoint());
-    el.append(h("h1", model.get("run")), lost, status, progress, controls.node, ended, scrubber, h("div.columns",
-      h("div", figure, h("h2", "The doctor"), doctor), h("div", follower.nodes, curves)), settings);
+async function render({ model, el }) {
+  const api = model.get("api"), { get, change } = state(model);
+  let run = null, lines = [], charts = [], shape = "", asked = null;
+  const status = statusLine(), lost = lostLine(), ended = h("section.ended", { hidden: true });
+  const progress = progressBar("share of the training that is done");
+  const image = h("img.pixels.samples"), caption = h("figcaption"), figure = h("figure", image, caption);
+  const slider = h("input", { type: "range", min: 0, max: 0, step: 1, id: "scrubber", oninput: () => seek(stops()[+slider.value]) });
+  const where = h("output"), newest = button("Newest", () => change({ images: "" }));
+  const scrubber = h("div.scrubber", h("label", { htmlFor: "scrubber" }, "Images seen"), slider, where, newest);
+  const doctor = h("section.doctor"), curves = h("div.charts"), settings = h("details.settings");
+  const controls = makeControls(() => run, (changes) => send("control", changes));
+  const resume = button("Resume", () => send("resume"));
+  const follower = followOther(model, () => run, () => run && drawPoint());
+  el.append(h("h1", model.get("run")), lost, status, progress, controls.node, ended, scrubber, h("div.columns",
+    h("div", figure, h("h2", "The doctor"), doctor), h("div", follower.nodes, curves)), settings);
 
-    const stops = () => [...new Set([...lines.map((line) => line.images), ...(run?.pictures ?? [])])].sort((a, b) => a - b);
-    const before = (all, at) => all.filter((n) => n <= at).pop();
-    const point = () => {
-      const all = stops(), wanted = get("images");
-      if (wanted === "" || Number.isNaN(+wanted)) return all.at(-1) ?? 0;
-      return before(all, +wanted) ?? all[0] ?? 0;
-    };
-    const seek = (images) => {
-      const all = stops();
-      const nearest = all.reduce((best, n) => (Math.abs(n - images) < Math.abs(best - images) ? n : best), all[0] ?? 0);
-      change({ images: nearest === all.at(-1) ? "" : nearest });
-    };
+  const stops = () => [...new Set([...lines.map((line) => line.images), ...(run?.pictures ?? [])])].sort((a, b) => a - b);
+  const before = (all, at) => all.filter((n) => n <= at).pop();
+  const point = () => {
+    const all = stops(), wanted = get("images");
+    if (wanted === "" || Number.isNaN(+wanted)) return all.at(-1) ?? 0;
+    return before(all, +wanted) ?? all[0] ?? 0;
+  };
+  const seek = (images) => {
+    const all = stops();
+    const nearest = all.reduce((best, n) => (Math.abs(n - images) < Math.abs(best - images) ? n : best), all[0] ?? 0);
+    change({ images: nearest === all.at(-1) ? "" : nearest });
+  };
 
-    async function send(path, content) {
-      const { error } = await post(`${api}/${path}`, content);
-      if (!error) return;
-      ended.hidden = false;
-      ended.replaceChildren(problemLine(error));
-    }
+  async function send(path, content) {
+    const { error } = await post(`${api}/${path}`, content);
+    if (!error) return;
+    ended.hidden = false;
+    ended.replaceChildren(problemLine(error));
+  }
 
-    function drawState() {
-      const isUnreadable = run.status === "unreadable";
-      controls.show(run.process != null && !isUnreadable);
-      status.textContent = run.line;
-      progress.hidden = isUnreadable;
-      progress.value = run.target ? Math.min(1, run.images / run.target) : 0;
-      ended.hidden = !run.ended && !run.failure;
-      ended.replaceChildren();
-      if (run.ended) ended.append(h("p", run.ended));
-      if (run.ended && run.resume) ended.append(h("p", "It goes on exactly as if nothing had happened:"), h("pre", run.resume), resume);
-      if (run.failure) ended.append(problemLine(run.failure));
-    }
+  function drawState() {
+    const isUnreadable = run.status === "unreadable";
+    controls.show(run.process != null && !isUnreadable);
+    status.textContent = run.line;
+    progress.hidden = isUnreadable;
+    progress.value = run.target ? Math.min(1, run.images / run.target) : 0;
+    ended.hidden = !run.ended && !run.failure;
+    ended.replaceChildren();
+    if (run.ended) ended.append(h("p", run.ended));
+    if (run.ended && run.resume) ended.append(h("p", "It goes on exactly as if nothing had happened:"), h("pre", run.resume), resume);
+    if (run.failure) ended.append(problemLine(run.failure));
+  }
 
-    function drawPoint() {
-      const all = stops(), at = point();
-      slider.max = Math.max(0, all.length - 1);
-      slider.value = all.indexOf(at);
-      slider.disabled = all.length < 2;
-      slider.ariaValueText = `${count(at)} images`;
-      where.textContent = count(at) + (run.target ? ` of ${count(run.target)}` : "");
-      newest.disabled = get("images") === "";
-      const picture = before(run.pictures ?? [], at);
-      figure.hidden = picture === undefined;
-      if (!figure.hidden) {
-        setSource(image, `${api}/samples/${picture}`);
-        image.alt = `pictures that the model made at ${count(picture)} images`;
-        caption.textContent = `At ${count(picture)} images${picture === at ? "" : ", the nearest earlier picture"}`;
-      }
-      for (const chart of charts) chart.draw(lines, at, follower.other());
-      drawVerdicts(before(lines.map((line) => line.images), at) ?? -1);
+  function drawPoint() {
+    const all = stops(), at = point();
+    slider.max = Math.max(0, all.length - 1);
+    slider.value = all.indexOf(at);
+    slider.disabled = all.length < 2;
+    slider.ariaValueText = `${count(at)} images`;
+    where.textContent = count(at) + (run.target ? ` of ${count(run.target)}` : "");
+    newest.disabled = get("images") === "";
+    const picture = before(run.pictures ?? [], at);
+    figure.hidden = picture === undefined;
+    if (!figure.hidden) {
+      setSource(image, `${api}/samples/${picture}`);
+      image.alt = `pictures that the model made at ${count(picture)} images`;
+      caption.textContent = `At ${count(picture)} images${picture === at ? "" : ", the nearest earlier picture"}`;
     }
-    async function drawVerdicts(at) {
-      if (asked === at) return;
-      asked = at;
-      await sleep(60); // the pointer may move on
-      if (asked !== at) return;
-      const content = await ask(`${api}/verdicts?images=${Math.max(0, at)}`);
-      if (asked !== at) return;
-      if (content.error) asked = null;
-      else doctor.replaceChildren(...verdicts(content));
-    }
+    for (const chart of charts) chart.draw(lines, at, follower.other());
+    drawVerdicts(before(lines.map((line) => line.images), at) ?? -1);
+  }
+  async function drawVerdicts(at) {
+    if (asked === at) return;
+    asked = at;
+    await sleep(60); // the pointer may move on
+    if (asked !== at) return;
+    const content = await ask(`${api}/verdicts?images=${Math.max(0, at)}`);
+    if (asked !== at) return;
+    if (content.error) asked = null;
+    else doctor.replaceChildren(...verdicts(content));
+  }
 
-    function update(message) {
-      run = message;
-      lines = [...lines.slice(0, run.first), ...run.new];
-      const panels = JSON.stringify(run.panels);
-      if (panels !== shape) {
-        shape = panels;
-        charts = run.panels.map((panel) => new Chart(panel, seek));
-        curves.replaceChildren(...charts.map((chart) => chart.node));
-        if (!charts.length) curves.append(...notes(["Curves appear with the first line of the log."]));
-      }
-      drawState();
-      drawPoint();
-      if (run.settings?.options && !settings.childElementCount) settings.append(...settingsTable(run.settings));
+  function update(message) {
+    run = message;
+    lines = [...lines.slice(0, run.first), ...run.new];
+    const panels = JSON.stringify(run.panels);
+    if (panels !== shape) {
+      shape = panels;
+      charts = run.panels.map((panel) => new Chart(panel, seek));
+      curves.replaceChildren(...charts.map((chart) => chart.node));
+      if (!charts.length) curves.append(...notes(["Curves appear with the first line of the log."]));
     }
-    model.on("change:images", () => run && drawPoint());
-    const events = listen(`${api}/live`, lost, { run: update, gone() {
-      status.textContent = "This run is no longer there.";
-      controls.node.hidden = progress.hidden = scrubber.hidden = true;
-    } });
-    const redraw = () => run && drawPoint(); // the labels of the axes fit the width
-    addEventListener("resize", redraw);
-    return () => {
-      events.close();
-      follower.leave();
-      removeEventListener("resize", redraw);
-    };
-  },
-};
+    drawState();
+    drawPoint();
+    if (run.settings?.options && !settings.childElementCount) settings.append(...settingsTable(run.settings));
+  }
+  model.on("change:images", () => run && drawPoint());
+  const events = listen(`${api}/live`, lost, { run: update, gone() {
+    status.textContent = "This run is no longer there.";
+    controls.node.hidden = progress.hidden = scrubber.hidden = true;
+  } });
+  const redraw = () => run && drawPoint(); // the labels of the axes fit the width
+  addEventListener("resize", redraw);
+  return () => {
+    events.close();
+    follower.leave();
+    removeEventListener("resize", redraw);
+  };
+}
+
+export default { render };

@@ -1,5 +1,5 @@
 // One update in slow motion: a batch, each loss, each move, with the numbers; a guess before each result.
-import { ask, button, count, group, h, notes, painted, row, short, state, statusLine } from "./kit.js";
+import { ask, button, cleared, count, group, h, notes, painted, row, short, state, statusLine } from "./kit.js";
 
 const MOST_SKIPPED = 50;
 const PARTS = { autoencoder: "autoencoder", "conv-autoencoder": "autoencoder", vae: "vae", gan: "gan", dcgan: "dcgan", cgan: "dcgan" };
@@ -93,7 +93,7 @@ function codeSteps({ moves: [move], batch, texts }) {
   ];
 }
 
-// ---- the page ------------------------------------------------------------------------------------------
+// ---- the page
 function drawAnswer({ before, after, what, why }, guess) {
   const direction = after > before ? "rise" : after < before ? "fall" : "none";
   const fact = { rise: "It rose", fall: "It fell", none: "It stayed as it was" }[direction];
@@ -101,60 +101,60 @@ function drawAnswer({ before, after, what, why }, guess) {
   return h("p.answer", h("strong", `${verdict}${fact}: ${what} ${change(before, after)}. `), why[direction]);
 }
 
-export default {
-  async render({ model, el }) {
-    const { get, change: set, whole } = state(model);
-    let steps = [], asked = -1;
-    const skip = () => whole("skip", 0, 0, MOST_SKIPPED), at = () => whole("step", 1, 1, steps.length) - 1;
-    const go = (i) => set({ step: i + 1 });
-    const keys = () => steps.flatMap(({ question }) => question?.key ?? []);
-    const busy = statusLine(), list = h("ol.steps"), stage = h("section.stage-of-update", { tabIndex: -1, ariaLive: "polite" });
-    const back = button("Back", () => go(at() - 1)), next = button("Next", () => go(at() + 1));
-    const another = button("The update after it", () =>
-      set({ skip: Math.min(MOST_SKIPPED, skip() + 1), step: "", ...Object.fromEntries(keys().map((key) => [key, ""])) }));
-    const why = h("a", { hidden: true }, "Why? The lecture explains it");
-    el.append(h("h1", "One update in slow motion"), busy, list, stage, group("Steps", back, next, another), h("p", why));
+async function render({ model, el }) {
+  const { get, change: set, whole } = state(model);
+  let steps = [], asked = -1;
+  const skip = () => whole("skip", 0, 0, MOST_SKIPPED), at = () => whole("step", 1, 1, steps.length) - 1;
+  const go = (i) => set({ step: i + 1 });
+  const keys = () => steps.flatMap(({ question }) => question?.key ?? []);
+  const busy = statusLine(), list = h("ol.steps"), stage = h("section.stage-of-update", { tabIndex: -1, ariaLive: "polite" });
+  const back = button("Back", () => go(at() - 1)), next = button("Next", () => go(at() + 1));
+  const another = button("The update after it", () =>
+    set({ skip: Math.min(MOST_SKIPPED, skip() + 1), step: "", ...cleared(keys()) }));
+  const why = h("a", { hidden: true }, "Why? The lecture explains it");
+  el.append(h("h1", "One update in slow motion"), busy, list, stage, group("Steps", back, next, another), h("p", why));
 
-    function drawGuess({ key, text }) {
-      const guess = (label, value) => button(label, () => {
-        set({ [key]: value });
-        stage.focus({ preventScroll: true }); // the button that had it is gone
-      });
-      return [h("p.asked", text), group("Your guess", guess("It rises", "rise"), guess("It falls", "fall"), guess("Just show it", "none"))];
+  function drawGuess({ key, text }) {
+    const guess = (label, value) => button(label, () => {
+      set({ [key]: value });
+      stage.focus({ preventScroll: true }); // the button that had it is gone
+    });
+    return [h("p.asked", text), group("Your guess", guess("It rises", "rise"), guess("It falls", "fall"), guess("Just show it", "none"))];
+  }
+  function draw() {
+    if (!steps.length) return;
+    const here = at(), { name, question, content } = steps[here], guess = question && get(question.key);
+    [...list.querySelectorAll("button")].forEach((each, i) => { each.ariaCurrent = i === here ? "step" : null; });
+    const parts = question && !guess ? drawGuess(question) : [question && drawAnswer(question, guess), ...content()];
+    stage.replaceChildren(h("h2", `${here + 1}. ${name}`), ...parts.filter(Boolean));
+    back.disabled = here === 0;
+    next.disabled = here === steps.length - 1;
+    another.disabled = skip() >= MOST_SKIPPED;
+  }
+  async function load() {
+    const wanted = skip();
+    if (asked === wanted) return;
+    asked = wanted;
+    busy.textContent = "A copy of the model takes the step…";
+    const update = await ask(`${model.get("api")}/update?skip=${wanted}`);
+    if (asked !== wanted) return;
+    if (update.error) {
+      busy.textContent = update.error;
+      for (const part of [list, stage, back, next, another]) part.hidden = true;
+      return;
     }
-    function draw() {
-      if (!steps.length) return;
-      const here = at(), { name, question, content } = steps[here], guess = question && get(question.key);
-      [...list.querySelectorAll("button")].forEach((each, i) => { each.ariaCurrent = i === here ? "step" : null; });
-      const parts = question && !guess ? drawGuess(question) : [question && drawAnswer(question, guess), ...content()];
-      stage.replaceChildren(h("h2", `${here + 1}. ${name}`), ...parts.filter(Boolean));
-      back.disabled = here === 0;
-      next.disabled = here === steps.length - 1;
-      another.disabled = skip() >= MOST_SKIPPED;
-    }
-    async function load() {
-      const wanted = skip();
-      if (asked === wanted) return;
-      asked = wanted;
-      busy.textContent = "A copy of the model takes the step…";
-      const update = await ask(`${model.get("api")}/update?skip=${wanted}`);
-      if (asked !== wanted) return;
-      if (update.error) {
-        busy.textContent = update.error;
-        for (const part of [list, stage, back, next, another]) part.hidden = true;
-        return;
-      }
-      keys().forEach((key) => model.off(`change:${key}`, draw));
-      steps = update.game ? gameSteps(update) : codeSteps(update);
-      keys().forEach((key) => model.on(`change:${key}`, draw));
-      const which = wanted ? `as number ${wanted + 1}` : "next";
-      busy.textContent = `${model.get("run")} at ${count(update.images)} images. This is the update that training would do ${which} after its last checkpoint, done by a copy: the run stays as it is.`;
-      if (PARTS[update.model]) Object.assign(why, { hidden: false, href: `#lecture?part=${PARTS[update.model]}` });
-      list.replaceChildren(...steps.map((step, i) => h("li", button(step.name, () => go(i)))));
-      draw();
-    }
-    model.on("change:step", draw);
-    model.on("change:skip", load);
-    await load();
-  },
-};
+    keys().forEach((key) => model.off(`change:${key}`, draw));
+    steps = update.game ? gameSteps(update) : codeSteps(update);
+    keys().forEach((key) => model.on(`change:${key}`, draw));
+    const which = wanted ? `as number ${wanted + 1}` : "next";
+    busy.textContent = `${model.get("run")} at ${count(update.images)} images. This is the update that training would do ${which} after its last checkpoint, done by a copy: the run stays as it is.`;
+    if (PARTS[update.model]) Object.assign(why, { hidden: false, href: `#lecture?part=${PARTS[update.model]}` });
+    list.replaceChildren(...steps.map((step, i) => h("li", button(step.name, () => go(i)))));
+    draw();
+  }
+  model.on("change:step", draw);
+  model.on("change:skip", load);
+  await load();
+}
+
+export default { render };
