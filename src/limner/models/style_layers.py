@@ -89,12 +89,9 @@ class Resampling(nn.Module):
     def __init__(self, before: Size, after: Size, *, up: int = 1, down: int = 1, padding: int = 1) -> None:
         super().__init__()
         for name, inputs, outputs in zip(("rows", "columns"), before, after, strict=True):
-            matrix = torch.zeros(outputs, inputs)
-            for i in range(outputs):
-                for j in range(inputs):
-                    k = up * j - down * i + padding
-                    matrix[i, j] = up * FILTER[k] if 0 <= k < len(FILTER) else 0.0
-            self.register_buffer(name, matrix, persistent=False)
+            places = [[up * j - down * i + padding for j in range(inputs)] for i in range(outputs)]
+            weights = [[up * FILTER[k] if 0 <= k < len(FILTER) else 0.0 for k in row] for row in places]
+            self.register_buffer(name, torch.tensor(weights), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         n, channels, height, width = x.shape
