@@ -13,7 +13,23 @@ from small import REAL, data_name, small, small_source
 import limner
 from limner.data import Dataset, arrays, load, named
 
+# Files of ten seconds or more, the longest first: one that began last would keep the other workers waiting
+LONG_FILES = (
+    "doctor/test_injections.py", "recipes/test_recipes.py", "evaluation/test_evaluate.py",
+    "cli/test_picture_verbs.py", "training/test_run.py", "doctor/test_translations.py",
+    "cli/test_commands.py", "studio/test_map_browser.py", "doctor/test_watch.py", "doctor/test_losses.py",
+    "explore/test_looks.py", "cli/test_doctor_verbs.py", "models/test_models.py", "models/test_meta.py",
+    "studio/test_browser.py", "test_attack.py", "cli/test_train_summary.py", "models/test_cyclegan.py",
+    "training/test_damage.py", "training/test_robustness.py", "models/test_caae.py",
+)  # fmt: skip
+
 torch.set_num_threads(1)  # tiny networks are quickest so, and the suite leaves a core to its processes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files come first; the order is else that of the folders."""
+    ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
 @pytest.fixture(autouse=True)
