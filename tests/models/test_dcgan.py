@@ -143,16 +143,12 @@ def test_the_paper_preset_is_the_papers() -> None:
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
 
 
-def test_the_default_differs_from_the_lecture_in_the_discriminators_norm_its_loss_and_the_width() -> None:
+def test_the_default_is_the_lecture_preset_at_half_the_width() -> None:
     default, lecture = (model_options(DCGAN, preset, {}).model_dump() for preset in (None, "lecture"))
-    assert {name for name in default if default[name] != lecture[name]} == {
-        "width", "loss", "spectral_norm", "batch_norm"
-    }  # fmt: skip
-    model = build(preset=None)
-    assert layers(model.G, nn.BatchNorm2d)
-    assert not layers(model.D, nn.BatchNorm2d)
-    for layer in layers(model.D, nn.Conv2d, nn.Linear):
-        assert nn.utils.parametrize.is_parametrized(layer, "weight")
+    assert {name for name in default if default[name] != lecture[name]} == {"width", "batch_norm"}
+    assert default["width"] == lecture["width"] / 2
+    for network in (build(preset=None).G, build(preset=None).D):
+        assert layers(network, nn.BatchNorm2d), "auto is batch norm in both"
     assert set(DCGAN.presets) == {"lecture", "paper"}
 
 
@@ -172,13 +168,13 @@ def test_real_and_generated_batches_are_normalised_apart() -> None:
 @pytest.mark.parametrize(
     ("options", "where"),
     [
-        ({"spectral_norm": False}, (True, True)),
-        ({}, (True, False)),
-        ({"penalty": "r1", "spectral_norm": False}, (True, False)),
+        ({}, (True, True)),
+        ({"spectral_norm": True}, (True, False)),
+        ({"penalty": "r1"}, (True, False)),
         ({"penalty": "gp"}, (True, False)),
         ({"loss": "wasserstein"}, (True, False)),
         ({"loss": "relativistic"}, (True, False)),
-        ({"loss": "wasserstein", "penalty": "none", "spectral_norm": False}, (True, True)),
+        ({"loss": "wasserstein", "penalty": "none"}, (True, True)),
         ({"batch_norm": "both", "penalty": "r1"}, (True, True)),
         ({"batch_norm": "generator"}, (True, False)),
         ({"batch_norm": "nothing"}, (False, False)),
