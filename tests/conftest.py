@@ -52,6 +52,14 @@ def _digits_resized_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _files_are_not_flushed() -> Iterator[None]:
+    """Nothing here outlives a power failure, so no test waits for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
+
+
 @pytest.fixture
 def real(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of real data sets; the test is skipped, saying so, where there is none."""
