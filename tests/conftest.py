@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Half a million objects of modules and tests stay to the end: the garbage collector need not visit them."""
+    """Half a million objects of modules and tests stay to the end: the garbage collector leaves them out."""
     gc.freeze()
 
 
