@@ -1,13 +1,15 @@
 """What a person gets after one, five and fifteen minutes: distance, classes and speed along a training.
 
 python benchmarks/first_minutes.py dcgan [cgan ...] [--data mnist] [--size N] [--minutes 2 10 30] [--seeds 0]
-    [--preset NAME] [--set NAME=VALUE,...] [--part train] [--n 10000] [--out FOLDER]
+    [--images N ...] [--preset NAME] [--set NAME=VALUE,...] [--part train] [--n 10000] [--out FOLDER]
 
 Minutes are those of the training process on all its threads, so a busy machine changes them little; 2, 10 and
 30 with one thread (OMP_NUM_THREADS=1) are about 1, 5 and 15 minutes of two cores.  A training is stopped at
-each through its control file, measured, and resumed.  Prints a line of JSON for each: the Fréchet distance to
-n images of a part in the features of the data's own classifier, the classes among n samples, and the
-Kullback-Leibler divergence of their counts from the part's.  Choose settings with `--part train`.
+each through its control file, measured, and resumed.  With `--images` it is measured after so many images
+instead, so that two settings compare whatever else the machine does.  Prints a line of JSON for each: the
+Fréchet distance to n images of a part in the features of the data's own classifier, the classes among n
+samples, and the Kullback-Leibler divergence of their counts from the part's.  Choose settings with
+`--part train`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 import tempfile
 import threading
 import time
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ LONGEST = 100_000_000  # images, more than any training here sees
 
 
 def train_until(out: Path, seconds: float, model: str, data: Dataset, settings: dict[str, Any]) -> float:
-    """Train, or go on, for so many processor seconds; gives those that were used."""
+    """Train, or go on, for so many processor seconds or to `settings["images"]`; gives the seconds used."""
     (out / NAME).unlink(missing_ok=True)  # a stop of this process, obeyed before
     start = time.process_time()
     ended = threading.Event()
@@ -50,7 +53,7 @@ def train_until(out: Path, seconds: float, model: str, data: Dataset, settings: 
     watcher.start()
     try:
         resume = (out / "run.json").exists()
-        new = {} if resume else settings
+        new = {"images": settings["images"]} if resume else settings
         limner.train(model, data, out=out, resume=resume, quiet=True, on_trouble="ignore", **new)
     finally:
         ended.set()
@@ -84,6 +87,7 @@ def main() -> None:
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--size", type=int)
     parser.add_argument("--minutes", type=float, nargs="+", default=[2, 10, 30])
+    parser.add_argument("--images", type=int, nargs="+", default=[], help="measure after these instead")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--preset")
     parser.add_argument("--set", default="")
@@ -101,12 +105,14 @@ def main() -> None:
                     folder / f"{model}-{arguments.data.replace(':', '-').replace('/', '-')}-{seed}",
                     0.0,
                 )
-                new = settings | {"seed": seed, "images": LONGEST, "preset": arguments.preset}
-                for minutes in arguments.minutes:
-                    used += train_until(out, 60 * minutes - used, model, data, new)
-                    line = {"model": model, "seed": seed, "minutes": minutes} | measure(
-                        out, arguments.part, arguments.n
-                    )
+                new = settings | {"seed": seed, "preset": arguments.preset}
+                stops = [(inf, n) for n in arguments.images] or [
+                    (60 * minutes, LONGEST) for minutes in arguments.minutes
+                ]
+                for seconds, images in stops:
+                    used += train_until(out, seconds - used, model, data, new | {"images": images})
+                    line = {"model": model, "seed": seed, "minutes": round(used / 60, 1)}
+                    line |= measure(out, arguments.part, arguments.n)
                     print(json.dumps(line | {"images/s": round(line["images"] / used)}), flush=True)
 
 

@@ -85,6 +85,19 @@ def test_ablate_quietly_and_elsewhere(
     assert (tmp_path / "there" / "ablation.md").exists()
 
 
+def test_ablate_starts_from_a_preset_that_set_overrides(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["ablate", "gan", "--vary", "dropout=0.1", "--seeds", "1", "--preset", "paper", *SMALL]
+    assert run(words) == 0
+    settings = json.loads(Path("ablations/gan-digits/ablation.json").read_text())["settings"]
+    assert (settings["optimizer"], settings["lr"], settings["dropout"]) == ("sgd", 0.1, 0.5)
+    assert (settings["batch"], settings["hidden"]) == (50, [16, 8])
+    options = Run(Path("ablations/gan-digits/dropout=0.1-0")).config.options
+    assert (options["networks"], options["dropout"], options["hidden"]) == ("maxout", 0.1, [16, 8])
+    capsys.readouterr()
+    message = mistake(capsys, *words[:-2])
+    assert "the runs in ablations/gan-digits have batch 50, not 100" in message
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -98,6 +111,7 @@ def test_ablate_quietly_and_elsewhere(
         (["gan", "--vary", "noise", "--set", "images=5"], "GAN has no option 'images'"),
         (["gan", "--vary", "noise", "--set", "noise=uniform", "--data", "digts"], "did you mean 'digits'"),
         (["gan", "--vary", "critic_steps=0"], "critic_steps=0: critic_steps must be at least 1, not 0"),
+        (["gan", "--vary", "noise", "--preset", "papre"], "no preset 'papre': did you mean 'paper'?"),
         (["gan", "--vary", "noise", "--seeds", "0"], "seeds must be at least 1, not 0"),
         (["gan", "--vary", "noise", "--out", "file"], "file exists and is no ablation"),
         (["gan", "--vry", "noise"], "no option --vry: did you mean '--vary'?"),

@@ -226,6 +226,8 @@ def test_mistakes_are_reported_before_anything_is_trained(digits: Dataset, train
         ("noise", {"seeds": 0}, "seeds must be at least 1, not 0"),
         ("noise", {"n": 19}, "n must be at least 20, not 19"),
         ("noise", {"leyers": 3}, "GAN has no option 'leyers'"),
+        ("noise", {"preset": "papre"}, "GAN has no preset 'papre': did you mean 'paper'"),
+        ("inputs=unit", {"preset": "paper"}, "inputs=unit is what base has already"),
         ("noise=gaussian", {}, "noise=gaussian is what base has already"),
     ]:
         with pytest.raises(LimnerError, match=said):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -12,6 +12,7 @@ from limner.cli.arguments import (
     BaseSettings,
     Json,
     ModelName,
+    Preset,
     Quiet,
     RunLength,
     RunsFolder,
@@ -22,6 +23,9 @@ from limner.cli.arguments import (
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
 from limner.cli.sources import parse_source
+
+if TYPE_CHECKING:
+    from limner.recipes.ablation import Ablation
 
 
 def main(argv: Sequence[str]) -> None:
@@ -34,6 +38,7 @@ def ablate(
     *,
     vary: Vary,
     data: Sources = ("digits",),
+    preset: Preset = None,
     seeds: Seeds = 5,
     images: RunLength = None,
     n: Annotated[int, tyro.conf.arg(metavar="N", help="number of samples and of test images")] = 2000,
@@ -49,8 +54,22 @@ def ablate(
 
     settings = parse_settings(model_class(model), parse_assignments(base))
     ablation = run(
-        model, parse_source(data), vary, seeds=seeds, images=images, n=n, out=out, quiet=quiet, **settings
+        model,
+        parse_source(data),
+        vary,
+        preset=preset,
+        seeds=seeds,
+        images=images,
+        n=n,
+        out=out,
+        quiet=quiet,
+        **settings,
     )
+    print_ablation(ablation, json=json, quiet=quiet)
+
+
+def print_ablation(ablation: Ablation, *, json: bool, quiet: bool) -> None:
+    """Print the table, the notes and the files that were written, or all of it as one JSON object."""
     if json:
         print(jsons.dumps(ablation.json() | {"path": str(ablation.folder)}))
         return

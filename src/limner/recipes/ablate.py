@@ -17,7 +17,7 @@ from limner.data import Dataset, Domains, progress
 from limner.data.examples import training_examples
 from limner.errors import LimnerError
 from limner.evaluation.evaluate import FEWEST, limit_to_data
-from limner.models import model_class, model_options
+from limner.models import model_class, model_options, preset_values
 from limner.models.abilities import abilities
 from limner.models.base import Model
 from limner.recipes.ablation import Ablation
@@ -35,6 +35,7 @@ def ablate(
     data: Data,
     vary: str | Sequence[str] | Mapping[str, Any],
     *,
+    preset: str | None = None,
     seeds: int = 5,
     images: int | None = None,
     n: int = 2000,
@@ -45,7 +46,7 @@ def ablate(
     """Train a model as it is, and once more with each of some options changed; compare them over seeds.
 
     vary: texts 'name=value' or 'name' (see switches.py), or values by name: options of the model, or the
-    training settings in switches.TRAINING.  `settings` are such options for all runs, as values or as text.
+    training settings in switches.TRAINING.  `settings`, as values or texts, are of all runs, over `preset`.
     images: length of a run in images seen, the model's default if None.  n: samples, and test images, to
     measure on.  Everything is stored in `out`, ablations/MODEL-DATA by default: complete runs there are used
     again, interrupted ones are resumed.
@@ -58,16 +59,15 @@ def ablate(
             raise LimnerError(f"{name} must be at least {least}, not {value}")
     with progress.silent(quiet):
         dataset = load_data(cls, data, None, None)
-        base = Configuration(cls, dataset, images, parse_settings(cls, settings))
+        base = Configuration(cls, dataset, images, preset_values(cls, preset) | parse_settings(cls, settings))
         base_settings = base.all_settings()
         switches = parse_switches(cls, vary, base_settings)
         check_switches(base, switches)
         # one precision for all runs, whatever the default of a switched network is
         shared = base.settings | {name: base_settings[name] for name in ("images", "precision")}
         folder = Path("ablations") / run_stem(model, dataset.name) if out is None else Path(out).expanduser()
-        configurations = {BASE: dict[str, Any]()} | switches
-        n = limit_to_data(dataset, n)
-        grid = Grid(model, dataset, base_settings, shared, configurations, n, folder, quiet)
+        limited = limit_to_data(dataset, n)
+        grid = Grid(model, dataset, base_settings, shared, {BASE: {}} | switches, limited, folder, quiet)
         grid.claim_folder()
         return grid.run(seeds)
 
