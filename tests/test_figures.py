@@ -121,6 +121,16 @@ def test_curves_fit_their_pages() -> None:
     assert edges_are_white(curves(series, xlabel="x", ylabel="y", log_x=True, log_y=True))
 
 
+def test_a_name_does_not_cover_the_only_dot_of_its_class() -> None:
+    points = np.array([[0.0, 0.0], [1.0, 1.0], [0.5, 0.2]])
+    picture = np.asarray(scatter(points, np.array([0, 1, 2]), ["A", "B", "C"], legend=False)).astype(int)
+    for colour in plots.COLOURS[:3]:
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+        shown = 0.8 * rgb + 0.2 * 255  # alpha 0.8 on white
+        dots = (np.abs(picture - shown) < 12).all(axis=2).sum()
+        assert dots > 0.7 * np.pi / 4 * 30 * (120 / 72) ** 2, "a dot of 30 square points, at 120 an inch"
+
+
 def test_names_of_classes_do_not_cover_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["daisy", "dandelion", "roses", "sunflowers", "tulips"]
     points = np.random.default_rng(0).normal(size=(500, 2))

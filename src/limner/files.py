@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import json
@@ -32,7 +33,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             f"cannot write {path}: {write_problem(error)}; what was there before is untouched"
         ) from None
     finally:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is no such folder, then
+            beside.unlink(missing_ok=True)
 
 
 def free_path(path: Path, *suffixes: str) -> Path:
@@ -42,6 +44,13 @@ def free_path(path: Path, *suffixes: str) -> Path:
         if not any(path.with_name(stem + suffix).exists() for suffix in (path.suffix, *suffixes)):
             return path.with_name(stem + path.suffix)
     raise AssertionError
+
+
+def refuse_below_file(path: Path) -> None:
+    """LimnerError where the path lies below a file."""
+    parent = next((parent for parent in path.parents if parent.exists()), None)
+    if parent is not None and not parent.is_dir():
+        raise LimnerError(f"{parent} is a file, not a folder: choose another --out")
 
 
 def refuse_existing(paths: Iterable[Path]) -> None:
@@ -62,6 +71,8 @@ def write_problem(error: Exception) -> str:
     """Why a file could not be written, in a few words."""
     if not isinstance(error, OSError):
         return str(error).partition("\n")[0]
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        return "its folder's name is that of a file"
     if error.errno == errno.ENOSPC:
         return "the disk is full"
     if error.errno == getattr(errno, "EDQUOT", None):  # not on Windows

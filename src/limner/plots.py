@@ -31,7 +31,7 @@ def scatter(
     size: tuple[float, float] = (8.6, 7),
     legend: bool = True,
 ) -> Image.Image:
-    """Points (N, 2) coloured by label (N,), with the class's name at its densest point and in the legend.
+    """Points (N, 2) coloured by label (N,), with the class's name above its densest point and in the legend.
 
     `axes` names the two axes and shows their numbers; without it the axes mean nothing and are left out.
     `size` is in inches.
@@ -146,8 +146,18 @@ def render(figure: Figure) -> Image.Image:
 
 
 def write_halo(ax: Axes, point: tuple[float, float], text: str) -> None:
-    """Text with a white outline, legible on points of any colour."""
+    """Text above a point, with a white outline, legible on points of any colour."""
     from matplotlib.patheffects import withStroke
 
     edges = [withStroke(linewidth=3, foreground="white")]
-    ax.annotate(text, point, ha="center", va="center", fontsize=11, fontweight="bold", path_effects=edges)
+    ax.annotate(
+        text,
+        point,
+        xytext=(0, 6),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize=11,
+        fontweight="bold",
+        path_effects=edges,
+    )

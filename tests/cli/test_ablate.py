@@ -114,6 +114,7 @@ def test_ablate_starts_from_a_preset_that_set_overrides(capsys: pytest.CaptureFi
         (["gan", "--vary", "noise", "--preset", "papre"], "no preset 'papre': did you mean 'paper'?"),
         (["gan", "--vary", "noise", "--seeds", "0"], "seeds must be at least 1, not 0"),
         (["gan", "--vary", "noise", "--out", "file"], "file exists and is no ablation"),
+        (["gan", "--vary", "noise", "--out", "file/x"], "file is a file, not a folder: choose another --out"),
         (["gan", "--vry", "noise"], "no option --vry: did you mean '--vary'?"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

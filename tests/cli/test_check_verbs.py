@@ -68,6 +68,16 @@ def test_evaluate_prints_a_table_and_what_it_wrote(capsys: pytest.CaptureFixture
     assert (record["n"], record["k"], record["images"], record["quick"]) == (30, 2, 20, True)
 
 
+def test_a_quick_evaluation_replaces_no_full_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "gan-0", *FEW[1:]]) == 0
+    full = Path("runs/gan-0/evaluation.json").read_bytes()
+    capsys.readouterr()
+    assert run(["evaluate", "gan-0", *FEW]) == 0
+    note = "note: runs/gan-0/evaluation.json holds a full evaluation, so this quick one is not stored"
+    assert capsys.readouterr().out.splitlines()[-1] == note
+    assert Path("runs/gan-0/evaluation.json").read_bytes() == full
+
+
 def test_evaluate_says_it_in_sentences_above_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evaluate", "gan-0", *FEW]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -211,6 +221,7 @@ def test_compare_as_json_elsewhere_and_quietly(
         (["compare", "gan-0"], "compare needs two runs or more, not 1"),
         (["compare", "gan-0", "nowhere"], "no run called 'nowhere'"),
         (["compare", "gan-0", "discs"], "gan-0 is of digits and discs of discs"),
+        (["compare", "gan-0", "gan-1", "--out", "plain.npz/x"], "plain.npz is a file, not a folder"),
         (["compare", "gan-0", "gan-1", "--n", "3"], "n must be at least 20, not 3"),
         (["train", "gan", "--leave-out", "ten"], "digits has no class 'ten'"),
         (["train", "gan", "--data", "plain.npz", "--leave-out", "1"], "plain has no classes"),

@@ -237,6 +237,9 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["completion", "fish"], "shell cannot be 'fish': did you mean 'zsh'?"),
         (["reproduce", "lab1"], "no recipe called 'lab1'"),
         (["data", "nowhere/at/all"], "nowhere/at/all"),
+        (["data", "digits", "--labels", "y.npz"], "one of labels, not 'digits'"),
+        (["data", "x.npz", "--labels", "y.png"], "one of labels, not 'y.png'"),
+        (["train", "vae", "--out", "paper/run"], "paper is a file, not a folder: choose another --out"),
         (["train", "vae", "--device", "abacus"], "abacus"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -244,6 +247,7 @@ def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 def test_a_mistake_gets_one_line_and_leaves_nothing(
     words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    Path("paper").touch()
     assert message in mistake(capsys, *words)
     assert not (tmp_path / "runs").exists(), "a mistake starts no run"
 

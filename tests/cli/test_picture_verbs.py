@@ -132,7 +132,12 @@ def test_json_is_one_object(lab1: str, verb: str, tmp_path: Path, capsys: pytest
         (["traverse", "RUN", "--label", "3"], "it was trained without labels"),
         (["sample", "nothing-here"], "no run called 'nothing-here'"),
         (["similar", "RUN", "99999"], "there is no test image 99999: digits has 0 to"),
-        (["similar", "RUN", "none.png"], "none.png"),
+        (["similar", "RUN", "none.png"], "no file is called 'none.png': give an image file, or the number"),
+        (["similar", "RUN", "-1"], "no file is called '-1': give an image file"),
+        (["sample", "RUN", "--out", "paper/x.png"], "paper is a file, not a folder: choose another --out"),
+        (["embed", "RUN", "--out", "paper/deep/x.csv"], "paper is a file, not a folder"),
+        (["similar", "RUN", "empty"], "no images in empty: give PNG or JPEG files"),
+        (["reconstruct", "RUN", "paper.png"], "paper.png cannot be read: not an image"),
         (["reconstruct", "RUN", "none.png"], "none.png"),
         (["interpolate", "RUN", "1"], "give two, not 1"),
         (["manifold", "RUN", "--dims", "1", "1"], "two different numbers from 0 to 2, not 1, 1"),
@@ -143,6 +148,9 @@ def test_json_is_one_object(lab1: str, verb: str, tmp_path: Path, capsys: pytest
 def test_a_mistake_is_one_line(
     lab1: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    Path("paper").touch()
+    Path("paper.png").write_text("not an image")
+    Path("empty").mkdir()
     assert cli([lab1 if word == "RUN" else word for word in argv]) == 2
     error = capsys.readouterr().err
     assert message in error

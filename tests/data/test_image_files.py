@@ -199,9 +199,8 @@ def test_images_of_different_sizes_become_64x64(tmp_path, picture):
         picture(i, side, side + 10 * i).save(tmp_path / f"{i}.jpg")
     dataset = load(tmp_path)
     assert dataset.shape == (3, 64, 64)
-    assert (
-        "images of 50 high x 40 wide to 110 high x 100 wide cropped to the middle and resized to 64x64"
-        in (dataset.notes)
+    assert "images of 50 high x 40 wide to 100x100 cropped to the middle and resized to 64x64" in (
+        dataset.notes
     )
 
 

@@ -191,12 +191,27 @@ def test_read_images_names_bad_files(tmp_path, picture):
     images, notes = read_images([tmp_path], (3, 24, 24))
     assert len(images) == 1
     assert notes == (f"skipped {tmp_path / 'bad.png'}: empty file, 0 bytes",)
-    with pytest.raises(LimnerError, match="empty file"):
+    with pytest.raises(LimnerError, match=r"^\S+/bad.png cannot be read: empty file, 0 bytes$"):
         read_images([tmp_path / "bad.png"], (3, 24, 24))
     with pytest.raises(LimnerError, match="no set and no file"):
         read_images([tmp_path / "none.png"], (3, 24, 24))
-    with pytest.raises(LimnerError, match="no image"):
+    with pytest.raises(LimnerError, match=r"^no images in nothing: give PNG or JPEG files"):
         read_images([], (3, 24, 24))
+
+
+def test_read_images_says_why_a_folder_has_none(tmp_path):
+    give = "give PNG or JPEG files, or a folder of them$"
+    with pytest.raises(LimnerError, match=f"^no images in {tmp_path}: {give}"):
+        read_images([tmp_path], (3, 24, 24))
+    (tmp_path / "letter.txt").write_text("dear reader")
+    with pytest.raises(LimnerError, match=rf"\(1 other files, such as \S*letter.txt\): {give}"):
+        read_images([tmp_path], (3, 24, 24))
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_text("not an image")
+    with pytest.raises(
+        LimnerError, match=r"^no image could be read from .*: skipped .*a\.png: not an image;"
+    ):
+        read_images([tmp_path], (3, 24, 24))
 
 
 def test_pipes_are_not_read(tmp_path, folder):

@@ -36,6 +36,7 @@ from limner.training.checkpoint import write_weights
 measuring = importlib.import_module("limner.evaluation.evaluate")
 comparing = importlib.import_module("limner.evaluation.compare")
 FEW: dict[str, Any] = {"n": 40, "k": 2, "images": 20, "quick": True}
+QUICK_NOTE = "quick evaluations: few images, so large errors; limner evaluate RUN measures in full"
 TINY: dict[str, Any] = {"images": 400, "batch": 50, "quiet": True}
 
 
@@ -156,7 +157,8 @@ def test_likelihoods_of_different_things_have_no_difference(runs: dict[str, Run]
         assert row(comparison, name).differences == [None]
         assert None not in row(comparison, name).values
     assert row(comparison, "mse").differences[0] is not None
-    (note,) = comparison.notes
+    quick, note = comparison.notes
+    assert quick == QUICK_NOTE
     assert note.startswith("likelihoods of different things, so no differences: ")
     assert "Gaussian density" in note
     assert "cross-entropy" in note
@@ -215,10 +217,47 @@ def test_a_run_without_evaluation_is_measured_like_the_others(
     runs: dict[str, Run], evaluated: list[str]
 ) -> None:
     evaluate(runs["b"], **FEW)
-    comparison = compare([runs["a"], runs["b"]], quick=True)
-    assert evaluated == ["a"]
-    assert comparison.notes == []
+    comparison = compare([runs["a"], runs["b"]])
+    assert evaluated == ["a"], "the only stored evaluation is quick, so the others are"
+    assert comparison.notes == [QUICK_NOTE]
     assert row(comparison, "mse").paired
+
+
+def test_quick_and_full_evaluations_do_not_mix(
+    runs: dict[str, Run], evaluated: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sizes = {name: FEW[name] for name in ("n", "k", "images")}
+    pair = [runs["a"], runs["b"]]
+    evaluate(pair[0], **sizes)
+    evaluate(pair[1], **sizes, quick=True)
+    full = (pair[0].path / "evaluation.json").read_bytes()
+
+    quick = compare(pair, **sizes, quick=True)
+    assert evaluated == ["a"]
+    assert quick.notes == [QUICK_NOTE]
+    assert (pair[0].path / "evaluation.json").read_bytes() == full, "a full evaluation stays"
+    assert "measuring a quickly\n" in capsys.readouterr().err
+
+    comparison = compare(pair)
+    assert evaluated == ["a", "b"]
+    assert comparison.notes == []
+    assert [read_evaluation(run)["quick"] for run in pair] == [False, False]
+    assert "measuring b in full, which takes minutes" in capsys.readouterr().err
+    assert compare(pair, quick=True).measures == comparison.measures
+    assert evaluated == ["a", "b"], "full evaluations of all runs are used where a quick one would do"
+
+
+def test_stored_evaluations_of_both_kinds_are_named(runs: dict[str, Run]) -> None:
+    for run, quick in ((runs["a"], True), (runs["b"], False)):
+        evaluate(run, **FEW | {"quick": quick})
+    notes = comparing.compare_stored([runs["a"], runs["b"]]).notes
+    assert notes == ["the evaluations differ in quick: compare with care", QUICK_NOTE]
+
+
+def test_a_run_that_is_named_twice_is_measured_once(runs: dict[str, Run], evaluated: list[str]) -> None:
+    comparison = compare([runs["a"], runs["a"].path], **FEW)
+    assert evaluated == ["a"]
+    assert row(comparison, "mse").differences == [(0.0, 0.0)]
 
 
 @pytest.mark.usefixtures("evaluated")
@@ -226,7 +265,7 @@ def test_evaluations_that_differ_are_not_paired(runs: dict[str, Run]) -> None:
     evaluate(runs["a"], **FEW)
     evaluate(runs["b"], **FEW | {"n": 30})
     comparison = compare([runs["a"], runs["b"]], quick=True)
-    assert comparison.notes == ["the evaluations differ in n: compare with care"]
+    assert comparison.notes == ["the evaluations differ in n: compare with care", QUICK_NOTE]
     assert not any(one.paired for one in comparison.measures)
     assert row(comparison, "mse").differences[0] is not None
 
@@ -382,7 +421,7 @@ def test_what_is_stored_is_compared_without_evaluating(runs: dict[str, Run], eva
     stored, whole = comparing.compare_stored([runs["a"], runs["b"]]), compare([runs["a"], runs["b"]], **FEW)
     assert (stored.measures, stored.settings, stored.notes) == (whole.measures, whole.settings, whole.notes)
     with_gan = comparing.compare_stored([runs["a"], runs["gan"], runs["b"]])
-    (note,) = with_gan.notes
+    note, _ = with_gan.notes
     assert note.endswith(f"this makes one: limner evaluate {runs['gan'].path} --quick")
     mse = row(with_gan, "mse")
     assert mse.values[1] is mse.differences[0] is None

@@ -156,7 +156,7 @@ def test_no_name_leads_out_of_the_folder(name: str, asking: TestClient) -> None:
 # -- the table --------------------------------------------------------------------------------------------
 def write_evaluation(path: Path, units: float, errors: list[float]) -> None:
     """What `limner evaluate` stores, of two measures."""
-    header = {"images_seen": 4096, "n": 4, "k": 1, "images": 20, "seed": 0, "quick": True, "sampling": {}}
+    header = {"images_seen": 4096, "n": 4, "k": 1, "images": 20, "seed": 0, "quick": False, "sampling": {}}
     header |= {"against": None, "protocol": None, "extractor": {"name": "digits-cnn-v1"}}
     rows = [("reconstruction", "mse", sum(errors) / 4, 0.5), ("likelihood", "active units", units, None)]
     keys = ("family", "name", "value", "error")

@@ -19,7 +19,7 @@ from limner.cli.arguments import (
 )
 from limner.cli.output import report_file, report_notes
 from limner.cli.parsing import call
-from limner.files import free_path
+from limner.files import free_path, refuse_below_file, refuse_existing
 
 
 def main(argv: Sequence[str]) -> None:
@@ -40,10 +40,15 @@ def compare(
     quiet: Quiet = False,
 ) -> None:
     """Compare runs: settings that differ, measures with their differences, pictures, curves."""
+    from limner.data import progress
     from limner.evaluation import compare as measure
 
-    comparison = measure(runs, n=n, k=k, images=images, seed=seed, quick=quick)
-    paths = comparison.save(out.expanduser() if out is not None else free_path(Path("comparison")))
+    folder = out.expanduser() if out is not None else free_path(Path("comparison"))
+    refuse_below_file(folder / "comparison.json")  # before any work
+    refuse_existing([folder / "comparison.json"])
+    with progress.silent(json or quiet):
+        comparison = measure(runs, n=n, k=k, images=images, seed=seed, quick=quick)
+    paths = comparison.save(folder)
     if json:
         print(jsons.dumps(jsons.loads(paths[0].read_text()) | {"written": [str(path) for path in paths]}))
         return

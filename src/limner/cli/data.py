@@ -23,6 +23,14 @@ SheetOut = Annotated[
     Path | None, optional(metavar="FILE", help="a picture of some images, to write or to replace")
 ]
 
+ShownSize = Annotated[
+    int | None,
+    optional(
+        metavar="PIXELS",
+        help="side to fit the images to; default: as they are, or 64 where they differ or exceed 128",
+    ),
+]
+
 
 def main(argv: Sequence[str]) -> None:
     call(data, argv)
@@ -32,12 +40,12 @@ def data(
     source: Annotated[
         tuple[str, ...],
         tyro.conf.Positional,
-        tyro.conf.arg(metavar="[D]", help="a name or a path, or two domains: A=D B=D"),
+        optional(metavar="[D]", help="a name or a path, or two domains: A=D B=D"),
     ] = (),
     /,
     *,
     labels: LabelFile = None,
-    size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help="side to fit the images to")] = None,
+    size: ShownSize = None,
     out: SheetOut = None,
     json: Json = False,
 ) -> None:

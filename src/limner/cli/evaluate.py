@@ -87,8 +87,8 @@ def print_result(runs: list[Run], evaluations: list[Evaluation], json: bool, qui
             print_evaluation(mean)
         elif len(evaluations) > 1:
             print("note: no mean, the runs differ in more than their training seed: see limner compare")
-        for run in runs:
-            report_written(run)
+        for run, evaluation in zip(runs, evaluations, strict=True):
+            report_written(run, quick=evaluation.provenance["quick"])
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
@@ -105,9 +105,15 @@ def print_evaluation(evaluation: Evaluation) -> None:
         print(f"not measured: {line}")
 
 
-def report_written(run: Run) -> None:
-    """Print what was written into a run's folder, if it is writable."""
-    if os.access(run.path, os.W_OK):
+def report_written(run: Run, *, quick: bool) -> None:
+    """Print what was written into a run's folder, or why nothing was."""
+    from limner.evaluation.record import has_full_evaluation
+
+    if quick and has_full_evaluation(run):
+        print(
+            f"note: {run.path / 'evaluation.json'} holds a full evaluation, so this quick one is not stored"
+        )
+    elif os.access(run.path, os.W_OK):
         report_file(run.path / "evaluation.json")
         report_file(run.path / "evaluation.npz")
     else:

@@ -23,12 +23,10 @@ def parse_source(words: Sequence[str], labels: Path | None = None) -> str | tupl
 
 def join_labels(images: str, labels: Path) -> str:
     """The source of a file of images with a file of labels; LimnerError for files of another type."""
-    from limner.data.npz import PAIR
-
-    source = f"{images}+{labels}"
-    if PAIR.fullmatch(source) is None:
-        raise LimnerError(f"--labels is for an .npz or .npy of images with one of labels, not '{source}'")
-    return source
+    for file in (images, str(labels)):
+        if not file.lower().endswith((".npz", ".npy")):
+            raise LimnerError(f"--labels is for an .npz or .npy of images with one of labels, not '{file}'")
+    return f"{images}+{labels}"
 
 
 def source_words(source: str | tuple[str, str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections import Counter, deque
@@ -75,7 +76,9 @@ def load_files(path: Path, name: str, size: tuple[int, int] | None, channels: in
         if stored is not None:
             return replace(stored, name=name, source=str(path))
         if not files.entries:
-            raise LimnerError(f"no images in {path}{_reason(files)}: give a folder of PNG or JPEG files")
+            raise LimnerError(
+                f"no images in {path}{describe_others(files)}: give a folder of PNG or JPEG files"
+            )
         request = Request(files, name, str(path), size, channels)
         try:
             folder = cache.new_entry_folder()
@@ -259,9 +262,8 @@ def _number_classes(
 def _decoding_notes(summary: Summary, size: tuple[int, int], channels: int) -> tuple[str, ...]:
     lines = []
     if summary.sizes != {size}:
-        heights, widths = zip(*summary.sizes, strict=True)
-        smallest = format_size((min(heights), min(widths)))
-        largest = format_size((max(heights), max(widths)))
+        by_area = sorted(summary.sizes, key=lambda sides: (math.prod(sides), sides))
+        smallest, largest = format_size(by_area[0]), format_size(by_area[-1])
         sizes = smallest if smallest == largest else f"{smallest} to {largest}"
         cropped = any(height * size[1] != width * size[0] for height, width in summary.sizes)
         verb = "cropped to the middle and resized" if cropped else "resized"
@@ -280,7 +282,7 @@ def _no_image_error(files: FileList, summary: Summary | None) -> LimnerError:
     )
 
 
-def _reason(files: FileList) -> str:
+def describe_others(files: FileList) -> str:
     """Why a source has no images, in brackets; '' if it is empty."""
     if files.unreadable:
         name, reason = files.unreadable[0]

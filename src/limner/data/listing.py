@@ -46,6 +46,7 @@ def list_paths(paths: Sequence[Path]) -> FileList:
             files.entries += [Entry(str(path / e.name), e.size, e.stamp) for e in inner.entries]
             files.unreadable += [(str(path / name), reason) for name, reason in inner.unreadable]
             files.ignored += inner.ignored
+            files.first_ignored = files.first_ignored or inner.first_ignored
             files.unopened += inner.unopened
         else:
             files.entries.append(_entry(path, str(path)))

@@ -15,6 +15,7 @@ from limner.data import ages, arrays, idx, image_files, in_memory, named, npz
 from limner.data.arrays import MAX_SIDE, MIN_SIDE
 from limner.data.dataset import Dataset, Images
 from limner.data.decode import Decoded, Unreadable, decode, format_size, strict_pillow
+from limner.data.files import FileList
 from limner.data.in_memory import Arrays
 from limner.data.kinds import is_ignored
 from limner.data.listing import list_paths
@@ -123,11 +124,22 @@ def read_images(paths: Sequence[str | Path], shape: tuple[int, int, int]) -> tup
         notes += _fit_notes(entry.name, image, size)
     skipped_lines = image_files.skipped_notes(skipped)
     if not rows:
-        sources = ", ".join(map(str, paths)) or "nothing"
-        raise LimnerError(f"no image could be read from {sources}; {'; '.join(skipped_lines)}")
+        raise _no_image_error(", ".join(map(str, paths)) or "nothing", files, skipped)
     if len(notes) > MAX_NAMES:
         notes[MAX_NAMES:] = [f"{len(notes) - MAX_NAMES} more images fitted"]
     return Images(torch.from_numpy(np.stack(rows)), None, tuple(names)), (*notes, *skipped_lines)
+
+
+def _no_image_error(sources: str, files: FileList, skipped: list[tuple[str, str]]) -> LimnerError:
+    """What to say where none of the files is an image."""
+    if not skipped:
+        others = image_files.describe_others(files)
+        return LimnerError(f"no images in {sources}{others}: give PNG or JPEG files, or a folder of them")
+    if len(skipped) == 1:
+        name, reason = skipped[0]
+        return LimnerError(f"{printable(name)} cannot be read: {reason}")
+    lines = "; ".join(image_files.skipped_notes(skipped))
+    return LimnerError(f"no image could be read from {sources}: {lines}")
 
 
 def read_file(path: str | Path, size: tuple[int, int] | None, channels: int) -> Images:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from limner.data import progress
 from limner.errors import LimnerError
-from limner.evaluation.evaluate import evaluate, limit_to_data
-from limner.evaluation.measures import per_image_values
+from limner.evaluation.evaluate import evaluate, limit_to_data, resolve_sizes
+from limner.evaluation.measures import Evaluation, per_image_values
 from limner.evaluation.pictures import compare_images, compare_logs, run_labels
 from limner.evaluation.record import read_evaluation, read_per_image
 from limner.files import refuse_existing, write_atomically, write_json
@@ -22,7 +23,7 @@ from limner.tables import format_table
 from limner.training import Run, load
 
 # evaluations that differ in one of these do not measure the same thing
-CONDITIONS = ("n", "k", "images", "seed", "sampling", "extractor", "against")
+CONDITIONS = ("n", "k", "images", "seed", "quick", "sampling", "extractor", "against")
 # settings of training that do not change what a run learns; the length is compared in images seen
 IRRELEVANT = {"images", "epochs", "tick", "save_seconds"}
 
@@ -109,12 +110,14 @@ def compare(
     """Compare two runs or more on the same data: settings, measures, the same images and noise, curves.
 
     A run's evaluation.json is used where its weights, these settings and the model's default sampling fit;
-    else the run is evaluated, with the settings of the first stored evaluation where none are given.
+    else the run is evaluated, with the settings of the first stored evaluation where none are given.  All are
+    quick or all are full evaluations: full ones unless `quick`, or unless the only stored ones are quick.
     Differences are to the first run, and of the same test images where there are values of single images.
     Raises LimnerError for fewer than two runs, or runs on different data.
     """
     opened = [run if isinstance(run, Run) else load(run) for run in runs]
     check_comparable(opened)
+    resolve_sizes({"n": n, "k": k, "images": images}, quick, seed, opened[0])  # before any work
     settings: dict[str, Any] = {"n": n, "k": k, "images": images, "seed": seed, "quick": quick}
     measures, notes = compare_measures(*evaluations(opened, settings))
     pictures = compare_images(opened, seed) | compare_logs(opened)
@@ -175,30 +178,44 @@ def fingerprints(run: Run) -> list[str]:
 def evaluations(runs: Sequence[Run], settings: dict[str, Any]) -> tuple[list[Record], list[PerImage]]:
     """The evaluation of each run, and the values of single images; runs without one are evaluated."""
     stored = [find_evaluation(run, settings) for run in runs]
+    quick = choose_quick(stored, settings["quick"])
+    stored = [record if record is not None and record["quick"] == quick else None for record in stored]
     first: Record = next((record for record in stored if record is not None), {})
     settings = {name: first.get(name) if value is None else value for name, value in settings.items()}
+    settings["quick"] = quick
+    new: dict[Path, Evaluation] = {}  # a run that is named twice is measured once
     records: list[Record] = []
     per_image: list[PerImage] = []
     for run, record in zip(runs, stored, strict=True):
+        path = run.path.resolve()
         if record is not None:
             records.append(record)
             per_image.append(read_per_image(run))
-        else:
-            evaluation = evaluate(run, **settings)
-            records.append(evaluation.json())
-            values = per_image_values(evaluation.measures)
-            per_image.append({name: value.numpy() for name, value in values.items()})
+            continue
+        if path not in new:
+            effort = "quickly" if quick else "in full, which takes minutes (--quick: seconds)"
+            progress.say(f"measuring {run.name} {effort}", everywhere=True)
+            new[path] = evaluate(run, **settings)
+        records.append(new[path].json())
+        values = per_image_values(new[path].measures)
+        per_image.append({name: value.numpy() for name, value in values.items()})
     return records, per_image
 
 
+def choose_quick(stored: Sequence[Record | None], required: bool) -> bool:
+    """Whether all runs are compared by quick evaluations; quick and full ones do not measure the same."""
+    kinds = {record["quick"] for record in stored if record is not None}
+    if required:
+        return None in stored or True in kinds  # full ones of all runs cost nothing
+    return kinds == {True}
+
+
 def find_evaluation(run: Run, settings: Mapping[str, Any]) -> Record | None:
-    """The run's stored evaluation, where it was made with these settings and the default sampling."""
+    """The run's stored evaluation, quick or full, if it has these settings and the default sampling."""
     stored = read_evaluation(run)
     if stored is None or stored.get("sampling") != {}:
         return None
-    required = {name: value for name, value in settings.items() if value is not None}
-    if required.get("quick"):
-        del required["quick"]  # one that is not quick fits too
+    required = {name: value for name, value in settings.items() if name != "quick" and value is not None}
     if "n" in required:
         required["n"] = limit_to_data(run.loaded, required["n"])
     if "images" in required:
@@ -228,6 +245,8 @@ def compare_measures(
     stored = [record for record in records if record is not NO_EVALUATION]
     differing = [name for name in CONDITIONS if len({str(record[name]) for record in stored}) > 1]
     notes = [f"the evaluations differ in {', '.join(differing)}: compare with care"] if differing else []
+    if any(record["quick"] for record in stored):
+        notes.append("quick evaluations: few images, so large errors; limner evaluate RUN measures in full")
     protocols = {str(record["protocol"]) for record in stored if record.get("protocol")}
     if len(protocols) > 1:
         notes.append(f"likelihoods of different things, so no differences: {'; '.join(sorted(protocols))}")

@@ -26,7 +26,7 @@ from limner.evaluation import (
 )  # fmt: skip
 from limner.evaluation.evaluand import Evaluand, knows_classes
 from limner.evaluation.measures import Evaluation, Measure
-from limner.evaluation.record import header, provenance, write_evaluation
+from limner.evaluation.record import has_full_evaluation, header, provenance, write_evaluation
 from limner.explore.samples import check_options, prepare_prior
 from limner.metrics.features import Extracts, extractor
 from limner.metrics.inception import inception_extractor
@@ -108,8 +108,9 @@ def evaluate(
     estimated with; 5,000 (100).  images: test images that it is estimated on; 1,000 (100).  `features` is
     'inception', with its `weights` file, or None for the data set's own extractor.  `against`: a data set
     whose images the anomaly score separates from test images.  `sampling`: options of the model's `sample`,
-    for all samples.  evaluation.npz holds the values of single images.  With `families`, some of FAMILIES,
-    only those are measured, and nothing is written.
+    for all samples.  evaluation.npz holds the values of single images.  A full evaluation of the same weights
+    stays where the new one is quick.  With `families`, some of FAMILIES, only those are measured, and nothing
+    is written.
     """
     start = time.monotonic()
     opened = run if isinstance(run, Run) else load(run)
@@ -125,7 +126,7 @@ def evaluate(
     measures = [measure for name in names for measure in measure_family(name, evaluand)]
     record = provenance(evaluand, time.monotonic() - start)
     evaluation = Evaluation(header(evaluand, record), measures, evaluand.left_out, record)
-    if families is None and os.access(opened.path, os.W_OK):
+    if families is None and os.access(opened.path, os.W_OK) and not (quick and has_full_evaluation(opened)):
         write_evaluation(evaluation, opened.path)
     return evaluation
 

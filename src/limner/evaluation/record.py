@@ -157,6 +157,15 @@ def read_evaluation(run: Run) -> dict[str, Any] | None:
     return content
 
 
+def has_full_evaluation(run: Run) -> bool:
+    """Whether an evaluation of the run's weights that is not quick is stored, undamaged."""
+    try:
+        stored = read_evaluation(run)
+    except LimnerError:
+        return False
+    return stored is not None and not stored["quick"]
+
+
 def read_per_image(run: Run) -> dict[str, np.ndarray]:
     """The values of single images in evaluation.npz; {} without one; LimnerError for a damaged one."""
     path = run.path / "evaluation.npz"

@@ -132,7 +132,13 @@ def read_image(run: Run, image: str | Path | int) -> tuple[Tensor, str, tuple[st
         if not 0 <= index < total:
             raise LimnerError(f"there is no test image {index}: {run.data.name} has 0 to {total - 1}")
         return run.data.test.pixels[index : index + 1], f"test image {index}", ()
-    images, notes = read_files(run, [Path(image).expanduser()])
+    path = Path(image).expanduser()
+    if not path.exists():
+        last = len(run.data.test) - 1
+        raise LimnerError(
+            f"no file is called '{image}': give an image file, or the number of a test image, 0 to {last}"
+        )
+    images, notes = read_files(run, [path])
     if len(images) > 1:
         raise LimnerError(f"{image} holds {len(images)} images: give one of them")
-    return images.pixels, Path(image).name, notes
+    return images.pixels, path.name, notes

@@ -12,7 +12,7 @@ from PIL import Image
 
 from limner.errors import LimnerError
 from limner.explore.video import find_encoder, write_video
-from limner.files import write_atomically
+from limner.files import refuse_below_file, write_atomically
 
 LARGEST = 20_000_000  # pixels of the images in a picture; small images are drawn enlarged
 STILL = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -82,6 +82,7 @@ def check_count(count: int, shape: tuple[int, int, int]) -> None:
 
 def destination(path: Path, suffixes: tuple[str, ...]) -> Path:
     """The path, if a file can have it; LimnerError for a folder, or where it ends in none of the suffixes."""
+    refuse_below_file(path)
     if path.is_dir():
         raise LimnerError(f"{path} is a folder: give a file in it, {path / ('name' + suffixes[0])} say")
     if path.suffix.lower() in ANIMATED and suffixes == STILL:

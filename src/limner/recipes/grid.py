@@ -15,7 +15,7 @@ from pydantic import ConfigDict
 from limner.data import Dataset, Domains
 from limner.errors import LimnerError
 from limner.evaluation import Measure, evaluate
-from limner.files import read_json, write_json
+from limner.files import read_json, refuse_below_file, write_json
 from limner.recipes.ablation import Ablation
 from limner.recipes.effects import BASE, effects, primary_measure, remarks
 from limner.recipes.report import train_or_resume, training_seconds
@@ -86,6 +86,7 @@ class Grid:
         path = self.folder / "ablation.json"
         ours = {"model": self.model, "data": self.data.name, "fingerprint": self.data.fingerprint} | self.base
         ours = json.loads(json.dumps(ours))  # tuples to lists, as in the file
+        refuse_below_file(path.parent)
         if not path.exists():
             if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
                 raise LimnerError(f"{self.folder} exists and is no ablation: choose another --out")

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from limner.errors import LimnerError
-from limner.files import is_unfinished, remove_unfinished
+from limner.files import is_unfinished, refuse_below_file, remove_unfinished
 from limner.training.lock import NAME, Locked, RunLock
 
 RUNS = Path("runs")
@@ -32,6 +32,7 @@ def new_folder(model: str, data: str, out: Path | None) -> RunLock:
     A folder counts as empty where it holds only what a killed process left; that is removed.
     """
     if out is not None:
+        refuse_below_file(out)
         if (out / "run.json").exists():
             raise LimnerError(f"{out} is a run already: go on with --resume, or choose another --out")
         if (lock := _take(out)) is None:
