@@ -143,9 +143,10 @@ def test_the_paper_preset_is_the_papers() -> None:
         assert (optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]) == (2e-4, (0.5, 0.999))
 
 
-def test_the_default_is_the_lecture_preset_at_half_the_width() -> None:
+def test_the_default_is_the_lecture_preset_at_half_the_width_with_pixels_in_0_to_1() -> None:
     default, lecture = (model_options(DCGAN, preset, {}).model_dump() for preset in (None, "lecture"))
-    assert {name for name in default if default[name] != lecture[name]} == {"width", "batch_norm"}
+    assert {name for name in default if default[name] != lecture[name]} == {"width", "batch_norm", "inputs"}
+    assert (default["inputs"], lecture["inputs"]) == ("unit", "centred")
     assert default["width"] == lecture["width"] / 2
     for network in (build(preset=None).G, build(preset=None).D):
         assert layers(network, nn.BatchNorm2d), "auto is batch norm in both"

@@ -6,9 +6,12 @@ The lecture's five guidelines (`--preset lecture`): batch norm in all but G's la
 down by strided convolutions, G up by transposed ones, without pooling, and only D's last layer is fully
 connected; LeakyReLU in all but the last layers (G: tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5;
 weights from N(0, 0.02).
-Differs from the lecture in: an average of G's weights for inference (`--averaged nothing` is without).
+Differs from the lecture in: an average of G's weights for inference (`--averaged nothing` is without).  The
+default preset has half its width, and a sigmoid in place of the tanh: nearer to digits, and no farther from
+clothes and faces (docs/results.md).
 Differs from the paper in (default preset), beside that: LeakyReLU in G as in the lecture, where the paper has
-ReLU, Gaussian noise, kernels of 4 as in its successors, a quarter of the width, smaller batches.
+ReLU, pixels in [0, 1] from a sigmoid, Gaussian noise, kernels of 4 as in its successors, a quarter of the
+width, smaller batches.
 `--spectral-norm --loss hinge` (Miyato et al. 2018, arXiv 1802.05957) learns more slowly, and in long runs on
 digits comes nearer to the data and has its classes more evenly: docs/results.md.
 Sides are halved while at least 3 remain; an odd side comes back by output padding.
@@ -42,15 +45,22 @@ class DCGAN(Adversarial):
         batch_norm: Literal["auto", "both", "generator", "nothing"] = "auto"
         """in both networks, in the generator only, or in nothing; auto: in both, but not in a discriminator
         with spectral norm or a gradient penalty"""
+        inputs: Literal["centred", "unit"] = "unit"
+        """range of pixels in the networks: unit, [0, 1] from a sigmoid, or centred, [-1, 1] from a tanh, as
+        in the lecture and the paper; in unit, black is 0, as is the padding of the convolutions"""
 
     presets: ClassVar[Presets] = {
         # Radford et al. 2015, section 4: z uniform, 1024 channels at 4x4, batches of 128; kernels: figure 1
         "paper": {
             "latent_dim": 100, "noise": "uniform", "width": 128, "kernel": 5, "activation": "relu",
-            "batch_norm": "both", "lr": 2e-4, "beta1": 0.5, "averaged": "nothing", "batch": 128,
+            "batch_norm": "both", "inputs": "centred", "lr": 2e-4, "beta1": 0.5, "averaged": "nothing",
+            "batch": 128,
         },
         # The lecture's five guidelines
-        "lecture": {"width": 64, "activation": "leaky", "batch_norm": "both", "lr": 2e-4, "beta1": 0.5},
+        "lecture": {
+            "width": 64, "activation": "leaky", "batch_norm": "both", "inputs": "centred", "lr": 2e-4,
+            "beta1": 0.5,
+        },
     }  # fmt: skip
     settings: ClassVar[Values] = {"ema_half_life": 30_000}
     tiny: ClassVar[Values] = {"latent_dim": 8, "width": 8}
