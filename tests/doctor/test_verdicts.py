@@ -246,6 +246,18 @@ def test_a_trouble_that_passed_is_over() -> None:
     assert verdicts(lines) == []
 
 
+def test_an_output_that_leaves_the_middle_grey_at_one_end_first_is_not_dead() -> None:
+    grey = [gan(i) | {"doctor/low": 1.0, "doctor/high": 1.0} for i in range(8)]
+    assert "dead configuration" in names(grey)
+    opening = [
+        line | {"doctor/low": low}
+        for line, low in zip(grey, [1.0, 1.0, 0.99, 0.97, 0.92, 0.8, 0.7, 0.5], strict=True)
+    ]
+    assert "dead configuration" not in names(opening)
+    stuck = opening + [gan(i) | {"doctor/low": 0.0, "doctor/high": 1.0} for i in range(8, 14)]
+    assert "dead configuration" in names(stuck), "one end has arrived, the other one stays"
+
+
 def test_a_loss_that_never_moved_is_dead() -> None:
     lines = [gan(i) | {"loss/D": 13.82} for i in range(5)]
     (verdict,) = verdicts(lines)

@@ -255,12 +255,16 @@ def not_finite(h: History) -> str | None:
 
 
 def dead(h: History) -> str | None:
-    """The output's range stays away from the data's, or a loss stays the same."""
-    for name, end in (("low", "dark"), ("high", "bright")):
-        off = h.last(name, 5)
-        if h.lines[-1]["images"] < MIN_IMAGES_RANGE or len(off) < 5:
+    """The output's range stays away from the data's, or a loss stays the same.
+
+    An end that stays is no trouble while the other one leaves the middle grey: the output is opening.
+    """
+    for name, end, other in (("low", "dark", "high"), ("high", "bright", "low")):
+        off, opposite = h.last(name, 5), h.last(other, 5)
+        if h.lines[-1]["images"] < MIN_IMAGES_RANGE or len(off) < 5 or len(opposite) < 5:
             continue
-        if min(off) > 0.6 and max(off) - min(off) < 0.02:
+        opens = opposite[0] > 0.6 and opposite[0] - opposite[-1] > 0.05
+        if min(off) > 0.6 and max(off) - min(off) < 0.02 and not opens:
             return (
                 f"the output's range does not match the data's: its {end} end is {off[-1] / 2:.0%} of the "
                 "range away, and does not move"

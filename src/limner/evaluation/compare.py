@@ -179,35 +179,31 @@ def evaluations(runs: Sequence[Run], settings: dict[str, Any]) -> tuple[list[Rec
     """The evaluation of each run, and the values of single images; runs without one are evaluated."""
     stored = [find_evaluation(run, settings) for run in runs]
     quick = choose_quick(stored, settings["quick"])
-    stored = [record if record is not None and record["quick"] == quick else None for record in stored]
-    first: Record = next((record for record in stored if record is not None), {})
+    stored = [record if record and record["quick"] == quick else None for record in stored]
+    first: Record = next((record for record in stored if record), {})
     settings = {name: first.get(name) if value is None else value for name, value in settings.items()}
     settings["quick"] = quick
+    effort = "quickly" if quick else "in full, which takes minutes (--quick: seconds)"
     new: dict[Path, Evaluation] = {}  # a run that is named twice is measured once
-    records: list[Record] = []
-    per_image: list[PerImage] = []
+    pairs: list[tuple[Record, PerImage]] = []
     for run, record in zip(runs, stored, strict=True):
         path = run.path.resolve()
         if record is not None:
-            records.append(record)
-            per_image.append(read_per_image(run))
+            pairs.append((record, read_per_image(run)))
             continue
         if path not in new:
-            effort = "quickly" if quick else "in full, which takes minutes (--quick: seconds)"
             progress.say(f"measuring {run.name} {effort}", everywhere=True)
             new[path] = evaluate(run, **settings)
-        records.append(new[path].json())
         values = per_image_values(new[path].measures)
-        per_image.append({name: value.numpy() for name, value in values.items()})
-    return records, per_image
+        pairs.append((new[path].json(), {name: value.numpy() for name, value in values.items()}))
+    return [record for record, _ in pairs], [values for _, values in pairs]
 
 
 def choose_quick(stored: Sequence[Record | None], required: bool) -> bool:
     """Whether all runs are compared by quick evaluations; quick and full ones do not measure the same."""
-    kinds = {record["quick"] for record in stored if record is not None}
-    if required:
-        return None in stored or True in kinds  # full ones of all runs cost nothing
-    return kinds == {True}
+    kinds = {record["quick"] for record in stored if record}
+    # full ones of all runs cost nothing, so they serve where quick ones would do
+    return None in stored or True in kinds if required else kinds == {True}
 
 
 def find_evaluation(run: Run, settings: Mapping[str, Any]) -> Record | None:

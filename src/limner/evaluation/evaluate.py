@@ -108,9 +108,8 @@ def evaluate(
     estimated with; 5,000 (100).  images: test images that it is estimated on; 1,000 (100).  `features` is
     'inception', with its `weights` file, or None for the data set's own extractor.  `against`: a data set
     whose images the anomaly score separates from test images.  `sampling`: options of the model's `sample`,
-    for all samples.  evaluation.npz holds the values of single images.  A full evaluation of the same weights
-    stays where the new one is quick.  With `families`, some of FAMILIES, only those are measured, and nothing
-    is written.
+    for all samples.  evaluation.npz holds the values of single images.  A quick evaluation replaces no full
+    one of the same weights.  With `families`, some of FAMILIES, only those are measured, nothing is written.
     """
     start = time.monotonic()
     opened = run if isinstance(run, Run) else load(run)
