@@ -7,8 +7,8 @@ down by strided convolutions, G up by transposed ones, without pooling, and only
 connected; LeakyReLU in all but the last layers (G: tanh, D: logistic); Adam with rate 2e-4 and beta1 0.5;
 weights from N(0, 0.02).
 Differs from the lecture in: an average of G's weights for inference (`--averaged nothing` is without).  The
-default preset has half its width, and a sigmoid in place of the tanh: nearer to digits, and no farther from
-clothes and faces (docs/results.md).
+default preset has half its width, and a sigmoid in place of the tanh: nearer to digits, as near to faces,
+farther from clothes (docs/results.md).
 Differs from the paper in (default preset), beside that: LeakyReLU in G as in the lecture, where the paper has
 ReLU, pixels in [0, 1] from a sigmoid, Gaussian noise, kernels of 4 as in its successors, a quarter of the
 width, smaller batches.
