@@ -58,6 +58,8 @@ CONTINUED_BY = {  # verbs that train, and what continues after an interrupt
     "reproduce": "the same command continues",
 }
 
+NO_HOME = "Could not determine home directory."  # what pathlib says of ~name for a user that is not there
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Entry point: run the verb in argv and exit with its exit code."""
@@ -74,6 +76,8 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (MemoryError, RuntimeError, TypeError) as error:
+        if str(error) == NO_HOME:
+            return fail("a path begins with ~ and the name of no user here: write it in full")
         if not is_out_of_memory(error):
             raise
         return fail("this needs more memory than there is: ask for fewer images, or for smaller networks")

@@ -133,7 +133,7 @@ def read_image(run: Run, image: str | Path | int) -> tuple[Tensor, str, tuple[st
             raise LimnerError(f"there is no test image {index}: {run.data.name} has 0 to {total - 1}")
         return run.data.test.pixels[index : index + 1], f"test image {index}", ()
     path = Path(image).expanduser()
-    if not path.exists():
+    if not str(image) or not path.exists():
         last = len(run.data.test) - 1
         raise LimnerError(
             f"no file is called '{image}': give an image file, or the number of a test image, 0 to {last}"

@@ -12,8 +12,8 @@ farther from clothes (docs/results.md).
 Differs from the paper in (default preset), beside that: LeakyReLU in G as in the lecture, where the paper has
 ReLU, pixels in [0, 1] from a sigmoid, Gaussian noise, kernels of 4 as in its successors, a quarter of the
 width, smaller batches.
-`--spectral-norm --loss hinge` (Miyato et al. 2018, arXiv 1802.05957) learns more slowly, and in long runs on
-digits comes nearer to the data and has its classes more evenly: docs/results.md.
+`--inputs centred --spectral-norm --loss hinge` (Miyato et al. 2018, arXiv 1802.05957) learns more slowly, and
+in long runs on digits comes as near to the data, with more even classes: docs/results.md.
 Sides are halved while at least 3 remain; an odd side comes back by output padding.
 `Adversarial` has the game, its losses and its options; `networks` has the networks.
 """
